@@ -1,0 +1,219 @@
+"""Control groups of the lab: how everything it started is found again, limited, and stopped together.
+
+Works where all controllers are version 1 (with or without the empty `unified` tree beside them) and where only
+version 2 is mounted. Source: the kernel's cgroup-v1 and cgroup-v2 documents.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CONTROLLERS = frozenset({"memory", "cpu", "cpuacct", "pids"})
+CPU_PERIOD_US = 100_000
+POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """One mounted tree of control groups.
+
+    Attributes:
+        mount: where it is mounted.
+        version: 1 or 2.
+        controllers: those of `CONTROLLERS` that live in this tree.
+        base: the directory in which a lab's own tree is made.
+    """
+
+    mount: Path
+    version: int
+    controllers: frozenset[str]
+    base: Path
+
+
+def hierarchies(mountinfo: str, membership: str, lab_name: str) -> list[Hierarchy]:
+    """Return the trees to use, from the texts of /proc/self/mountinfo and /proc/self/cgroup.
+
+    A version 1 controller is used below the group that the caller is in, so that limits set for the caller hold for
+    the lab too. Trees that only name things, and version 2 (whose inner groups hold no processes), are used from
+    their root.
+    """
+    own = [line.split(":", 2)[1:] for line in membership.splitlines()]
+    found: dict[Path, Hierarchy] = {}
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount = before.split()[3], Path(before.split()[4])
+        kind, _, options = after.split()[:3]
+        if kind == "cgroup2":
+            found[mount] = Hierarchy(mount, 2, frozenset(_words(mount / "cgroup.controllers")) & CONTROLLERS, mount)
+        elif kind == "cgroup":
+            names = frozenset(options.split(","))
+            controllers = names & CONTROLLERS
+            if controllers:
+                path = next((path for keys, path in own if controllers & set(keys.split(","))), "/")
+                found[mount] = Hierarchy(mount, 1, controllers, mount / _relative(path, root, lab_name))
+            elif "name=systemd" in names:
+                found[mount] = Hierarchy(mount, 1, controllers, mount)
+    return list(found.values())
+
+
+def _relative(path: str, root: str, lab_name: str) -> str:
+    """Return a group's path below its mount, cut before the lab's own tree."""
+    inside = path.removeprefix(root.rstrip("/")).strip("/")
+    parts = inside.split("/")
+    return "/".join(parts[: parts.index(lab_name)]) if lab_name in parts else inside
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return file.read_text().split()
+    except OSError:
+        return []
+
+
+class Group:
+    """The group `<lab>` or `<lab>/<component or guest>`, in every tree at once."""
+
+    def __init__(self, name: str) -> None:
+        """Name a group; nothing is made yet."""
+        self.name = name
+        self._lab, _, self._member = name.partition("/")
+        self._trees = hierarchies(
+            Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text(), self._lab
+        )
+
+    def create(self, *, memory: int | None = None, cpus: float | None = None) -> list[str]:
+        """Make the group, with limits in bytes and in processors.
+
+        Returns:
+            The names of limits that this machine can't enforce, such as "memory".
+        """
+        for tree in self._trees:
+            directory = tree.base / self.name
+            if tree.version == 2:
+                for parent in [tree.base, *([directory.parent] if self._member else [])]:
+                    parent.mkdir(exist_ok=True)
+                    _delegate(parent, tree.controllers)
+            directory.mkdir(parents=True, exist_ok=True)
+        refused = []
+        if memory is not None and not self._limit(
+            "memory", v1={"memory.limit_in_bytes": str(memory)}, v2={"memory.max": str(memory)}
+        ):
+            refused.append("memory")
+        if cpus is not None:
+            quota, period = str(round(cpus * CPU_PERIOD_US)), str(CPU_PERIOD_US)
+            v1 = {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": quota}
+            if not self._limit("cpu", v1=v1, v2={"cpu.max": f"{quota} {period}"}):
+                refused.append("cpu")
+        return refused
+
+    def enter(self, command: Sequence[str]) -> list[str]:
+        """Return a command that joins the group and then becomes `command`, keeping its process id."""
+        script = " ".join(
+            f"echo $$ > {shlex.quote(str(tree.base / self.name / 'cgroup.procs'))} &&" for tree in self._trees
+        )
+        return ["sh", "-c", f'{script} exec "$@"', "sh", *command]
+
+    def add(self, pid: int) -> None:
+        """Move a process into the group."""
+        for tree in self._trees:
+            (tree.base / self.name / "cgroup.procs").write_text(str(pid))
+
+    def pids(self) -> set[int]:
+        """Return the processes in the group and in groups below it."""
+        return {
+            int(word)
+            for top in self._directories()
+            for directory, _, _ in os.walk(top)
+            for word in _words(Path(directory, "cgroup.procs"))
+            if word != "0"
+        }
+
+    def kill(self, timeout: float = 10.0) -> None:
+        """Send SIGKILL to everything in the group and below, until nothing is left.
+
+        Raises:
+            TimeoutError: processes are still there after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while pids := self.pids():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"control group {self.name}: processes {sorted(pids)} do not end")
+            time.sleep(POLL_SECONDS)
+
+    def remove(self) -> None:
+        """Remove the group and the groups below it; does nothing where there is none."""
+        for top in self._directories():
+            for directory, _, _ in os.walk(top, topdown=False):
+                _remove_directory(Path(directory))
+
+    def memory_usage(self) -> int | None:
+        """Return the bytes in use, without file pages that can be dropped at once; None if they aren't counted."""
+        for directory in self._directories():
+            for usage, inactive in (
+                ("memory.usage_in_bytes", "total_inactive_file"),
+                ("memory.current", "inactive_file"),
+            ):
+                if words := _words(directory / usage):
+                    stat = _words(directory / "memory.stat")
+                    cache = int(stat[stat.index(inactive) + 1]) if inactive in stat else 0
+                    return max(int(words[0]) - cache, 0)
+        return None
+
+    def members(self) -> list[str]:
+        """Return the names of the groups directly below this one."""
+        return sorted({entry.name for top in self._directories() for entry in top.iterdir() if entry.is_dir()})
+
+    def _directories(self) -> Iterator[Path]:
+        """Yield the group's directories, also those that a process in another place of a tree made."""
+        for tree in self._trees:
+            for directory, below, _ in os.walk(tree.mount):
+                if self._lab in below:
+                    below.remove(self._lab)
+                    path = Path(directory, self.name)
+                    if path.is_dir():
+                        yield path
+
+    def _limit(self, controller: str, *, v1: dict[str, str], v2: dict[str, str]) -> bool:
+        """Write limits where the controller lives; False when it lives nowhere or refuses."""
+        for tree in self._trees:
+            if controller in tree.controllers:
+                try:
+                    for file, value in (v1 if tree.version == 1 else v2).items():
+                        (tree.base / self.name / file).write_text(value)
+                except OSError:
+                    return False
+                return True
+        return False
+
+
+def _delegate(directory: Path, controllers: frozenset[str]) -> None:
+    """Let groups below `directory` have limits; a directory that holds processes refuses, and then they have none."""
+    for controller in sorted(controllers):
+        with suppress(OSError):
+            (directory / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def _remove_directory(directory: Path, timeout: float = 2.0) -> None:
+    """Remove one group; one whose last process is just ending is busy for some milliseconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
