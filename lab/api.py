@@ -287,7 +287,7 @@ def wait_established(api: Api, names: Iterable[str], timeout: float = 30.0) -> N
     deadline = time.monotonic() + timeout
     while True:
         for item in api.list(definitions)[0]:
-            conditions = item.get("status", {}).get("conditions", ())
+            conditions = item.get("status", {}).get("conditions") or ()
             if any(one["type"] == "Established" and one["status"] == "True" for one in conditions):
                 missing.discard(item["metadata"]["name"])
         if not missing:

@@ -50,7 +50,8 @@ def _pem(entry: dict[str, Any], key: str, path: Path) -> str:
     """Return a certificate or key that stands in the file itself or in one beside it."""
     if f"{key}-data" in entry:
         return base64.b64decode(entry[f"{key}-data"]).decode()
-    return (path.parent / entry[key]).read_text()
+    beside: Path = path.parent / entry[key]
+    return beside.read_text()
 
 
 def _load_pair(context: ssl.SSLContext, pem: str) -> None:

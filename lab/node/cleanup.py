@@ -1,0 +1,79 @@
+"""Removing what a guest, or all guests, hold in the kernel and on the disk, in whatever state they are."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from lab.cgroups import Group
+from lab.config import Lab, LabError
+from lab.node import disks, network, record
+
+CONSOLE = "console.log"
+_NSPAWN_STATE = Path("/run/systemd/nspawn")
+
+
+def machine_name(lab: Lab, uid: str) -> str:
+    """Return the guest's name towards systemd-nspawn; also its network namespace's."""
+    return f"{lab.name}-{uid[:8]}"
+
+
+def group_of(lab: Lab, uid: str) -> Group:
+    """Return the control group of a guest and everything in it."""
+    return Group(f"{lab.name}/{uid}")
+
+
+def release(lab: Lab, uid: str) -> None:
+    """Kill what is left of a guest and give back all that it holds but its files. Safe to repeat.
+
+    Raises:
+        LabError: the kernel holds on to something.
+        TimeoutError: a process does not end.
+    """
+    known = record.load(lab, uid)
+    group = group_of(lab, uid)
+    group.kill()
+    group.remove()
+    unmount(record.directory(lab, uid) / "root")
+    for file in known.files if known else ():
+        disks.detach(file)
+    disks.detach_below(record.directory(lab, uid))
+    network.down(network.network_of(lab, uid))
+    for left in (_NSPAWN_STATE / "propagate", _NSPAWN_STATE / "unix-export"):
+        shutil.rmtree(left / machine_name(lab, uid), ignore_errors=True)
+
+
+def remove_files(lab: Lab, uid: str, *, keep_console: bool = False) -> None:
+    """Remove a released guest's directory, or all of it but its record and its console."""
+    place = record.directory(lab, uid)
+    if not keep_console:
+        shutil.rmtree(place, ignore_errors=True)
+        return
+    for name in ("upper", "work", "root", "scratch"):
+        shutil.rmtree(place / name, ignore_errors=True)
+
+
+def unmount(target: Path, timeout: float = 5.0) -> None:
+    """Unmount everything at a directory.
+
+    Raises:
+        LabError: it stays busy.
+    """
+    deadline = time.monotonic() + timeout
+    while target.is_mount():
+        done = subprocess.run(["umount", str(target)], capture_output=True, text=True, check=False)
+        if done.returncode != 0 and time.monotonic() > deadline:
+            raise LabError(f"{target} can't be unmounted: {done.stderr.strip()}")
+        if done.returncode != 0:
+            time.sleep(0.02)
+
+
+def remove_all(lab: Lab) -> None:
+    """Remove every guest of the lab. Nothing else may be starting guests meanwhile: stop the agent first."""
+    for uid in record.uids(lab):
+        release(lab, uid)
+        remove_files(lab, uid)
+    disks.detach_below(lab.disks)
+    shutil.rmtree(lab.guests, ignore_errors=True)

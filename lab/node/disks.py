@@ -1,0 +1,69 @@
+"""Raw disk files, and the loop devices through which guests use them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from threading import Lock
+
+from lab.config import LabError
+
+# Two guests that start at once must not both find a file unattached.
+_ATTACHING = Lock()
+
+
+def create(file: Path, size: int) -> None:
+    """Make a sparse file of `size` bytes; one that exists keeps its data and grows if it is smaller."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.open("ab") as disk:
+        file.chmod(0o600)
+        if disk.seek(0, 2) < size:
+            disk.truncate(size)
+
+
+def attach(file: Path) -> str:
+    """Return a loop device backed by the file, such as "/dev/loop3".
+
+    Raises:
+        LabError: the file is attached already, or the kernel has no loop device left.
+    """
+    with _ATTACHING:
+        if attached := devices(file):
+            raise LabError(f"{file.name} is in use by another guest ({', '.join(attached)})")
+        return _losetup("--find", "--show", str(file)).strip()
+
+
+def devices(file: Path) -> list[str]:
+    """Return the loop devices that the file backs."""
+    if not file.exists():
+        return []
+    return [line.split(":")[0] for line in _losetup("--associated", str(file)).splitlines()]
+
+
+def detach(file: Path, timeout: float = 5.0) -> None:
+    """Detach the file from all its loop devices, and wait until the kernel has let go of it."""
+    deadline = time.monotonic() + timeout
+    while attached := devices(file):
+        for device in attached:
+            # Where a dying guest still holds the device, this only marks it to be detached on its last close.
+            _losetup("--detach", device)
+        if time.monotonic() > deadline:
+            raise LabError(f"{file.name} is still attached to {', '.join(attached)}: something holds it open")
+        time.sleep(0.02)
+
+
+def detach_below(directory: Path) -> None:
+    """Detach every file below a directory, also files that were deleted while attached."""
+    listing = json.loads(_losetup("--list", "--json", "--output", "NAME,BACK-FILE") or "{}")
+    for loop in listing.get("loopdevices", ()):
+        if (loop["back-file"] or "").startswith(f"{directory}/"):
+            _losetup("--detach", loop["name"])
+
+
+def _losetup(*arguments: str) -> str:
+    done = subprocess.run(["losetup", *arguments], capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode != 0:
+        raise LabError(f"`losetup {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout

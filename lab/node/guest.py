@@ -1,0 +1,195 @@
+"""One guest: a systemd-nspawn machine on a writable layer of its own over a shared image."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.config import Lab, LabError
+from lab.node import cleanup, disks, network, record, seed
+from lab.node.network import GuestNetwork
+from lab.node.record import Record
+from lab.node.specification import GuestSpecification
+from lab.process import start_time
+
+# /proc/sys/net is the guest's own, and a virtual machine may set what is below it.
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a guest ended: `code` is systemd-nspawn's, or None where another agent was its parent."""
+
+    code: int | None
+
+    @property
+    def orderly(self) -> bool:
+        """Whether the guest shut itself down."""
+        return self.code == 0
+
+
+class Guest:
+    """A started guest. Its process lives on when the agent ends."""
+
+    def __init__(self, lab: Lab, known: Record, descriptor: int, process: subprocess.Popen[bytes] | None) -> None:
+        """Use `start` or `adopt`.
+
+        Args:
+            lab: the lab.
+            known: its record.
+            descriptor: a pidfd of its process, readable once that has ended.
+            process: the process where it is this agent's child.
+        """
+        self.lab = lab
+        self.record = known
+        self.descriptor = descriptor
+        self._process = process
+
+    @property
+    def console(self) -> Path:
+        """What the guest wrote to its console."""
+        return record.directory(self.lab, self.record.uid) / cleanup.CONSOLE
+
+    def exit(self) -> Exit | None:
+        """Return how the guest ended, or None while it runs."""
+        if not select.select([self.descriptor], [], [], 0)[0]:
+            return None
+        return Exit(self._process.wait() if self._process else None)
+
+    def stop(self, grace: float) -> None:
+        """Ask the guest to shut down, and kill it when it hasn't within `grace` seconds."""
+        if grace > 0:
+            with suppress(ProcessLookupError):
+                # systemd-nspawn passes this on to the guest's systemd as the wish to shut down.
+                signal.pidfd_send_signal(self.descriptor, signal.SIGTERM)
+            select.select([self.descriptor], [], [], grace)
+        cleanup.group_of(self.lab, self.record.uid).kill()
+
+    def release(self) -> None:
+        """Give back what an ended guest holds, but for its files."""
+        if self._process:
+            self._process.wait()
+        cleanup.release(self.lab, self.record.uid)
+
+    def close(self) -> None:
+        """Forget the guest; it runs on if it does."""
+        os.close(self.descriptor)
+
+
+def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: Record) -> tuple[Guest, list[str]]:
+    """Start a guest.
+
+    Args:
+        lab: the lab.
+        specification: what it is.
+        rootfs: the root file system of its image, which is only read.
+        reserved: its saved record, with its address.
+
+    Returns:
+        The guest, and the names of limits that this machine can't enforce.
+
+    Raises:
+        LabError: something in its making failed; nothing of it is left then but its directory.
+    """
+    uid = specification.uid
+    cleanup.release(lab, uid)
+    cleanup.remove_files(lab, uid, keep_console=True)
+    known = replace(reserved, files=tuple(disk.file for disk in specification.disks))
+    record.save(lab, known)
+    try:
+        group = cleanup.group_of(lab, uid)
+        refused = group.create(memory=specification.memory, cpus=specification.cpus)
+        links = network.network_of(lab, uid)
+        network.up(links, known.address, lab.address)
+        root = _mount(record.directory(lab, uid), specification, rootfs)
+        command = _command(specification, cleanup.machine_name(lab, uid), root, links, _attach(specification))
+        with (record.directory(lab, uid) / cleanup.CONSOLE).open("ab") as console:
+            process = subprocess.Popen(
+                group.enter(command),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        known = replace(
+            known, started=time.time(), pid=process.pid, start_time=start_time(process.pid), boot=record.this_boot()
+        )
+        record.save(lab, known)
+        return Guest(lab, known, os.pidfd_open(process.pid), process), refused
+    except (OSError, LabError):
+        cleanup.release(lab, uid)
+        raise
+
+
+def adopt(lab: Lab, known: Record) -> Guest | None:
+    """Return the guest that another agent started, or None where its process is gone."""
+    if known.pid is None or known.ended or known.boot != record.this_boot():
+        return None
+    try:
+        descriptor = os.pidfd_open(known.pid)
+    except ProcessLookupError:
+        return None
+    # Asked after the descriptor is held: from here on the pid can't come to mean another process.
+    if start_time(known.pid) != known.start_time:
+        os.close(descriptor)
+        return None
+    return Guest(lab, known, descriptor, None)
+
+
+def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path:
+    upper, work, root = place / "upper", place / "work", place / "root"
+    seed.write(upper, specification)
+    work.mkdir()
+    root.mkdir()
+    # The root is as short-lived as a containerDisk's: nothing of it has to survive a crash of this machine, so its
+    # writes needn't wait for the disk ("volatile"). The data disks' do.
+    options = f"lowerdir={rootfs},upperdir={upper},workdir={work},volatile"
+    command = ["mount", "-t", "overlay", "-o", options, "overlay", str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"The root of {specification.name} can't be mounted: {done.stderr.strip()}")
+    return root
+
+
+def _attach(specification: GuestSpecification) -> list[tuple[str, str]]:
+    """Attach the disks; return pairs of a device here and a name below the guest's /dev."""
+    pairs = []
+    for disk in specification.disks:
+        if disk.scratch_bytes is not None:
+            disks.create(disk.file, disk.scratch_bytes)
+        device = disks.attach(disk.file)
+        pairs += [(device, name) for name in disk.names]
+    return pairs
+
+
+def _command(
+    specification: GuestSpecification, machine: str, root: Path, links: GuestNetwork, devices: list[tuple[str, str]]
+) -> list[str]:
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        "--boot",
+        # This machine's own systemd, if it has one, is told nothing: the control group is made and kept by the agent.
+        "--register=no",
+        "--keep-unit",
+        f"--machine={machine}",
+        f"--hostname={specification.hostname}",
+        f"--uuid={specification.instance_id}",
+        f"--directory={root}",
+        f"--network-namespace-path={links.path}",
+        *(f"--bind={device}:/dev/{name}" for device, name in devices),
+        # A console that is written to the log and that nobody can type into.
+        "--console=read-only",
+        "--setenv=TERM=dumb",
+        # These would mirror this machine's settings and journal into the guest, or the guest's into this machine.
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+    ]
