@@ -1,0 +1,48 @@
+"""The application tier: machines that serve the JSON API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import pulumi
+
+from cloudinit import ApplicationGuest, render_application
+from components import settings
+from components.names import TierName
+from components.tier import Endpoint, Tier, TierArgs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationArgs(TierArgs[settings.Application]):
+    """What the application tier is given.
+
+    Attributes:
+        password: of the database's user.
+    """
+
+    password: pulumi.Output[str]
+
+
+class Application(Tier[settings.Application]):
+    """The JSON API over the database."""
+
+    tier = TierName.APPLICATION
+    endpoint = Endpoint(8080, "http", {"httpGet": {"path": "/ready", "port": 8080}})
+
+    def __init__(self, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(args, opts)
+
+        def user_data(hostname: str, password: str) -> str:
+            guest = ApplicationGuest(
+                hostname=hostname,
+                family=args.settings.family,
+                password=password,
+                database_host=args.names.service_host(TierName.DATABASE),
+            )
+            return render_application(guest)
+
+        for index, hostname in enumerate(args.names.machines(self.tier, args.settings.replicas)):
+            self._machine(index, args.password.apply(partial(user_data, hostname)))
+        self._service()
+        self.register_outputs({})

@@ -1,0 +1,70 @@
+"""The database tier: one PostgreSQL machine, and a disk that outlives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from cloudinit import DatabaseGuest, render_database
+from components import settings
+from components.names import TierName
+from components.tier import Endpoint, Tier, TierArgs
+from components.virtual_machine import DataVolumeDisk, storage
+
+DATA_DISK_SERIAL = "database"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseArgs(TierArgs[settings.Database]):
+    """What the database tier is given.
+
+    Attributes:
+        password: of the user that the application logs in as.
+    """
+
+    password: pulumi.Output[str]
+
+
+class Database(Tier[settings.Database]):
+    """PostgreSQL with a pgbench schema."""
+
+    tier = TierName.DATABASE
+    endpoint = Endpoint(5432, "postgresql", {"tcpSocket": {"port": 5432}})
+
+    def __init__(self, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(args, opts)
+        hostname = args.names.machine(self.tier, 0)
+        disk_name = f"{hostname}-data"
+
+        def user_data(password: str) -> str:
+            guest = DatabaseGuest(
+                hostname=hostname,
+                family=args.settings.family,
+                password=password,
+                scale=args.settings.scale,
+                data_disk_serial=DATA_DISK_SERIAL,
+            )
+            return render_database(guest)
+
+        disk = self._data_volume(disk_name, args.settings.data_disk)
+        self._machine(
+            0,
+            args.password.apply(user_data),
+            DataVolumeDisk(data_volume=disk_name, serial=DATA_DISK_SERIAL),
+            depends_on=[disk],
+        )
+        self._service()
+        self.register_outputs({})
+
+    def _data_volume(self, name: str, disk: settings.DataDisk) -> pulumi.Resource:
+        """Declare the disk. It isn't awaited: storage that waits for its first consumer binds with the machine."""
+        return kubernetes.apiextensions.CustomResource(
+            "database-data",
+            api_version="cdi.kubevirt.io/v1beta1",
+            kind="DataVolume",
+            metadata=self._metadata(name),
+            spec={"source": {"blank": {}}, "storage": storage(disk.size, disk.storage_class)},
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,114 @@
+"""The load plan, which changes while the machines run, and what lets the load generator read it."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi.output import UNKNOWN
+
+from cloudinit import LoadPlan, LoadPlanSource, render_load_plan
+from components import settings
+from components.names import Names
+
+COMPONENT = "load"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadArgs:
+    """What the load is given.
+
+    Attributes:
+        names: the names of the stack's objects.
+        settings: what load to generate.
+        accounts: how many accounts the database has.
+    """
+
+    names: Names
+    settings: settings.Load
+    accounts: int
+
+
+class Load(pulumi.ComponentResource):
+    """The load plan in a ConfigMap, and an identity that may read this one object and nothing else.
+
+    The plan is not in the generator's user data, so that a changed rate is a changed ConfigMap and no new machine.
+
+    Attributes:
+        source: where the generator reads the plan, and with what credentials; secret.
+    """
+
+    source: pulumi.Output[LoadPlanSource]
+
+    def __init__(self, args: LoadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("multi-tier:components:Load", COMPONENT, None, opts)
+        self._names = args.names
+        self._child = pulumi.ResourceOptions(parent=self)
+        kubernetes.core.v1.ConfigMap(
+            "load-plan", metadata=self._metadata(), data={"plan.json": _plan(args)}, opts=self._child
+        )
+        account = kubernetes.core.v1.ServiceAccount("load-account", metadata=self._metadata(), opts=self._child)
+        self._grant()
+        # A token without end: a guest can't ask for a fresh one, and the load would stop with it.
+        token = kubernetes.core.v1.Secret(
+            "load-token",
+            metadata={**self._metadata(), "annotations": {"kubernetes.io/service-account.name": args.names.load_plan}},
+            type="kubernetes.io/service-account-token",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+        )
+        self.source = pulumi.Output.secret(token.data.apply(self._source))
+        self.register_outputs({})
+
+    def _metadata(self) -> dict[str, object]:
+        return {
+            "name": self._names.load_plan,
+            "namespace": self._names.namespace,
+            "labels": self._names.labels(COMPONENT),
+        }
+
+    def _grant(self) -> None:
+        """Let the account read the ConfigMap."""
+        name = self._names.load_plan
+        rule = {
+            "api_groups": [""],
+            "resources": ["configmaps"],
+            "resource_names": [name],
+            "verbs": ["get", "list", "watch"],
+        }
+        kubernetes.rbac.v1.Role("load-reader", metadata=self._metadata(), rules=[rule], opts=self._child)
+        kubernetes.rbac.v1.RoleBinding(
+            "load-reader",
+            metadata=self._metadata(),
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": self._names.namespace}],
+            opts=self._child,
+        )
+
+    def _source(self, data: Mapping[str, str] | None) -> LoadPlanSource:
+        if not data:
+            # A preview's dry run answers with a Secret that no controller has filled in.
+            if pulumi.runtime.is_dry_run():
+                return UNKNOWN  # type: ignore[return-value]
+            raise pulumi.RunError(
+                f"The cluster put no token into the Secret {self._names.load_plan}: "
+                "is the kube-controller-manager's token controller running? Then run `pulumi up` again."
+            )
+        return LoadPlanSource(
+            namespace=self._names.namespace,
+            config_map=self._names.load_plan,
+            token=b64decode(data["token"]).decode(),
+            certificate_authority=b64decode(data["ca.crt"]).decode(),
+        )
+
+
+def _plan(args: LoadArgs) -> str:
+    plan = LoadPlan(
+        rps=args.settings.rps,
+        concurrency=args.settings.concurrency,
+        accounts=args.accounts,
+        mix=args.settings.mix.model_dump(),
+    )
+    return render_load_plan(plan)

@@ -1,0 +1,67 @@
+"""What the stack's objects are called and how they are labelled: fixed names, so that Services are found by DNS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class TierName(StrEnum):
+    """The tiers, in the order in which they come up."""
+
+    DATABASE = "database"
+    APPLICATION = "application"
+    WEB = "web"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one stack.
+
+    Attributes:
+        name: what every object's name begins with.
+        namespace: the Kubernetes namespace that all of them live in.
+    """
+
+    name: str
+    namespace: str
+
+    def machine(self, tier: TierName, index: int) -> str:
+        """Return the name of a VirtualMachine, which is its guest's host name too."""
+        return f"{self.name}-{tier}-{index}"
+
+    def machines(self, tier: TierName, replicas: int) -> list[str]:
+        """Return the names of a tier's VirtualMachines."""
+        return [self.machine(tier, index) for index in range(replicas)]
+
+    def service(self, tier: TierName) -> str:
+        """Return the name of a tier's Service."""
+        return f"{self.name}-{tier}"
+
+    def service_host(self, tier: TierName) -> str:
+        """Return a Service's full name: KubeVirt gives guests no search list to complete a short one with."""
+        return f"{self.service(tier)}.{self.namespace}.svc.cluster.local"
+
+    @property
+    def credentials(self) -> str:
+        """The Secret with the database's credentials."""
+        return f"{self.name}-credentials"
+
+    @property
+    def load_plan(self) -> str:
+        """The ConfigMap with the load plan, and everything that lets the load generator read it."""
+        return f"{self.name}-load"
+
+    def labels(self, component: str) -> dict[str, str]:
+        """Return the recommended Kubernetes labels; `instance` alone selects everything of this stack."""
+        return {
+            "app.kubernetes.io/name": "multi-tier",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+            "app.kubernetes.io/part-of": "multi-tier",
+            "app.kubernetes.io/managed-by": "pulumi",
+        }
+
+    def selector(self, tier: TierName) -> dict[str, str]:
+        """Return the labels by which a Service finds its tier's launcher Pods."""
+        return {key: self.labels(tier)[key] for key in ("app.kubernetes.io/instance", "app.kubernetes.io/component")}

@@ -1,0 +1,28 @@
+"""What a person needs to know of a stack that is up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.names import TierName
+from components.settings import Settings
+
+
+def outputs(settings: Settings) -> dict[str, Any]:
+    """Return the stack's outputs, by name."""
+    names = settings.names
+    replicas = {
+        TierName.DATABASE: 1,
+        TierName.APPLICATION: settings.application.replicas,
+        TierName.WEB: settings.web.replicas,
+    }
+    service = f"/api/v1/namespaces/{names.namespace}/services/{names.service(TierName.WEB)}:http/proxy"
+    shown: dict[str, Any] = {
+        "url": f"http://{names.service_host(TierName.WEB)}/",
+        "virtualMachines": {str(tier): names.machines(tier, count) for tier, count in replicas.items()},
+        "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
+        "request": f"kubectl get --raw {service}/api/v1/accounts/1",
+    }
+    if settings.load.enabled:
+        shown["loadMetrics"] = f"kubectl get --raw {service}/load/metrics"
+    return shown

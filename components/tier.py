@@ -1,0 +1,114 @@
+"""What every tier is: machines, each with its user data in a Secret, behind one Service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.names import Names, TierName
+from components.settings import Machine, Timeouts
+from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
+
+MachineSettings = TypeVar("MachineSettings", bound=Machine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierArgs(Generic[MachineSettings]):
+    """What every tier is given.
+
+    Attributes:
+        names: the names of the stack's objects.
+        settings: the settings of this tier.
+        timeouts: how long operations may take.
+    """
+
+    names: Names
+    settings: MachineSettings
+    timeouts: Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a tier serves.
+
+    Attributes:
+        port: port of the guests and of the Service.
+        port_name: name of the port, which tells meshes its protocol.
+        readiness: handler of the probe that tells whether a machine serves.
+    """
+
+    port: int
+    port_name: str
+    readiness: Mapping[str, Any]
+
+
+class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
+    """A tier. Its children are complete, and its machines serve, when what depends on it begins."""
+
+    tier: ClassVar[TierName]
+    endpoint: ClassVar[Endpoint]
+
+    def __init__(self, args: TierArgs[MachineSettings], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(f"multi-tier:components:{self.tier.capitalize()}", self.tier, None, opts)
+        self._args = args
+        self._labels = args.names.labels(self.tier)
+
+    def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": self._args.names.namespace, "labels": self._labels}
+        # An empty map would be a change in every preview.
+        return {**metadata, "annotations": annotations} if annotations else metadata
+
+    def _machine(
+        self,
+        index: int,
+        user_data: pulumi.Output[str],
+        data_disk: DataVolumeDisk | None = None,
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> None:
+        """Declare a machine and the Secret with its user data."""
+        name = self._args.names.machine(self.tier, index)
+        secret_name = f"{name}-cloud-init"
+        user_data = pulumi.Output.secret(user_data)
+        secret = kubernetes.core.v1.Secret(
+            f"{self.tier}-{index}-cloud-init",
+            metadata=self._metadata(secret_name),
+            type="Opaque",
+            string_data={"userdata": user_data},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        machine = VirtualMachineArgs(
+            name=name,
+            namespace=self._args.names.namespace,
+            labels=self._labels,
+            machine=self._args.settings,
+            timeouts=self._args.timeouts,
+            user_data=user_data,
+            user_data_secret=secret_name,
+            readiness=self.endpoint.readiness,
+            data_disk=data_disk,
+        )
+        # Named, not referred to by its outputs: a replaced Secret must not replace the machine by itself.
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[secret, *depends_on])
+        virtual_machine(f"{self.tier}-{index}", machine, opts)
+
+    def _service(self) -> None:
+        """Declare the Service, beside the machines.
+
+        The provider would wait ten seconds after each change of its endpoints. That the machines are Ready says
+        more, and sooner: their Pods are endpoints by then.
+        """
+        port = {"name": self.endpoint.port_name, "port": self.endpoint.port, "target_port": self.endpoint.port}
+        kubernetes.core.v1.Service(
+            f"{self.tier}-service",
+            metadata=self._metadata(self._args.names.service(self.tier), {"pulumi.com/skipAwait": "true"}),
+            spec={
+                "type": "ClusterIP",
+                "selector": self._args.names.selector(self.tier),
+                "ports": [{**port, "protocol": "TCP"}],
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )

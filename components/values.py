@@ -1,0 +1,121 @@
+"""The kinds of value that a stack file holds. Each one checks itself and says in plain words what it allows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from cloudinit import Family
+
+_UNITS = {
+    "": 1,
+    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTP")},
+    **{unit: 1024 ** (power + 1) for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi"])},
+}
+_QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGTP]i|[kMGTP]|)", re.ASCII)
+_DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[smh])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_IMAGE = (
+    r"([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?"  # registry
+    r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def bytes_of(quantity: str) -> int:
+    """Return a Kubernetes quantity in bytes.
+
+    Raises:
+        ValueError: the text is no quantity.
+    """
+    match = _QUANTITY.fullmatch(quantity)
+    if match is None:
+        raise ValueError(f"not a quantity: {quantity}")
+    return int(Decimal(match["number"]) * _UNITS[match["unit"]])
+
+
+def seconds_of(duration: str) -> int:
+    """Return a duration in seconds.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise ValueError(f"not a duration: {duration}")
+    return int(match["number"]) * _SECONDS[match["unit"]]
+
+
+def _whole(low: int, high: int) -> BeforeValidator:
+    def check(value: object) -> object:
+        # bool is an int to Python, but `vcpus: true` is a mistake.
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low:,} to {high:,}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _text(fits: Callable[[str], object], allowed: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not fits(value):
+            raise ValueError(f"must be {allowed}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _pattern(pattern: str, allowed: str) -> BeforeValidator:
+    return _text(re.compile(pattern, re.ASCII).fullmatch, allowed)
+
+
+def _choice(choices: type[StrEnum]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value not in set(choices):
+            raise ValueError("must be " + " or ".join(choices))
+        return choices(str(value))
+
+    return BeforeValidator(check)
+
+
+def _flag(value: object) -> object:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004, pydantic collects ValueErrors only
+    return value
+
+
+def _is_duration(text: str) -> bool:
+    return _DURATION.fullmatch(text) is not None and 10 <= seconds_of(text) <= 24 * 3600
+
+
+def _is_quantity(text: str) -> bool:
+    return _QUANTITY.fullmatch(text) is not None and bytes_of(text) > 0
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+FamilyName = Annotated[Family, _choice(Family)]
+VirtualCpus = Annotated[int, _whole(1, 128)]
+Replicas = Annotated[int, _whole(1, 100)]
+# Accounts are numbered from 1 to 100,000 * scale in a 32-bit column.
+Scale = Annotated[int, _whole(1, 20_000)]
+RequestsPerSecond = Annotated[int, _whole(1, 100_000)]
+Connections = Annotated[int, _whole(1, 10_000)]
+Weight = Annotated[int, _whole(0, 1_000_000)]
+Quantity = Annotated[str, _text(_is_quantity, 'a quantity above zero with a unit, such as "512Mi" or "2Gi"')]
+Duration = Annotated[str, _text(_is_duration, 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')]
+ImageReference = Annotated[str, _pattern(_IMAGE, 'a container image such as "quay.io/containerdisks/debian:12"')]
+# Services take the stack's name, and theirs must begin with a letter.
+StackName = Annotated[
+    str, _pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and -, beginning with a letter")
+]
+NamespaceName = Annotated[str, _pattern(_LABEL, "1 to 63 of a-z, 0-9 and -, not beginning or ending with -")]
+ObjectName = Annotated[
+    str,
+    _pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "the name of a Kubernetes object: a-z, 0-9, - and ."),
+]
