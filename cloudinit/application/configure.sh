@@ -1,0 +1,8 @@
+#!/bin/sh
+# First boot of an application guest; the arguments are the packages it needs.
+set -eu
+
+virtwork-install-packages "$@"
+systemd-sysusers virtwork-app.conf
+systemctl daemon-reload
+systemctl enable --now virtwork-app.service

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Puts k6 in place on an image without it, from its release, checked against the release's own checksums.
+set -u
+
+VERSION=v1.8.1
+TARGET=/usr/local/bin/k6
+RELEASE=https://github.com/grafana/k6/releases/download/$VERSION
+
+[ ! -x $TARGET ] || exit 0
+
+fail() {
+    echo "multi-tier load: FAILED to install k6 $VERSION: $*. There is no load until it is in $TARGET." >/dev/console
+    echo "FAILED to install k6 $VERSION: $*" >&2
+    sleep 10 # before the unit tries again
+    exit 1
+}
+
+case $(uname -m) in
+    x86_64) name=k6-$VERSION-linux-amd64 ;;
+    aarch64) name=k6-$VERSION-linux-arm64 ;;
+    *) fail "no release for $(uname -m)" ;;
+esac
+
+work=$(mktemp --directory)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || fail "no temporary directory"
+for file in "$name.tar.gz" "k6-$VERSION-checksums.txt"; do
+    curl --fail --silent --show-error --location --retry 3 --max-time 300 --remote-name "$RELEASE/$file" ||
+        fail "$RELEASE/$file could not be downloaded"
+done
+grep "  $name.tar.gz\$" "k6-$VERSION-checksums.txt" | sha256sum --check --status ||
+    fail "$name.tar.gz is not what the release's checksums say"
+tar --extract --gzip --file "$name.tar.gz" || fail "$name.tar.gz does not unpack"
+install -m 0755 "$name/k6" $TARGET || fail "$TARGET could not be written"

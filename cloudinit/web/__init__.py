@@ -1,0 +1,48 @@
+"""The web guest: nginx before the application, and on one of them the load generator."""
+
+from cloudinit.document import GuestFile, cloud_config
+from cloudinit.families import FACTS
+from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guests import WebGuest
+from cloudinit.load import load_files
+from cloudinit.templates import read, render, shell_settings
+
+_UNITS = "/etc/systemd/system"
+
+
+def render_web(guest: WebGuest) -> str:
+    """User data of a web guest; with load, it holds the token that reads the load plan."""
+    facts = FACTS[guest.family]
+    return cloud_config(
+        hostname=guest.hostname,
+        files=[
+            install_packages(guest.family),
+            program("configure", "web/configure.sh"),
+            program("upstream", "web/upstream.sh"),
+            # Not where nginx's package wants to put its own: both package managers would ask what to do.
+            GuestFile(
+                path=f"{SETTINGS}/nginx.conf",
+                content=render("web/nginx.conf.j2", user=facts.nginx_user, load=guest.load is not None),
+            ),
+            GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=read("web/upstream-unknown.conf")),
+            GuestFile(
+                path=f"{SETTINGS}/upstream.settings",
+                content=shell_settings(APPLICATION_HOST=guest.application_host, APPLICATION_PORT=8080),
+            ),
+            GuestFile(
+                path=f"{_UNITS}/virtwork-upstream.service",
+                content=read("web/virtwork-upstream.service"),
+            ),
+            GuestFile(path=f"{SETTINGS}/logrotate.conf", content=read("web/logrotate.conf")),
+            GuestFile(
+                path=f"{_UNITS}/virtwork-logrotate.service",
+                content=read("web/virtwork-logrotate.service"),
+            ),
+            GuestFile(
+                path=f"{_UNITS}/virtwork-logrotate.timer",
+                content=read("web/virtwork-logrotate.timer"),
+            ),
+            *(load_files(guest.load) if guest.load else []),
+        ],
+        commands=[[CONFIGURE, *facts.web_packages]],
+    )

@@ -1,0 +1,24 @@
+#!/bin/sh
+# First boot of a web guest; the arguments are the packages it needs.
+set -eu
+
+virtwork-install-packages "$@"
+
+# nginx connects to other machines, which SELinux's policy refuses by default.
+if command -v selinuxenabled >/dev/null && selinuxenabled; then
+    setsebool -P httpd_can_network_connect on
+fi
+
+install -d -m 0755 /etc/nginx/virtwork
+[ -e /etc/nginx/virtwork/upstream.conf ] ||
+    install -m 0644 /etc/virtwork/upstream-unknown.conf /etc/nginx/virtwork/upstream.conf
+install -m 0644 /etc/virtwork/nginx.conf /etc/nginx/nginx.conf
+
+systemctl daemon-reload
+# Restart, not start: an image may have it running with its welcome page.
+systemctl restart nginx.service
+systemctl enable --now virtwork-upstream.service virtwork-logrotate.timer
+if [ -e /etc/systemd/system/virtwork-load-plan.service ]; then
+    systemctl enable virtwork-multi-tier-load.service
+    systemctl enable --now virtwork-load-plan.service
+fi
