@@ -1,0 +1,48 @@
+# The commands that a person types. Everything else: `.venv/bin/python -m lab --help`.
+.DEFAULT_GOAL := help
+.PHONY: help install lab lab-down check unit test lock
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Locked requirements of the program, and of the lab and the tests besides.
+LOCKS := requirements.txt requirements-dev.txt
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+lab: install ## the three tiers on a one-machine KubeVirt lab, with traffic through them
+	@$(PYTHON) -m lab up
+
+lab-down: install ## destroy the stacks, stop the lab, leave nothing
+	@$(PYTHON) -m lab down
+
+test: check ## lint, types and every test, on a lab of its own
+	$(PYTHON) -m pytest
+
+check: install ## lint and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+unit: install ## the tests that need neither lab nor engine
+	$(PYTHON) -m pytest tests/unit
+
+install: $(VENV)/installed
+
+$(VENV)/installed: $(LOCKS)
+	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get update -q && apt-get install -q -y python3-venv; }
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@echo "Installing the Python packages of $(LOCKS)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes $(LOCKS:%=-r %)
+	@touch $@
+
+lock: ## lock requirements*.in and Go's own again, with hashes and no index address
+	python3 -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet pip-tools
+	for name in requirements requirements-dev lab/toolchain/go-requirements; do \
+	  $(VENV)-lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	    --no-emit-index-url --no-emit-find-links -o $$name.txt $$name.in; \
+	done
+	rm -rf $(VENV)-lock

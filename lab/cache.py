@@ -1,0 +1,53 @@
+"""Things that take long to make, kept in the user's cache directory by what they are made from."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def directory() -> Path:
+    """Return `$XDG_CACHE_HOME/multi-tier`, or `~/.cache/multi-tier`."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "multi-tier"
+
+
+def key(parts: Iterable[str | bytes]) -> str:
+    """Return a short name for content: equal parts, equal name."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def get(kind: str, name: str, make: Callable[[Path], None]) -> Path:
+    """Return the cached directory `<kind>/<name>`, made by `make` where it is not there yet.
+
+    `make` fills a directory that gets its final name only when complete, so an interrupted run leaves nothing
+    that looks finished. Two runs at once wait for each other.
+    """
+    final = directory() / kind / name
+    if final.is_dir():
+        return final
+    final.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with _locked(final.parent / f"{name}.lock"):
+        if not final.is_dir():
+            partial = final.with_name(f"{name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            make(partial)
+            partial.rename(final)
+    return final

@@ -1,0 +1,199 @@
+"""The lab's certificate authority, the certificates and keys signed by it, and kubeconfigs made of them."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import os
+from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lab.config import CLUSTER_DOMAIN, Lab, LabError
+
+_LIFETIME = datetime.timedelta(days=365)
+_RENEW_BEFORE = datetime.timedelta(days=30)
+_KUBEVIRT_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kubevirt", "system:authenticated")
+
+_AGAIN = "run `make lab-down`, then `make lab`."
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One certificate: who holds it, in which groups, and under which names it serves."""
+
+    file: str
+    common_name: str
+    groups: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+
+
+def service_account(name: str) -> str:
+    """Return the user name of one of KubeVirt's service accounts, which its own RBAC is bound to."""
+    return f"system:serviceaccount:kubevirt:{name}"
+
+
+def identities(lab: Lab) -> tuple[Identity, ...]:
+    """Return every certificate that the lab's components hold."""
+    kubernetes = tuple(
+        f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", f".default.svc.{CLUSTER_DOMAIN}")
+    )
+    addresses = ("127.0.0.1", "localhost", str(lab.address))
+    return (
+        Identity("etcd", "etcd", serves=addresses),
+        Identity("kube-apiserver", "kube-apiserver", serves=(*addresses, str(lab.service_subnet[1]), *kubernetes)),
+        Identity("front-proxy", "front-proxy"),
+        Identity("admin", "admin", ("system:masters",)),
+        Identity("node-agent", "node-agent", ("system:masters",)),
+        Identity("kube-controller-manager", "system:kube-controller-manager", serves=addresses),
+        Identity("kube-proxy", "system:kube-proxy"),
+        Identity("coredns", "system:coredns"),
+        Identity("virt-api", service_account("kubevirt-apiserver"), _KUBEVIRT_GROUPS),
+        Identity("virt-api-server", "virt-api", serves=(*addresses, "virt-api.kubevirt.svc")),
+        Identity("virt-controller", service_account("kubevirt-controller"), _KUBEVIRT_GROUPS),
+        Identity("virt-controller-server", "virt-controller", serves=addresses),
+        Identity("virt-handler", service_account("kubevirt-handler"), _KUBEVIRT_GROUPS),
+    )
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, never readable by others even for a moment."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
+def _pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _name(common_name: str, groups: tuple[str, ...] = ()) -> x509.Name:
+    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + _LIFETIME)
+    )
+
+
+class Authority:
+    """A certificate authority whose key signs once, at creation, and is never written down."""
+
+    def __init__(self, common_name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name(common_name)
+        self.certificate = (
+            _builder(self._name, self._name, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+    def issue(self, identity: Identity) -> tuple[bytes, bytes]:
+        """Return a new certificate and its key, both in PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(_name(identity.common_name, identity.groups), self._name, key).add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]),
+            critical=False,
+        )
+        if identity.serves:
+            names = [_general_name(name) for name in identity.serves]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(IPv4Address(ip_address(name)))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _kubeconfig(lab: Lab, user: str, cluster: dict[str, str], credentials: dict[str, str]) -> bytes:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "multi-tier-lab", "cluster": {"server": lab.api_server, **cluster}}],
+        "users": [{"name": user, "user": credentials}],
+        "contexts": [{"name": "multi-tier-lab", "context": {"cluster": "multi-tier-lab", "user": user}}],
+        "current-context": "multi-tier-lab",
+    }
+    return yaml.safe_dump(document, sort_keys=False).encode()
+
+
+def _component_kubeconfig(lab: Lab, identity: Identity) -> bytes:
+    """Refer to the certificates beside it, so that a private key exists once."""
+    credentials = {"client-certificate": f"{identity.file}.crt", "client-key": f"{identity.file}.key"}
+    return _kubeconfig(lab, identity.common_name, {"certificate-authority": "ca.crt"}, credentials)
+
+
+def _user_kubeconfig(lab: Lab) -> bytes:
+    """Hold everything in one file that can be copied."""
+
+    def encoded(name: str) -> str:
+        return base64.b64encode((lab.pki / name).read_bytes()).decode()
+
+    credentials = {"client-certificate-data": encoded("admin.crt"), "client-key-data": encoded("admin.key")}
+    return _kubeconfig(lab, "admin", {"certificate-authority-data": encoded("ca.crt")}, credentials)
+
+
+def _made_for(lab: Lab) -> bool:
+    """Whether the certificates on disk are complete.
+
+    Raises:
+        LabError: they are for other addresses, or about to expire.
+    """
+    if not lab.kubeconfig.exists():
+        return False
+    certificate = x509.load_pem_x509_certificate((lab.pki / "kube-apiserver.crt").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    served = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    if str(lab.address) not in served:
+        raise LabError(f"The lab in {lab.root} was made for another subnet than {lab.subnet}: {_AGAIN}")
+    if certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC) < _RENEW_BEFORE:
+        raise LabError(f"The lab's certificates expire on {certificate.not_valid_after_utc:%Y-%m-%d}: {_AGAIN}")
+    return True
+
+
+def ensure(lab: Lab) -> None:
+    """Make the lab's certificates, keys and kubeconfigs, unless they are there.
+
+    Raises:
+        LabError: those that are there don't fit.
+    """
+    if _made_for(lab):
+        return
+    lab.pki.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority = Authority("multi-tier lab")
+    write_private(lab.pki / "ca.crt", authority.certificate.public_bytes(serialization.Encoding.PEM))
+    account_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    write_private(lab.pki / "service-account.key", _pem(account_key))
+    for identity in identities(lab):
+        certificate, key = authority.issue(identity)
+        write_private(lab.pki / f"{identity.file}.crt", certificate)
+        write_private(lab.pki / f"{identity.file}.key", key)
+        write_private(lab.component_kubeconfig(identity.file), _component_kubeconfig(lab, identity))
+    write_private(lab.kubeconfig, _user_kubeconfig(lab))

@@ -1,0 +1,100 @@
+"""Running the Pulumi program on the lab, as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from lab import environment
+from lab.config import PROJECT, Lab, LabError
+
+# Several times what the lab needs to bring up 2+2+1 guests on two busy cores.
+_UP_SECONDS = 900.0
+_DESTROY_SECONDS = 300.0
+
+
+def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
+    """Run the Pulumi CLI on the lab, its output on this terminal.
+
+    Raises:
+        LabError: it failed, or ran out of time.
+    """
+    command = ["pulumi", "--non-interactive", *arguments]
+    try:
+        done = subprocess.run(
+            [str(lab.binaries / "pulumi"), *command[1:]],
+            cwd=PROJECT,
+            env=environment.process_environment(lab),
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(f"`{' '.join(command)}` took longer than {timeout:.0f} s. See `python -m lab status`.") from None
+    if done.returncode != 0:
+        raise LabError(f"`{' '.join(command)}` failed (see above). `python -m lab status` shows the lab's side of it.")
+
+
+def _dead_locks(lab: Lab) -> list[Path]:
+    """Return the backend's locks whose owner, a process of this machine, is gone: an `up` that was killed."""
+    dead = []
+    for path in environment.backend(lab).glob(".pulumi/locks/**/*.json"):
+        try:
+            owner = json.loads(path.read_text())["pid"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if not Path(f"/proc/{owner}").exists():
+            dead.append(path)
+    return dead
+
+
+def up(lab: Lab, stack: str) -> None:
+    """Bring a stack up; goes on where an interrupted run stopped.
+
+    Raises:
+        LabError: `pulumi up` failed.
+    """
+    for lock in _dead_locks(lab):
+        lock.unlink(missing_ok=True)
+    pulumi(lab, "stack", "select", "--create", stack)
+    pulumi(lab, "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink=true")
+
+
+def destroy(lab: Lab) -> None:
+    """Destroy every stack that has resources on the lab.
+
+    Raises:
+        LabError: `pulumi destroy` failed.
+    """
+    stacks = environment.backend(lab).glob(".pulumi/stacks/*/*.json")
+    for stack in sorted({path.stem for path in stacks}):
+        for lock in _dead_locks(lab):
+            lock.unlink(missing_ok=True)
+        pulumi(lab, "destroy", "--stack", stack, "--yes", "--skip-preview", timeout=_DESTROY_SECONDS)
+
+
+def outputs(lab: Lab, stack: str) -> dict[str, object]:
+    """Return a stack's outputs.
+
+    Raises:
+        LabError: there is no such stack.
+    """
+    done = subprocess.run(
+        [str(lab.binaries / "pulumi"), "--non-interactive", "stack", "output", "--json", "--stack", stack],
+        cwd=PROJECT,
+        env=environment.process_environment(lab),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LabError(f"No outputs of stack {stack}: {done.stderr.strip()}")
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def has_stacks(lab: Lab) -> bool:
+    """Whether any stack was made on the lab."""
+    return os.access(lab.binaries / "pulumi", os.X_OK) and any(environment.backend(lab).glob(".pulumi/stacks/*/*.json"))

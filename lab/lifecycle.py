@@ -1,0 +1,91 @@
+"""Starting and stopping the whole lab."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import api, binaries, certificates, cluster_objects, environment, image, network, prerequisites, process
+from lab.cgroups import Group
+from lab.config import Lab
+from lab.control_plane import COMPONENTS, STAGES
+from lab.node import cleanup
+from lab.process import Component
+from lab.progress import Progress
+
+_READY_SECONDS = 120.0
+_KUBEVIRTS = api.Resource("kubevirt.io/v1", "kubevirts")
+
+
+def install(lab: Lab, progress: Progress) -> None:
+    """Install, build or find in the cache everything that the lab runs.
+
+    Raises:
+        LabError: something is missing that can't be had; the message says what to do.
+    """
+    prerequisites.ensure(progress.console)
+    lab.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    binaries.ensure(lab, progress)
+    image.ensure(lab, image.GOLDEN, progress)
+
+
+def start(lab: Lab, progress: Progress) -> None:
+    """Start what doesn't run of the lab, and wait until all of it does its work.
+
+    Raises:
+        LabError: a component ended or did not become ready.
+    """
+    certificates.ensure(lab)
+    environment.write(lab)
+    network.up(lab)
+    store, controllers, kubevirt = ([build(lab) for build in stage] for stage in STAGES)
+    with progress.step("Kubernetes control plane"):
+        _run(lab, store)
+    with progress.step("KubeVirt and CDI"):
+        for component in controllers:
+            process.start(lab, component)
+        cluster = api.connect(lab.component_kubeconfig("admin"))
+        manifests = cluster_objects.generated(lab)
+        _install_kubevirt(lab, cluster, manifests)
+        _run(lab, [*controllers, *kubevirt])
+        # Last: the API server calls these webhooks from the moment they are known.
+        api.apply(cluster, cluster_objects.admission(lab, manifests))
+        api.apply(cluster, cluster_objects.instancetypes(manifests))
+
+
+def _install_kubevirt(lab: Lab, cluster: api.Api, manifests: list[cluster_objects.Manifest]) -> None:
+    """Do what KubeVirt's and CDI's operators do before their components start."""
+    definitions = cluster_objects.of_kind(manifests, "CustomResourceDefinition")
+    api.apply(cluster, cluster_objects.namespaces())
+    api.apply(cluster, definitions)
+    api.apply(cluster, cluster_objects.access_rules(manifests))
+    api.apply(cluster, cluster_objects.virt_api_service(lab, manifests))
+    api.apply(cluster, cluster_objects.aggregated_api(lab, manifests))
+    api.wait_established(cluster, [item["metadata"]["name"] for item in definitions])
+    api.apply(cluster, [cluster_objects.kubevirt()])
+    status = cluster_objects.KUBEVIRT_STATUS
+    cluster.patch(_KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
+
+
+def _run(lab: Lab, components: list[Component]) -> None:
+    for component in components:
+        process.start(lab, component)
+    with ThreadPoolExecutor(len(components)) as pool:
+        for waiting in [pool.submit(process.wait_ready, lab, component, _READY_SECONDS) for component in components]:
+            waiting.result()
+
+
+def stop(lab: Lab, progress: Progress) -> None:
+    """Stop the lab and remove everything that it made on this machine, whatever state it is in.
+
+    What stays is what was built or downloaded, in the user's cache directory.
+    """
+    with progress.step("Stopping the lab"):
+        for name in reversed(COMPONENTS):
+            process.stop(lab, name)
+        cleanup.remove_all(lab)
+        group = Group(lab.name)
+        group.kill()
+        group.remove()
+        network.down(lab)
+        shutil.rmtree(lab.root, ignore_errors=True)

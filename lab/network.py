@@ -1,0 +1,112 @@
+"""The lab's network namespace and its link to this machine.
+
+Every component and every guest's link lives in one namespace, so that nothing of the lab listens on this
+machine's own interfaces, its address translation rules touch nobody else's, and removing it removes all.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from lab.config import GATEWAY, Lab, LabError
+
+_NAMESPACES = Path("/run/netns")
+_LAB_SIDE = "host0"
+
+# Only this machine's own end of the link may send into the lab: not a neighbour that routes through this machine.
+_FILTER = """
+table inet multi_tier_lab {{
+  chain input {{
+    type filter hook input priority filter;
+    iifname "{link}" ip saddr != {host} drop
+    iifname "{link}" meta nfproto ipv6 drop
+  }}
+  chain forward {{
+    type filter hook forward priority filter;
+    iifname "{link}" ip saddr != {host} ct state new drop
+    iifname "{link}" meta nfproto ipv6 drop
+  }}
+}}
+"""
+
+
+def run(*command: str, stdin: str | None = None) -> str:
+    """Run a system tool and return its output.
+
+    Raises:
+        LabError: it failed; the message holds the command and what it said.
+    """
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode != 0:
+        raise LabError(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
+
+
+def namespace_path(lab: Lab) -> Path:
+    """Return the file that names the lab's network namespace."""
+    return _NAMESPACES / lab.name
+
+
+def inside(lab: Lab) -> list[str]:
+    """Return the words that, put before a command, run it in the lab's namespace."""
+    return ["nsenter", f"--net={namespace_path(lab)}", "--"]
+
+
+def _link(lab: Lab) -> str:
+    return f"mt-{lab.id}"
+
+
+def _refuse_taken_subnet(lab: Lab) -> None:
+    for line in run("ip", "-4", "route", "show", "root", str(lab.subnet)).splitlines():
+        raise LabError(
+            f"The lab's subnet {lab.subnet} is in use on this machine ({line.strip()}). "
+            "Set MULTI_TIER_LAB_SUBNET to a free /16 such as 10.97.0.0/16 and run again."
+        )
+
+
+def up(lab: Lab) -> None:
+    """Make the namespace and the link; does nothing where they stand.
+
+    Raises:
+        LabError: the subnet is taken, or a system tool failed.
+    """
+    if is_up(lab):
+        return
+    down(lab)
+    _refuse_taken_subnet(lab)
+    run("ip", "netns", "add", lab.name)
+    network = inside(lab)
+    for setting in ("ip_forward=1", "conf.all.rp_filter=0", "conf.default.rp_filter=0"):
+        run(*network, "sysctl", "-q", "-w", f"net.ipv4.{setting}")
+    run(*network, "ip", "link", "set", "lo", "up")
+    run(*network, "ip", "address", "add", f"{GATEWAY}/32", "dev", "lo")
+    run("ip", "link", "add", _link(lab), "type", "veth", "peer", "name", _LAB_SIDE, "netns", lab.name)
+    run(*network, "ip", "address", "add", f"{lab.address}/30", "dev", _LAB_SIDE)
+    run(*network, "ip", "link", "set", _LAB_SIDE, "up")
+    run(*network, "nft", "-f", "-", stdin=_FILTER.format(link=_LAB_SIDE, host=lab.host_address))
+    run("ip", "address", "add", f"{lab.host_address}/30", "dev", _link(lab))
+    run("ip", "link", "set", _link(lab), "up")
+    # Last, for is_up() looks for it: what stands before it is complete.
+    run("ip", "route", "add", str(lab.subnet), "via", str(lab.address), "dev", _link(lab))
+
+
+def is_up(lab: Lab) -> bool:
+    """Whether the namespace and the link to it stand."""
+    if not namespace_path(lab).exists():
+        return False
+    done = subprocess.run(
+        ["ip", "-4", "route", "show", "exact", str(lab.subnet), "dev", _link(lab)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0 and bool(done.stdout.strip())
+
+
+def down(lab: Lab) -> None:
+    """Remove the link and every namespace that bears the lab's name, and with them all rules and routes inside."""
+    if Path("/sys/class/net", _link(lab)).exists():
+        run("ip", "link", "delete", _link(lab))
+    for path in sorted(_NAMESPACES.glob(f"{lab.name}*")):
+        run("ip", "netns", "delete", path.name)

@@ -1,0 +1,157 @@
+"""Starting, watching and stopping the lab's components: plain background processes with a record each."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import network
+from lab.cgroups import Group
+from lab.config import PROJECT, Lab, LabError
+
+_LAST_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One background process of the lab.
+
+    Attributes:
+        name: also the name of its log, its record and its control group.
+        command: program and arguments.
+        ready: returns None once the component does its work, else why it doesn't yet.
+        environment: variables on top of a minimal environment.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready: Callable[[], str | None]
+    environment: Mapping[str, str]
+
+
+def _record(lab: Lab, name: str) -> Path:
+    return lab.records / f"{name}.json"
+
+
+def _group(lab: Lab, name: str) -> Group:
+    return Group(f"{lab.name}/{name}")
+
+
+def log(lab: Lab, name: str) -> Path:
+    """Return a component's log file."""
+    return lab.logs / f"{name}.log"
+
+
+def start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot, or None where none (or a zombie) has that pid.
+
+    With the pid it names a process for good: a reused pid has another start time.
+    """
+    try:
+        # The second field, the program's name, may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    state, started = fields[0], fields[19]  # proc(5): fields 3 and 22
+    return None if state in "ZX" else int(started)
+
+
+def find(lab: Lab, name: str) -> int | None:
+    """Return the component's pid if the process that was started still runs."""
+    try:
+        record = json.loads(_record(lab, name).read_text())
+    except (OSError, ValueError):
+        return None
+    started = start_time(record["pid"])
+    return int(record["pid"]) if started is not None and started == record["start_time"] else None
+
+
+def start(lab: Lab, component: Component) -> None:
+    """Start a component in the lab's network namespace and a control group of its own, unless it runs.
+
+    Raises:
+        LabError: the program is missing.
+    """
+    if find(lab, component.name):
+        return
+    for directory in (lab.logs, lab.records):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    group = _group(lab, component.name)
+    group.kill()
+    group.create()
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(lab.root), **component.environment}
+    with log(lab, component.name).open("w") as output:
+        try:
+            process = subprocess.Popen(
+                group.enter([*network.inside(lab), *component.command]),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=PROJECT,
+                env=environment,
+                start_new_session=True,
+                umask=0o077,
+            )
+        except OSError as error:
+            raise LabError(f"{component.name} can't be started: {error}") from None
+    record = {"pid": process.pid, "start_time": start_time(process.pid)}
+    _record(lab, component.name).write_text(json.dumps(record))
+
+
+def last_lines(path: Path, count: int = _LAST_LINES) -> str:
+    """Return the last lines of a text file, or what keeps it from being read."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
+    except OSError as error:
+        return str(error)
+
+
+def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
+    """Wait until a component does its work.
+
+    Args:
+        lab: the lab.
+        component: a started component.
+        timeout: seconds.
+
+    Raises:
+        LabError: it ended or took too long; the message has the last lines of its log.
+    """
+    deadline = time.monotonic() + timeout
+    while (why := component.ready()) is not None:
+        ended = find(lab, component.name) is None
+        if ended or time.monotonic() > deadline:
+            what = "ended" if ended else f"is not ready after {timeout:.0f} s ({why})"
+            path = log(lab, component.name)
+            raise LabError(f"{component.name} {what}. The end of {path}:\n{last_lines(path)}")
+        time.sleep(0.05)
+
+
+def _terminate(pid: int, timeout: float) -> None:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        select.select([descriptor], [], [], timeout)
+    finally:
+        os.close(descriptor)
+
+
+def stop(lab: Lab, name: str, timeout: float = 10) -> None:
+    """End a component and everything that it started: asked first, killed after `timeout` seconds."""
+    pid = find(lab, name)
+    if pid is not None:
+        _terminate(pid, timeout)
+    group = _group(lab, name)
+    group.kill()
+    group.remove()
+    _record(lab, name).unlink(missing_ok=True)

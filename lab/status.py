@@ -1,0 +1,133 @@
+"""`python -m lab status` and its kin: what runs, and why something doesn't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lab import api, network, process
+from lab.cgroups import Group
+from lab.config import Lab, LabError
+from lab.control_plane import STAGES
+from lab.node import cleanup, record
+
+_VIRTUAL_MACHINES = api.Resource("kubevirt.io/v1", "virtualmachines")
+_INSTANCES = api.Resource("kubevirt.io/v1", "virtualmachineinstances")
+_EVENTS = api.Resource("v1", "events")
+_MEBIBYTE = 1 << 20
+
+
+def text_of(path: Path) -> str:
+    """Return a log's text.
+
+    Raises:
+        LabError: there is none.
+    """
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        raise LabError(
+            f"{path} can't be read: {error.strerror}. Does the lab run? See `python -m lab status`."
+        ) from None
+
+
+def console_of(lab: Lab, name: str) -> str:
+    """Return what the guest of that name, or the last one that bore it, wrote to its console.
+
+    Raises:
+        LabError: the lab had no such guest.
+    """
+    guests = sorted(record.load_all(lab), key=lambda known: known.started)
+    found = [known for known in guests if known.name == name]
+    if not found:
+        names = ", ".join(sorted({known.name for known in guests})) or "none yet"
+        raise LabError(f"No guest {name}. There are: {names}.")
+    return text_of(record.directory(lab, found[-1].uid) / "console.log")
+
+
+def _memory(group: Group) -> str:
+    used = group.memory_usage()
+    return "" if used is None else f"{used / _MEBIBYTE:.0f}"
+
+
+def _components(lab: Lab) -> tuple[Table, bool]:
+    table = Table(title=f"Lab in {lab.root}", title_justify="left")
+    for column in ("component", "state", "pid", "MiB"):
+        table.add_column(column, justify="right" if column in ("pid", "MiB") else "left", overflow="fold")
+    healthy = network.is_up(lab)
+    if not healthy:
+        table.add_row("network", "[red]down[/]: `make lab` makes it again", "", "")
+    for component in [build(lab) for stage in STAGES for build in stage]:
+        pid = process.find(lab, component.name)
+        why = component.ready() if pid else f"not running; see `python -m lab logs {component.name}`"
+        healthy = healthy and pid is not None and why is None
+        state = "[green]ready[/]" if why is None else f"[red]{why}[/]"
+        group = Group(f"{lab.name}/{component.name}")
+        table.add_row(component.name, state, str(pid or ""), _memory(group))
+    table.add_section()
+    table.add_row("all, guests included", "", "", _memory(Group(lab.name)))
+    return table, healthy
+
+
+def _why_not_ready(cluster: api.Api, machine: api.Object) -> str:
+    """Return the newest reason that the API knows for a VM that isn't ready."""
+    metadata = machine["metadata"]
+    warnings = [
+        event
+        for event in cluster.list(_EVENTS, metadata["namespace"], fields="type=Warning")[0]
+        if metadata["name"] in event["involvedObject"]["name"]
+    ]
+    if warnings:
+        newest = max(warnings, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+        return str(newest["message"])
+    conditions = machine.get("status", {}).get("conditions") or ()
+    return "; ".join(one["message"] for one in conditions if one["status"] == "False" and one.get("message"))
+
+
+def _machines(lab: Lab, cluster: api.Api) -> tuple[Table, bool]:
+    table = Table(title="Virtual machines", title_justify="left")
+    for column in ("namespace", "name", "state", "address", "MiB"):
+        table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
+    instances = {item["metadata"]["name"]: item for item in cluster.list(_INSTANCES)[0]}
+    healthy = True
+    for machine in cluster.list(_VIRTUAL_MACHINES)[0]:
+        metadata, state = machine["metadata"], machine.get("status", {})
+        words = str(state.get("printableStatus", "unknown"))
+        if state.get("ready"):
+            words = f"[green]{words}, ready[/]"
+        else:
+            healthy = False
+            words = f"[red]{words}[/]: {_why_not_ready(cluster, machine) or 'not ready yet'}"
+        instance = instances.get(metadata["name"], {})
+        interfaces = instance.get("status", {}).get("interfaces") or [{}]
+        uid = instance.get("metadata", {}).get("uid")
+        memory = _memory(cleanup.group_of(lab, uid)) if uid else ""
+        table.add_row(metadata["namespace"], metadata["name"], words, interfaces[0].get("ipAddress", ""), memory)
+    return table, healthy
+
+
+def show(lab: Lab, console: Console) -> bool:
+    """Print the state of the lab's components and virtual machines.
+
+    Returns:
+        Whether all of it is as it should be.
+    """
+    if not lab.root.exists() or not lab.kubeconfig.exists():
+        console.print(f"There is no lab in {lab.root}. `make lab` makes one.")
+        return False
+    table, healthy = _components(lab)
+    console.print(table)
+    if process.find(lab, "kube-apiserver"):
+        try:
+            machines, ready = _machines(lab, api.connect(lab.kubeconfig))
+        except LabError as error:
+            console.print(
+                f"[red]The API server can't say which virtual machines there are: {error}[/]", highlight=False
+            )
+            return False
+        healthy = healthy and ready
+        if machines.row_count:
+            console.print(machines)
+    return healthy
