@@ -36,10 +36,8 @@ def attach(file: Path) -> str:
 
 
 def devices(file: Path) -> list[str]:
-    """Return the loop devices that the file backs."""
-    if not file.exists():
-        return []
-    return [line.split(":")[0] for line in _losetup("--associated", str(file)).splitlines()]
+    """Return the loop devices that the file backs, also when it was deleted since."""
+    return [device for device, backing in _attached() if backing == str(file)]
 
 
 def detach(file: Path, timeout: float = 5.0) -> None:
@@ -56,10 +54,16 @@ def detach(file: Path, timeout: float = 5.0) -> None:
 
 def detach_below(directory: Path) -> None:
     """Detach every file below a directory, also files that were deleted while attached."""
+    for device, backing in _attached():
+        if backing.startswith(f"{directory}/"):
+            _losetup("--detach", device)
+
+
+def _attached() -> list[tuple[str, str]]:
     listing = json.loads(_losetup("--list", "--json", "--output", "NAME,BACK-FILE") or "{}")
-    for loop in listing.get("loopdevices", ()):
-        if (loop["back-file"] or "").startswith(f"{directory}/"):
-            _losetup("--detach", loop["name"])
+    return [
+        (loop["name"], (loop["back-file"] or "").removesuffix(" (deleted)")) for loop in listing.get("loopdevices", ())
+    ]
 
 
 def _losetup(*arguments: str) -> str:

@@ -48,8 +48,12 @@ class Guest:
         """
         self.lab = lab
         self.record = known
-        self.descriptor = descriptor
+        self._descriptor = descriptor
         self._process = process
+
+    def fileno(self) -> int:
+        """Return what becomes readable when the guest ends, for `select`."""
+        return self._descriptor
 
     @property
     def console(self) -> Path:
@@ -58,7 +62,7 @@ class Guest:
 
     def exit(self) -> Exit | None:
         """Return how the guest ended, or None while it runs."""
-        if not select.select([self.descriptor], [], [], 0)[0]:
+        if not select.select([self], [], [], 0)[0]:
             return None
         return Exit(self._process.wait() if self._process else None)
 
@@ -67,8 +71,8 @@ class Guest:
         if grace > 0:
             with suppress(ProcessLookupError):
                 # systemd-nspawn passes this on to the guest's systemd as the wish to shut down.
-                signal.pidfd_send_signal(self.descriptor, signal.SIGTERM)
-            select.select([self.descriptor], [], [], grace)
+                signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
+            select.select([self], [], [], grace)
         cleanup.group_of(self.lab, self.record.uid).kill()
 
     def release(self) -> None:
@@ -79,7 +83,7 @@ class Guest:
 
     def close(self) -> None:
         """Forget the guest; it runs on if it does."""
-        os.close(self.descriptor)
+        os.close(self._descriptor)
 
 
 def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: Record) -> tuple[Guest, list[str]]:

@@ -21,10 +21,11 @@ GUEST_LINK = "eth0"
 
 @dataclass(frozen=True, slots=True)
 class GuestNetwork:
-    """The names of one guest's network namespace and of the lab's end of its link."""
+    """The names of one guest's network namespace and of the lab's end of its link, and the guest's MAC address."""
 
     namespace: str
     link: str
+    mac: str
 
     @property
     def path(self) -> Path:
@@ -34,7 +35,9 @@ class GuestNetwork:
 
 def network_of(lab: Lab, uid: str) -> GuestNetwork:
     """Return the names for the guest with that uid."""
-    return GuestNetwork(f"{lab.name}-{uid[:8]}", f"mt{uid[:8]}")
+    short = uid[:8]
+    mac = ":".join(("02", "00", *(short[at : at + 2] for at in range(0, 8, 2))))
+    return GuestNetwork(f"{lab.name}-{short}", f"mt{short}", mac)
 
 
 def free_address(subnet: IPv4Network, taken: Collection[IPv4Address], last: IPv4Address | None) -> IPv4Address:
@@ -68,7 +71,7 @@ def up(network: GuestNetwork, address: IPv4Address, source: IPv4Address) -> None
     down(network)
     _ip(f"netns add {network.namespace}")
     here = f"""\
-link add {network.link} type veth peer name {GUEST_LINK} netns {network.namespace}
+link add {network.link} type veth peer name {GUEST_LINK} address {network.mac} netns {network.namespace}
 link set {network.link} up
 route add {address}/32 dev {network.link} scope link src {source}
 """

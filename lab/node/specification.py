@@ -91,7 +91,7 @@ def read(vmi: Object, lookup: Lookup) -> GuestSpecification:
         hostname=spec.get("hostname") or metadata["name"],
         instance_id=domain.get("firmware", {}).get("uuid") or metadata["uid"],
         image=images[0],
-        memory=_memory(domain),
+        memory=memory(domain),
         cpus=_cpus(domain),
         user_data=user_data,
         network_data=network_data,
@@ -99,7 +99,12 @@ def read(vmi: Object, lookup: Lookup) -> GuestSpecification:
     )
 
 
-def _memory(domain: Object) -> int:
+def memory(domain: Object) -> int:
+    """Return the bytes of memory that a VMI's domain asks for.
+
+    Raises:
+        BlockedError: it asks for none.
+    """
     resources = domain.get("resources", {})
     for amount in (
         domain.get("memory", {}).get("guest"),
@@ -109,6 +114,12 @@ def _memory(domain: Object) -> int:
         if amount:
             return quantity.to_bytes(amount)
     raise BlockedError("NoMemory", "The machine asks for no memory: set domain.memory.guest or an instancetype.")
+
+
+def grace_seconds(vmi: Object) -> int:
+    """Return how long a guest may take to shut down: less than declared only when its deletion says so."""
+    declared = vmi["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+    return int(min(declared, vmi["metadata"].get("deletionGracePeriodSeconds") or declared))
 
 
 def _cpus(domain: Object) -> int:

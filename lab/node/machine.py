@@ -1,0 +1,254 @@
+"""One VirtualMachineInstance on this node, from its launcher Pod's creation to that Pod's end."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Event, Thread
+
+from lab.api import ApiError, Object
+from lab.config import LabError
+from lab.node import cleanup, guest, network, record, specification, status
+from lab.node.guest import Guest
+from lab.node.health import Health
+from lab.node.log import log
+from lab.node.services import Services
+from lab.node.specification import BlockedError
+
+_RETRY_SECONDS = 0.5
+_BLOCKED_SECONDS = 1.0
+_CONSOLE_TAIL = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a guest ended, as the API is told."""
+
+    failed: bool
+    message: str
+    exit_code: int
+    started: float
+
+
+class Machine(Thread):
+    """Brings what is and what should be together, for one VMI, in a thread of its own.
+
+    Every step starts from what the API and the kernel show, so it may be repeated, or taken up by another agent.
+    """
+
+    def __init__(self, services: Services, key: tuple[str, str, str], on_end: Callable[[Machine], None]) -> None:
+        """Prepare to keep a VMI; `key` is its namespace, name and uid."""
+        super().__init__(name=f"machine-{key[1]}", daemon=True)
+        self.namespace, self.vmi_name, self.uid = key
+        self._services = services
+        self._on_end = on_end
+        self._guest: Guest | None = None
+        self._health: Health | None = None
+        self._outcome: Outcome | None = None
+        # A file object, so that it is closed only when nobody (such as a late probe) can wake this machine any more.
+        self._wakeup = os.fdopen(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+b", buffering=0)
+        self._stopping = Event()
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.vmi_name} ({self.uid[:8]})"
+
+    def adopt(self, known: record.Record) -> None:
+        """Take over a guest that a former agent started, or learn that it ended meanwhile. Before `start` only."""
+        self._guest = guest.adopt(self._services.lab, known)
+        if self._guest:
+            log(f"{self}: taken over from a former agent")
+        else:
+            cleanup.release(self._services.lab, self.uid)
+            if known.pid is not None:
+                message = "The guest ended while the node agent was not running."
+                self._outcome = Outcome(failed=True, message=message, exit_code=1, started=known.started)
+                record.save(self._services.lab, replace(known, ended=time.time()))
+
+    def wake(self) -> None:
+        """Look again: something changed."""
+        os.eventfd_write(self._wakeup.fileno(), 1)
+
+    def leave(self) -> None:
+        """End this thread after its present step; the guest runs on."""
+        self._stopping.set()
+        self.wake()
+
+    def run(self) -> None:
+        """Keep the VMI until nothing of it is left, or told to leave."""
+        self._services.wait_synced()
+        while not self._stopping.is_set():
+            try:
+                delay = self._step()
+            except (LabError, OSError) as error:
+                log(f"{self}: {error}; trying again")
+                delay = _RETRY_SECONDS
+            except Exception:  # whatever an odd object may cause: the guest must not be left unattended
+                log(f"{self}: {traceback.format_exc()}; trying again")
+                delay = _BLOCKED_SECONDS
+            if not self._guest and not self._vmi() and not self._pod():
+                self._forget()
+                break
+            self._wait(delay)
+        if self._health:
+            self._health.stop()
+        self._on_end(self)
+
+    def _wait(self, delay: float | None) -> None:
+        wakeup = self._wakeup.fileno()
+        waiting = [wakeup, *([self._guest.fileno()] if self._guest else [])]
+        if wakeup in select.select(waiting, [], [], delay)[0]:
+            os.eventfd_read(wakeup)
+
+    def _vmi(self) -> Object | None:
+        return self._services.vmi(self.namespace, self.vmi_name, self.uid)
+
+    def _pod(self) -> Object | None:
+        return self._services.pod(self.uid)
+
+    def _step(self) -> float | None:
+        """Do what is to be done now; return after how many seconds to look again without a cause, or None."""
+        vmi, pod = self._vmi(), self._pod()
+        if self._guest:
+            unwanted = _leaving(vmi) or _leaving(pod)
+            not_alive = self._health.why_not_alive if self._health else None
+            if self._guest.exit() is None and not unwanted and not_alive is None:
+                self._report_running(self._guest, vmi, pod)
+                return None
+            self._end(self._guest, vmi, unwanted=unwanted, not_alive=not_alive)
+        if self._outcome:
+            self._report_end(self._outcome, vmi, pod)
+        elif vmi and pod and not _leaving(vmi) and not _leaving(pod):
+            return self._start(vmi, pod)
+        elif pod and _deleted(pod):
+            self._services.delete_pod(pod)
+        return None
+
+    def _start(self, vmi: Object, pod: Object) -> float | None:
+        services = self._services
+        try:
+            if not pod["spec"].get("nodeName"):
+                if why := services.no_room(vmi, pod):
+                    services.events.record(vmi, "Warning", "FailedScheduling", why)
+                    services.write_pod(pod, status.pod_unscheduled(pod, why, time.time()))
+                    return _BLOCKED_SECONDS
+                services.bind(pod)
+            wanted = services.specification(vmi)
+            rootfs = services.rootfs(wanted.image)
+            reserved = services.reserve(self.namespace, self.vmi_name, self.uid)
+            self._guest, refused = guest.start(services.lab, wanted, rootfs, reserved)
+        except ApiError:
+            raise
+        except (LabError, OSError, ValueError, KeyError) as error:
+            reason = error.reason if isinstance(error, BlockedError) else "FailedGuestStart"
+            services.events.record(vmi, "Warning", reason, str(error))
+            services.write_pod(pod, status.pod_blocked(pod, reason, str(error), time.time()))
+            return _BLOCKED_SECONDS
+        log(f"{self}: guest started at {reserved.address} from {wanted.image}")
+        for limit in refused:
+            services.events.record(vmi, "Warning", "NoLimit", f"This machine can't limit the guest's {limit}.")
+        self._report_running(self._guest, vmi, pod)
+        return None
+
+    def _report_running(self, running: Guest, vmi: Object | None, pod: Object | None) -> None:
+        if vmi is None or pod is None:
+            return
+        services, known = self._services, running.record
+        if self._health is None:
+            self._health = Health(
+                vmi,
+                str(known.address),
+                started=known.started,
+                was_ready=status.was_ready(pod),
+                on_change=self.wake,
+            )
+            for text in self._health.unsupported:
+                services.events.record(vmi, "Warning", "UnsupportedProbe", text)
+        wanted = status.pod_running(
+            pod,
+            address=str(known.address),
+            host=str(services.lab.address),
+            started=known.started,
+            why_not_ready=self._health.why_not_ready,
+            now=time.time(),
+        )
+        services.write_pod(pod, wanted)
+        if _phase(vmi) == "Scheduled":
+            mac = network.network_of(services.lab, self.uid).mac
+            services.write_vmi(vmi, status.vmi_running(vmi, address=str(known.address), mac=mac, now=time.time()))
+            services.events.record(vmi, "Normal", "Started", f"The guest runs at {known.address}.")
+
+    def _end(self, running: Guest, vmi: Object | None, *, unwanted: bool, not_alive: str | None) -> None:
+        """Stop the guest if it still runs, give back what it held, and find out how it ended."""
+        if self._health:
+            self._health.stop()
+        if running.exit() is None:
+            log(f"{self}: stopping the guest: {not_alive or 'deleted'}")
+            running.stop(specification.grace_seconds(vmi) if vmi else 0)
+        running.release()
+        ended = running.exit()
+        if unwanted:
+            outcome = Outcome(failed=False, message="", exit_code=0, started=running.record.started)
+        elif not_alive is not None:
+            outcome = Outcome(True, f"The liveness probe failed: {not_alive}", 137, running.record.started)
+        elif ended and ended.code == 0:
+            outcome = Outcome(False, "The guest shut itself down.", 0, running.record.started)
+        else:
+            code = ended.code if ended and ended.code is not None else 1
+            outcome = Outcome(True, f"The guest ended with code {code}.", code, running.record.started)
+        running.close()
+        self._guest, self._health, self._outcome = None, None, outcome
+        log(f"{self}: {outcome.message or 'the guest is stopped'}")
+        if outcome.failed:
+            record.save(self._services.lab, replace(running.record, ended=time.time()))
+            if vmi:
+                console = _tail(running)
+                message = f"{outcome.message} Its console ended with: {console}"
+                self._services.events.record(vmi, "Warning", "GuestFailed", message)
+        cleanup.remove_files(self._services.lab, self.uid, keep_console=outcome.failed)
+
+    def _report_end(self, outcome: Outcome, vmi: Object | None, pod: Object | None) -> None:
+        services, now = self._services, time.time()
+        if vmi and _phase(vmi) in ("Scheduled", "Running"):
+            services.write_vmi(vmi, status.vmi_finished(vmi, failed=outcome.failed, now=now))
+        if pod and _phase(pod) not in status.FINAL_PHASES:
+            finished = status.pod_finished(
+                pod,
+                failed=outcome.failed,
+                message=outcome.message,
+                exit_code=outcome.exit_code,
+                started=outcome.started,
+                now=now,
+            )
+            services.write_pod(pod, finished)
+        if pod and (_deleted(pod) or vmi is None or _deleted(vmi)):
+            services.delete_pod(pod)
+
+    def _forget(self) -> None:
+        """Remove what was kept of a guest whose VMI is gone, unless it failed: its console is still of interest."""
+        if not (self._outcome and self._outcome.failed):
+            cleanup.remove_files(self._services.lab, self.uid)
+
+
+def _phase(item: Object) -> str | None:
+    phase: str | None = item.get("status", {}).get("phase")
+    return phase
+
+
+def _deleted(item: Object) -> bool:
+    return "deletionTimestamp" in item["metadata"]
+
+
+def _leaving(item: Object | None) -> bool:
+    """Whether a VMI or Pod is gone, is to go, or has had its end."""
+    return item is None or _deleted(item) or _phase(item) in status.FINAL_PHASES
+
+
+def _tail(ended: Guest) -> str:
+    try:
+        return ended.console.read_text(errors="replace")[-_CONSOLE_TAIL:].strip()
+    except OSError:
+        return "(nothing)"
