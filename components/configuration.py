@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ from components.settings import Settings
 from components.unknown_keys import hint
 
 LONGEST_VALUE = 60
-# Kept in the error's location in place of a value that is no settings object at all.
 Location = tuple[str | int, ...]
 
 
@@ -47,9 +45,9 @@ def parse(raw: Mapping[str, str], secrets: frozenset[str] = frozenset(), prefix:
     Raises:
         pulumi.RunError: the configuration has mistakes; the message has a line for each.
     """
-    tree = {key: _value(key, text) for key, text in raw.items()}
-    refusals = [Refusal((key,), "is encrypted, but no setting is secret: give it in plain text") for key in secrets]
-    remaining = deepcopy(tree)
+    encrypted = "is encrypted, but no setting is secret: give it in plain text"
+    refusals = [Refusal((key,), encrypted) for key in secrets]
+    remaining = {key: _value(key, text) for key, text in raw.items()}
     while True:
         try:
             settings = Settings.model_validate(remaining, strict=True, by_alias=True, by_name=False)
@@ -57,12 +55,12 @@ def parse(raw: Mapping[str, str], secrets: frozenset[str] = frozenset(), prefix:
         except ValidationError as error:
             # What is wrong by itself is left out, so that the rest can still be checked.
             details = error.errors(include_url=False)
-        refusals += [_refusal(detail) for detail in details]
+        refusals += [_refusal(detail, secrets) for detail in details]
         for detail in details:
             _leave_out(remaining, detail["loc"])
     refusals += _contradictions(settings, refusals)
     if refusals:
-        lines = sorted({refusal.line(tree, secrets, prefix) for refusal in refusals})
+        lines = sorted(f"{_printable(prefix + refusal.key)}: {refusal.problem}" for refusal in refusals)
         count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         raise pulumi.RunError("\n  ".join([f"The stack's configuration has {count}; nothing was changed.", *lines]))
     return settings
@@ -74,23 +72,16 @@ class Refusal:
 
     Attributes:
         location: the keys on the way to what is wrong.
-        problem: what is wrong, as it follows the key and its value.
-        shows_value: whether the value helps to see the mistake.
+        problem: what is wrong, as it follows the key.
     """
 
     location: Location
     problem: str
-    shows_value: bool = True
 
     @property
     def key(self) -> str:
         """The dotted key, as `pulumi config set --path` takes it."""
         return ".".join(str(part) for part in self.location)
-
-    def line(self, tree: Mapping[str, Any], secrets: frozenset[str], prefix: str) -> str:
-        """Return the one line that tells of it."""
-        shown = _shown(_lookup(tree, self.location)) if self.shows_value and self.location[0] not in secrets else ""
-        return f"{_printable(prefix + self.key)}: {shown}{self.problem}"
 
 
 def _value(key: str, text: str) -> object:
@@ -104,30 +95,32 @@ def _value(key: str, text: str) -> object:
         return text
 
 
-def _refusal(detail: ErrorDetails) -> Refusal:
+def _refusal(detail: ErrorDetails, secrets: frozenset[str]) -> Refusal:
     location = detail["loc"]
+    value = "" if location[0] in secrets else _shown(detail["input"])
     match detail["type"]:
         case "extra_forbidden":
-            return Refusal(location, hint(location), shows_value=False)
+            return Refusal(location, hint(location))
         case "missing":
-            return Refusal(location, "is missing", shows_value=False)
+            return Refusal(location, "is missing")
         case "value_error":
-            return Refusal(location, str(detail["ctx"]["error"]))
+            return Refusal(location, f"{value}{detail['ctx']['error']}")
         case _:
-            return Refusal(location, hint((*location, "")))
+            return Refusal(location, value + hint((*location, "")))
 
 
 def _contradictions(settings: Settings, refusals: list[Refusal]) -> Iterator[Refusal]:
     """Yield the contradictions among values that are right by themselves."""
     refused = [refusal.key for refusal in refusals]
+    values = settings.model_dump(by_alias=True)
 
     def is_refused(key: str) -> bool:
         return any(key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in refused)
 
     for contradiction in settings.contradictions():
         if not any(is_refused(key) for key in contradiction.keys):
-            key = contradiction.keys[0]
-            yield Refusal(tuple(key.split(".")), contradiction.problem)
+            location = tuple(contradiction.keys[0].split("."))
+            yield Refusal(location, _shown(_lookup(values, location)) + contradiction.problem)
 
 
 def _leave_out(tree: dict[str, Any], location: Location) -> None:

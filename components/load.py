@@ -12,7 +12,7 @@ from pulumi.output import UNKNOWN
 
 from cloudinit import LoadPlan, LoadPlanSource, render_load_plan
 from components import settings
-from components.names import Names
+from components.names import Names, TierName
 
 COMPONENT = "load"
 
@@ -52,10 +52,11 @@ class Load(pulumi.ComponentResource):
         )
         account = kubernetes.core.v1.ServiceAccount("load-account", metadata=self._metadata(), opts=self._child)
         self._grant()
+        self._service()
         # A token without end: a guest can't ask for a fresh one, and the load would stop with it.
         token = kubernetes.core.v1.Secret(
             "load-token",
-            metadata={**self._metadata(), "annotations": {"kubernetes.io/service-account.name": args.names.load_plan}},
+            metadata={**self._metadata(), "annotations": {"kubernetes.io/service-account.name": args.names.load}},
             type="kubernetes.io/service-account-token",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
@@ -64,14 +65,14 @@ class Load(pulumi.ComponentResource):
 
     def _metadata(self) -> dict[str, object]:
         return {
-            "name": self._names.load_plan,
+            "name": self._names.load,
             "namespace": self._names.namespace,
             "labels": self._names.labels(COMPONENT),
         }
 
     def _grant(self) -> None:
         """Let the account read the ConfigMap."""
-        name = self._names.load_plan
+        name = self._names.load
         rule = {
             "api_groups": [""],
             "resources": ["configmaps"],
@@ -87,18 +88,31 @@ class Load(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def _service(self) -> None:
+        """Let the generator's own figures be read from the one web machine that has them."""
+        kubernetes.core.v1.Service(
+            "load-service",
+            metadata={**self._metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},
+            spec={
+                "type": "ClusterIP",
+                "selector": {"vm.kubevirt.io/name": self._names.machine(TierName.WEB, 0)},
+                "ports": [{"name": "http", "port": 80, "target_port": 80, "protocol": "TCP"}],
+            },
+            opts=self._child,
+        )
+
     def _source(self, data: Mapping[str, str] | None) -> LoadPlanSource:
         if not data:
             # A preview's dry run answers with a Secret that no controller has filled in.
             if pulumi.runtime.is_dry_run():
                 return UNKNOWN  # type: ignore[return-value]
             raise pulumi.RunError(
-                f"The cluster put no token into the Secret {self._names.load_plan}: "
+                f"The cluster put no token into the Secret {self._names.load}: "
                 "is the kube-controller-manager's token controller running? Then run `pulumi up` again."
             )
         return LoadPlanSource(
             namespace=self._names.namespace,
-            config_map=self._names.load_plan,
+            config_map=self._names.load,
             token=b64decode(data["token"]).decode(),
             certificate_authority=b64decode(data["ca.crt"]).decode(),
         )

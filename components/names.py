@@ -48,8 +48,8 @@ class Names:
         return f"{self.name}-credentials"
 
     @property
-    def load_plan(self) -> str:
-        """The ConfigMap with the load plan, and everything that lets the load generator read it."""
+    def load(self) -> str:
+        """The ConfigMap with the load plan, what lets the generator read it, and the Service of its figures."""
         return f"{self.name}-load"
 
     def labels(self, component: str) -> dict[str, str]:

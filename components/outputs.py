@@ -16,13 +16,13 @@ def outputs(settings: Settings) -> dict[str, Any]:
         TierName.APPLICATION: settings.application.replicas,
         TierName.WEB: settings.web.replicas,
     }
-    service = f"/api/v1/namespaces/{names.namespace}/services/{names.service(TierName.WEB)}:http/proxy"
+    services = f"/api/v1/namespaces/{names.namespace}/services"
     shown: dict[str, Any] = {
         "url": f"http://{names.service_host(TierName.WEB)}/",
         "virtualMachines": {str(tier): names.machines(tier, count) for tier, count in replicas.items()},
         "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
-        "request": f"kubectl get --raw {service}/api/v1/accounts/1",
+        "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",
     }
     if settings.load.enabled:
-        shown["loadMetrics"] = f"kubectl get --raw {service}/load/metrics"
+        shown["loadMetrics"] = f"kubectl get --raw {services}/{names.load}:http/proxy/load/metrics"
     return shown

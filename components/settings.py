@@ -35,7 +35,7 @@ DEFAULT_CONTAINER_DISKS = {
 }
 # Below these the distribution's kernel, systemd and cloud-init run out of memory before a tier starts.
 LEAST_MEMORY = {Family.DEBIAN: "256Mi", Family.FEDORA: "1Gi"}
-LOAD_GENERATOR_MEMORY = "128Mi"
+LEAST_MEMORY_WITH_LOAD = "384Mi"
 DISTRIBUTIONS = {
     Family.DEBIAN: ("debian", "ubuntu"),
     Family.FEDORA: ("fedora", "centos", "rhel", "almalinux", "rocky"),
@@ -272,17 +272,14 @@ class Settings(Model):
         if len(longest) > LONGEST_LABEL:
             most = LONGEST_LABEL - len(longest) + len(self.name)
             problem = f"is too long: {longest} would have more than 63 characters, so use at most {most}"
-            yield Contradiction(("name",), problem)
+            yield Contradiction(("name", "application.replicas"), problem)
         for tier in (self.database, self.application, self.web):
             yield from tier.contradictions()
         yield from self.load.contradictions()
         yield from self._crowded_web()
 
     def _crowded_web(self) -> Iterator[Contradiction]:
-        least = self.web.least_memory
-        needed = least + bytes_of(LOAD_GENERATOR_MEMORY)
-        if self.load.enabled and not self.web.instancetype and least <= bytes_of(self.web.memory) < needed:
-            problem = (
-                f"is too little for a {self.web.family} guest with the load generator: it needs {needed // 1024**2}Mi"
-            )
+        crowded = self.web.least_memory <= bytes_of(self.web.memory) < bytes_of(LEAST_MEMORY_WITH_LOAD)
+        if self.load.enabled and not self.web.instancetype and crowded:
+            problem = f"is too little for nginx and the load generator: they need {LEAST_MEMORY_WITH_LOAD}"
             yield Contradiction(("web.memory", "web.family", "load.enabled"), problem)

@@ -77,9 +77,9 @@ def _pattern(pattern: str, allowed: str) -> BeforeValidator:
 
 def _choice(choices: type[StrEnum]) -> BeforeValidator:
     def check(value: object) -> object:
-        if value not in set(choices):
+        if not isinstance(value, str) or value not in set(choices):
             raise ValueError("must be " + " or ".join(choices))
-        return choices(str(value))
+        return choices(value)
 
     return BeforeValidator(check)
 
