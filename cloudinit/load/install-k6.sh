@@ -9,8 +9,7 @@ RELEASE=https://github.com/grafana/k6/releases/download/$VERSION
 [ ! -x $TARGET ] || exit 0
 
 fail() {
-    echo "multi-tier load: FAILED to install k6 $VERSION: $*. There is no load until it is in $TARGET." >/dev/console
-    echo "FAILED to install k6 $VERSION: $*" >&2
+    echo "multi-tier load: FAILED to install k6 $VERSION: $*. There is no load until it is in $TARGET."
     sleep 10 # before the unit tries again
     exit 1
 }

@@ -1,0 +1,57 @@
+"""Fixtures of the unit tests that look inside a guest image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.guest_root import GuestRoot, guest_root
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write what is rendered now to tests/unit/golden/ (pytest tests/unit --update-golden), then read the diff",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the golden file of a name, or with --update-golden make it the golden file."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), (
+            f"{name} renders differently; if that is meant: pytest tests/unit --update-golden"
+        )
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def image() -> Path:
+    """The golden guest image's root file system: MULTI_TIER_TEST_IMAGE, or the lab's own."""
+    given = os.environ.get("MULTI_TIER_TEST_IMAGE")
+    if given:
+        return Path(given)
+    from lab import image as lab_image
+    from lab.config import Lab
+
+    found = lab_image.rootfs_for(Lab.from_environment(), lab_image.GOLDEN)
+    assert found, "there is no golden guest image yet: `make lab` or `make test` makes it"
+    return found
+
+
+@pytest.fixture(scope="session")
+def guest(image: Path) -> Iterator[GuestRoot]:
+    """The image, opened once for all tests; writes go to memory."""
+    with guest_root(image) as root:
+        yield root

@@ -1,0 +1,100 @@
+"""One example of every guest, and the values that break quoting where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cloudinit import (
+    ApplicationGuest,
+    DatabaseGuest,
+    Family,
+    LoadGuest,
+    LoadPlanSource,
+    WebGuest,
+    render_application,
+    render_database,
+    render_web,
+)
+
+PASSWORD = "correct-horse-battery-staple"
+DOMAIN = "multi-tier.svc.cluster.local"
+TOKEN = "a-token"
+CERTIFICATE_AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+HOSTILE = {
+    "quotes": "a'b\"c`d",
+    "yaml": "a: b # c\n- d: {e}",
+    "jinja": "{{ password }} {% raw %}",
+    "shell": "$HOME $(id) `id` ; rm -rf / & \\",
+    "sql": "'; DROP TABLE pgbench_accounts; --",
+    "newlines": "first\nsecond\r\n\n third",
+    "trailing newline": "secret\n",
+    "leading spaces": "  two\n one",
+    "percent": "%(device)s %s %%",
+    "unicode": "pässwörd ☃ \u2028 \u0085 \ufeff",
+    "control": "tab\tbell\x07escape\x1b",
+    "yaml words": "null",
+    "document": "--- !!python/object:os.system\n...",
+}
+
+
+def database(family: Family = Family.DEBIAN, password: str = PASSWORD, scale: int = 10) -> str:
+    return render_database(
+        DatabaseGuest(
+            hostname="multi-tier-database-0",
+            family=family,
+            password=password,
+            scale=scale,
+            data_disk_serial="database",
+        )
+    )
+
+
+def application(
+    family: Family = Family.DEBIAN, password: str = PASSWORD, database_host: str = f"multi-tier-database.{DOMAIN}"
+) -> str:
+    return render_application(
+        ApplicationGuest(
+            hostname="multi-tier-application-0", family=family, password=password, database_host=database_host
+        )
+    )
+
+
+def load(token: str = TOKEN) -> LoadGuest:
+    return LoadGuest(
+        target=f"http://multi-tier-web.{DOMAIN}",
+        plan=LoadPlanSource(
+            namespace="multi-tier",
+            config_map="multi-tier-load",
+            token=token,
+            certificate_authority=CERTIFICATE_AUTHORITY,
+        ),
+    )
+
+
+def web(family: Family = Family.DEBIAN) -> str:
+    """A web guest without load: every one but the first."""
+    return _web(family, None)
+
+
+def web_with_load(family: Family = Family.DEBIAN, token: str = TOKEN) -> str:
+    return _web(family, load(token))
+
+
+def _web(family: Family, with_load: LoadGuest | None) -> str:
+    return render_web(
+        WebGuest(
+            hostname="multi-tier-web-0",
+            family=family,
+            application_host=f"multi-tier-application.{DOMAIN}",
+            load=with_load,
+        )
+    )
+
+
+EVERY_GUEST: dict[str, Callable[[Family], str]] = {
+    "database": database,
+    "application": application,
+    "web": web,
+    "web-with-load": web_with_load,
+}
