@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lab.api import Object
 from lab.node import probes
+from lab.node.log import log
 from lab.node.probes import Prober, UnsupportedProbeError
 
 
@@ -36,6 +37,7 @@ class Health:
         self._on_change = on_change
         self._probers: list[Prober] = []
         spec = vmi["spec"]
+        self._name = f"{vmi['metadata']['namespace']}/{vmi['metadata']['name']}"
         if "readinessProbe" in spec:
             if not was_ready:
                 self.why_not_ready = "The readiness probe has not succeeded yet."
@@ -62,10 +64,12 @@ class Health:
         prober.start()
 
     def _set_ready(self, healthy: bool, why: str) -> None:
+        log(f"{self._name}: {'ready' if healthy else f'not ready: {why}'}")
         self.why_not_ready = None if healthy else why
         self._on_change()
 
     def _set_alive(self, healthy: bool, why: str) -> None:
+        log(f"{self._name}: {'alive' if healthy else f'not alive: {why}'}")
         self.why_not_alive = None if healthy else why
         self._on_change()
 

@@ -125,7 +125,7 @@ class Verdict:
 
 
 class Prober(Thread):
-    """Runs one probe on time and reports each change of its state."""
+    """Runs one probe on time and reports each change of its state, and of the reason while it fails."""
 
     def __init__(
         self, name: str, probe: Probe, *, initial: bool, started: float, on_change: Callable[[bool, str], None]
@@ -137,7 +137,7 @@ class Prober(Thread):
             probe: what to run.
             initial: the state to start from.
             started: when the guest started, by `time.time()`; the initial delay counts from here.
-            on_change: called with the new state, and why when it is a failure.
+            on_change: called with the state, and why when it is a failure.
         """
         super().__init__(name=name, daemon=True)
         self._probe = probe
@@ -153,11 +153,14 @@ class Prober(Thread):
     def run(self) -> None:
         """Probe until stopped."""
         self._stopped.wait(max(self._first - time.time(), 0))
-        due = time.monotonic()
+        due, said = time.monotonic(), None
         while not self._stopped.is_set():
             why = check(self._probe)
-            if self._verdict.observe(why is None) and not self._stopped.is_set():
-                self._on_change(why is None, why or "")
+            changed = self._verdict.observe(why is None)
+            another_why = not self._verdict.healthy and why not in (None, said)
+            if (changed or another_why) and not self._stopped.is_set():
+                self._on_change(self._verdict.healthy, why or "")
+                said = why
             # A probe that took longer than its period is followed by the next at once, not by several.
             due = max(due + self._probe.period, time.monotonic())
             self._stopped.wait(due - time.monotonic())

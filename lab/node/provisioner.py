@@ -47,13 +47,13 @@ class Provisioner(Thread):
         self.claims.start()
         self.claims.synced.wait()
         # What was deleted while no agent ran is found by the claims' absence.
-        again = {_ORPHANS}
+        failed = {_ORPHANS}
         while True:
+            failed = {key for key in failed if not self._done(key)}
             try:
-                again.add(self._changed.get(timeout=_RETRY_SECONDS if again else None))
+                failed.add(self._changed.get(timeout=_RETRY_SECONDS if failed else None))
             except queue.Empty:
-                log("volumes: trying again")
-            again = {key for key in again if not self._done(key)}
+                continue
 
     def _on_change(self, item: Object, present: bool) -> None:
         self._changed.put((item["metadata"]["namespace"], item["metadata"]["name"]))

@@ -125,9 +125,12 @@ class Services:
             BlockedError: the lab has no such image.
         """
         found = image.rootfs_for(self.lab, reference)
+        if found is None and reference in image.REFERENCES:
+            next_step = f"Run `python -m lab image {reference}`."
+            raise BlockedError("ErrImagePull", f"The image {reference} is not made on this machine yet. {next_step}")
         if found is None:
             names = ", ".join(image.REFERENCES)
-            raise BlockedError("ErrImagePull", f"The lab has no image {reference}. It has: {names}.")
+            raise BlockedError("ErrImagePull", f"The lab knows no image {reference}. It knows: {names}.")
         return found
 
     def reserve(self, namespace: str, name: str, uid: str) -> Record:
