@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.guest_root import GuestRoot, guest_root
+from tests.unit.running_tiers import running_tiers
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -55,3 +56,10 @@ def guest(image: Path) -> Iterator[GuestRoot]:
     """The image, opened once for all tests; writes go to memory."""
     with guest_root(image) as root:
         yield root
+
+
+@pytest.fixture(scope="session")
+def tiers(guest: GuestRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestRoot]:
+    """The image with all three tiers running in it."""
+    with running_tiers(guest, tmp_path_factory.mktemp("tiers")):
+        yield guest

@@ -75,9 +75,9 @@ class GuestRoot:
         try:
             yield process
         finally:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.terminate()
-            process.terminate()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children():  # nsenter waits for the program
+                    child.terminate()
             process.wait(10)
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
