@@ -1,0 +1,178 @@
+"""KubeVirt's own admission accepts what the program emits, and refuses what it refuses for the reasons we think."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.manifests.admission import Admission, Manifest
+from tests.unit.mocks import Deployment, deploy
+
+GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}}
+ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}
+CONFIGS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "scaled": {"application": {"replicas": 2}, "web": {"replicas": 2}},
+    "golden images and instancetypes": {"database": ON_FEDORA, "application": ON_FEDORA, "web": ON_FEDORA},
+    "storage classes": {"database": {"dataDisk": {"storageClass": "fast"}}},
+    "no load": {"load": {"enabled": False}},
+}
+U1_SMALL = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.small"}
+U1_NANO = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.nano"}
+FEDORA = {"kind": "VirtualMachineClusterPreference", "name": "fedora"}
+STRAY_DISK = {
+    "metadata": {"name": "stray"},
+    "spec": {"source": {"blank": {}}, "storage": {"resources": {"requests": {"storage": "1Gi"}}}},
+}
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def instance(spec: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = spec["template"]["spec"]
+    return found
+
+
+def domain(spec: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = instance(spec)["domain"]
+    return found
+
+
+def without_size(spec: dict[str, Any]) -> dict[str, Any]:
+    del domain(spec)["cpu"], domain(spec)["memory"]
+    return spec
+
+
+def lost(sent: Any, kept: Any, path: str = "") -> list[str]:
+    """Return where something that was sent is not in what is kept."""
+    if isinstance(sent, dict) and isinstance(kept, dict):
+        return [found for key, value in sent.items() for found in lost(value, kept.get(key), f"{path}.{key}")]
+    if isinstance(sent, list) and isinstance(kept, list) and len(sent) == len(kept):
+        return [found for n, pair in enumerate(zip(sent, kept, strict=True)) for found in lost(*pair, f"{path}[{n}]")]
+    return [] if sent == kept else [path]
+
+
+def emitted(config: dict[str, Any], namespace: str) -> Deployment:
+    return deploy({**config, "namespace": namespace})
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_everything_that_the_program_emits_is_accepted_as_it_is(
+    admission: Admission, namespace: str, config: dict[str, Any]
+) -> None:
+    for resource in emitted(config, namespace).objects:
+        if resource.kind == "Namespace":
+            continue
+        manifest = resource.inputs
+        kept = admission.admit(manifest)
+
+        # A Secret's stringData is written only: the API keeps it as data.
+        manifest.pop("stringData", None)
+        assert not lost(manifest, kept), f"{resource.urn}: the next preview would show a change that nobody made"
+
+
+def test_the_namespace_that_the_program_emits_is_accepted(admission: Admission, namespace: str) -> None:
+    (made,) = emitted({}, f"{namespace}-own").of_kind("Namespace")
+
+    assert admission.admit(made.inputs)["metadata"]["labels"]["app.kubernetes.io/instance"] == "multi-tier"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param(lambda spec: instance(spec)["volumes"].pop(), "'data' not found", id="disk without volume"),
+        pytest.param(
+            lambda spec: instance(spec)["volumes"][1].update(cloudInitNoCloud={"userData": "#" * 2049}),
+            "userdata exceeds 2048 byte limit",
+            id="user data of 2,049 bytes outside a Secret",
+        ),
+        pytest.param(lambda spec: spec.update(running=True), "mutually exclusive", id="running with runStrategy"),
+        pytest.param(lambda spec: spec.pop("runStrategy"), "RunStrategy must be specified", id="no runStrategy"),
+        pytest.param(lambda spec: spec.update(runStrategy="Often"), "Invalid RunStrategy", id="unknown runStrategy"),
+        pytest.param(
+            lambda spec: spec.update(instancetype=U1_SMALL),
+            "conflicts with selected instance type",
+            id="memory beside an instancetype",
+        ),
+        pytest.param(
+            lambda spec: without_size(spec).update(instancetype=U1_NANO, preference=FEDORA),
+            "insufficient Memory resources of 512Mi provided by instance type, preference requires 2Gi",
+            id="preference larger than the instancetype",
+        ),
+        pytest.param(
+            lambda spec: spec.update(dataVolumeTemplates=[STRAY_DISK]),
+            "must be referenced in the VMI template's 'volumes' list",
+            id="a dataVolumeTemplate that no volume uses",
+        ),
+        pytest.param(lambda spec: instance(spec).update(vcpus=1), "unknown field", id="unknown field"),
+        pytest.param(
+            lambda spec: instance(spec)["readinessProbe"].update(httpGet={"port": 80}),
+            "must have exactly one probe type set",
+            id="a probe of two kinds",
+        ),
+        pytest.param(
+            lambda spec: instance(spec)["readinessProbe"].pop("tcpSocket"), "must be set", id="a probe of no kind"
+        ),
+        pytest.param(
+            lambda spec: instance(spec)["networks"].pop(),
+            "Masquerade interface only implemented with pod network",
+            id="interface without network",
+        ),
+        pytest.param(
+            lambda spec: domain(spec)["devices"]["disks"][2].update(serial="data base"),
+            "must be made up of the following characters",
+            id="serial with a space",
+        ),
+        pytest.param(
+            lambda spec: instance(spec)["volumes"][0].update(dataVolume={"name": "a"}),
+            "must have exactly one source type set",
+            id="root disk from two images",
+        ),
+        pytest.param(lambda spec: domain(spec)["memory"].update(guest="2GB"), "quantities must match", id="2GB"),
+    ],
+)
+def test_a_machine_that_cannot_work_is_refused(
+    admission: Admission, namespace: str, change: Change, reason: str
+) -> None:
+    assert reason in admission.refusal(changed(machine(namespace), change))
+
+
+@pytest.mark.parametrize(
+    ("change", "config"),
+    [
+        pytest.param(
+            lambda spec: domain(spec)["memory"].update(guest="1Mi"), {"database": {"memory": "1Mi"}}, id="no memory"
+        ),
+        pytest.param(lambda spec: domain(spec)["cpu"].update(sockets=0), {"database": {"vcpus": 0}}, id="no CPU"),
+        pytest.param(
+            lambda spec: instance(spec)["volumes"][0].update(containerDisk={"image": ""}),
+            {"database": {"image": {"containerDisk": ""}}},
+            id="no image",
+        ),
+        pytest.param(
+            lambda spec: spec["template"]["metadata"]["labels"].update({"app.kubernetes.io/instance": "a" * 64}),
+            {"name": "a" * 64},
+            id="a label of 64 characters",
+        ),
+    ],
+)
+def test_what_admission_lets_through_the_settings_refuse(
+    admission: Admission, namespace: str, change: Change, config: dict[str, Any]
+) -> None:
+    assert not admission.refusal(changed(machine(namespace), change)), "refused by KubeVirt too: a check we can drop"
+    with pytest.raises(pulumi.RunError, match="has a mistake"):
+        emitted(config, namespace)
+
+
+def machine(namespace: str) -> Manifest:
+    return emitted({}, namespace).object("VirtualMachine", "multi-tier-database-0").inputs
+
+
+def changed(manifest: Manifest, change: Change) -> Manifest:
+    changed = deepcopy(manifest)
+    change(changed["spec"])
+    return changed
