@@ -40,6 +40,8 @@ class Agent:
             instances=Follower(handler, services.INSTANCES, self._on_vmi),
             pods=Follower(self._api, services.PODS, self._on_pod, labels=_LAUNCHERS),
         )
+        # Virtual machines are virt-controller's; here they only tell how long a failed guest's console is of interest.
+        self._virtual_machines = Follower(self._api, services.VIRTUAL_MACHINES, self._on_virtual_machine)
         self._machines: dict[str, Machine] = {}
         self._lock = Lock()
 
@@ -51,6 +53,7 @@ class Agent:
         self._provisioner.start()
         self._services.instances.start()
         self._services.pods.start()
+        self._virtual_machines.start()
         while not stopping.wait(registration.HEARTBEAT_SECONDS):
             self._keep()
         log("node agent ends; guests run on")
@@ -87,9 +90,17 @@ class Agent:
     def _keep(self) -> None:
         try:
             registration.heartbeat(self._api, self._lab, record.this_boot())
-            consoles.keep(self._lab, self._api)
+            self._keep_consoles()
         except (LabError, OSError) as error:
             log(f"heartbeat: {error}")
+
+    def _keep_consoles(self) -> None:
+        if self._virtual_machines.synced.is_set():
+            consoles.keep(self._lab, lambda namespace, name: self._virtual_machines.get(namespace, name) is not None)
+
+    def _on_virtual_machine(self, _machine: Object, present: bool) -> None:
+        if not present:
+            self._keep_consoles()
 
     def _on_vmi(self, vmi: Object, present: bool) -> None:
         metadata = vmi["metadata"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from lab.api import Api, Resource
 from lab.config import Lab
 from lab.node import cleanup, record
 from lab.node.record import Record
@@ -12,7 +12,6 @@ from lab.node.record import Record
 _LIMIT_BYTES = 2 << 20
 _KEPT_BYTES = 512 << 10
 _KEPT_FAILED = 3
-_VIRTUAL_MACHINES = Resource("kubevirt.io/v1", "virtualmachines")
 
 
 def find(lab: Lab, vm: str, namespace: str | None = None) -> list[Path]:
@@ -22,8 +21,13 @@ def find(lab: Lab, vm: str, namespace: str | None = None) -> list[Path]:
     return [record.directory(lab, one.uid) / cleanup.CONSOLE for one in records]
 
 
-def keep(lab: Lab, api: Api) -> None:
-    """Shorten long consoles; forget failed guests but the last few of each VM, and all of a VM that is gone."""
+def keep(lab: Lab, exists: Callable[[str, str], bool]) -> None:
+    """Shorten long consoles; forget failed guests but the last few of each VM, and all of a VM that is gone.
+
+    Args:
+        lab: the lab.
+        exists: tells by namespace and name whether there is such a VM.
+    """
     failed: dict[tuple[str, str], list[Record]] = {}
     for one in record.load_all(lab):
         shorten(record.directory(lab, one.uid) / cleanup.CONSOLE)
@@ -31,8 +35,7 @@ def keep(lab: Lab, api: Api) -> None:
             failed.setdefault((one.namespace, one.name), []).append(one)
     for (namespace, name), records in failed.items():
         records.sort(key=lambda one: one.started, reverse=True)
-        kept = _KEPT_FAILED if api.find(_VIRTUAL_MACHINES, name, namespace) else 0
-        for one in records[kept:]:
+        for one in records[_KEPT_FAILED if exists(namespace, name) else 0 :]:
             cleanup.remove_files(lab, one.uid)
 
 

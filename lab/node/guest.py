@@ -21,6 +21,9 @@ from lab.process import start_time
 # /proc/sys/net is the guest's own, and a virtual machine may set what is below it.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
 
+# With this code systemd-nspawn asks whoever started it to start it again: its EXIT_FORCE_RESTART.
+_REBOOT = 133
+
 
 @dataclass(frozen=True, slots=True)
 class Exit:
@@ -29,9 +32,14 @@ class Exit:
     code: int | None
 
     @property
-    def orderly(self) -> bool:
+    def shut_down(self) -> bool:
         """Whether the guest shut itself down."""
         return self.code == 0
+
+    @property
+    def rebooting(self) -> bool:
+        """Whether the guest wants to be started again, as a virtual machine that reboots."""
+        return self.code == _REBOOT
 
 
 class Guest:
@@ -113,23 +121,33 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
         network.up(links, known.address, lab.address)
         root = _mount(record.directory(lab, uid), specification, rootfs)
         command = _command(specification, cleanup.machine_name(lab, uid), root, links, _attach(specification))
-        with (record.directory(lab, uid) / cleanup.CONSOLE).open("ab") as console:
-            process = subprocess.Popen(
-                group.enter(command),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                env=_ENVIRONMENT,
-                start_new_session=True,
-            )
-        known = replace(
-            known, started=time.time(), pid=process.pid, start_time=start_time(process.pid), boot=record.this_boot()
-        )
-        record.save(lab, known)
-        return Guest(lab, known, os.pidfd_open(process.pid), process), refused
+        return _launch(lab, replace(known, command=tuple(command))), refused
     except (OSError, LabError):
         cleanup.release(lab, uid)
         raise
+
+
+def reboot(ended: Guest) -> Guest:
+    """Start a guest again that ended to reboot, with the same root, disks, network and limits."""
+    cleanup.group_of(ended.lab, ended.record.uid).kill()
+    ended.close()
+    return _launch(ended.lab, ended.record)
+
+
+def _launch(lab: Lab, known: Record) -> Guest:
+    with (record.directory(lab, known.uid) / cleanup.CONSOLE).open("ab") as console:
+        process = subprocess.Popen(
+            cleanup.group_of(lab, known.uid).enter(known.command),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+        )
+    started, boot = start_time(process.pid), record.this_boot()
+    launched = replace(known, started=time.time(), pid=process.pid, start_time=started, boot=boot)
+    record.save(lab, launched)
+    return Guest(lab, launched, os.pidfd_open(process.pid), process)
 
 
 def adopt(lab: Lab, known: Record) -> Guest | None:

@@ -22,6 +22,7 @@ from lab.node.specification import BlockedError
 _RETRY_SECONDS = 0.5
 _BLOCKED_SECONDS = 1.0
 _CONSOLE_TAIL = 700
+_KILLED = 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Machine(Thread):
         self._guest: Guest | None = None
         self._health: Health | None = None
         self._outcome: Outcome | None = None
+        self._told_running = False
         # A file object, so that it is closed only when nobody (such as a late probe) can wake this machine any more.
         self._wakeup = os.fdopen(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+b", buffering=0)
         self._stopping = Event()
@@ -93,8 +95,7 @@ class Machine(Thread):
                 self._forget()
                 break
             self._wait(delay)
-        if self._health:
-            self._health.stop()
+        self._forget_health()
         self._on_end(self)
 
     def _wait(self, delay: float | None) -> None:
@@ -113,12 +114,16 @@ class Machine(Thread):
         """Do what is to be done now; return after how many seconds to look again without a cause, or None."""
         vmi, pod = self._vmi(), self._pod()
         if self._guest:
+            ended = self._guest.exit()
             unwanted = _leaving(vmi) or _leaving(pod)
             not_alive = self._health.why_not_alive if self._health else None
-            if self._guest.exit() is None and not unwanted and not_alive is None:
-                self._report_running(self._guest, vmi, pod)
-                return None
-            self._end(self._guest, vmi, unwanted=unwanted, not_alive=not_alive)
+            if ended and ended.rebooting and not unwanted:
+                self._reboot(self._guest)
+            elif ended or unwanted or not_alive is not None:
+                self._end(self._guest, vmi, unwanted=unwanted, not_alive=not_alive)
+        if self._guest:
+            self._report_running(self._guest, vmi, pod)
+            return None
         if self._outcome:
             self._report_end(self._outcome, vmi, pod)
         elif vmi and pod and not _leaving(vmi) and not _leaving(pod):
@@ -176,39 +181,41 @@ class Machine(Thread):
             now=time.time(),
         )
         services.write_pod(pod, wanted)
-        if _phase(vmi) == "Scheduled":
+        # What is seen of the VMI may still be from before it was told.
+        if _phase(vmi) == "Scheduled" and not self._told_running:
             mac = network.network_of(services.lab, self.uid).mac
             services.write_vmi(vmi, status.vmi_running(vmi, address=str(known.address), mac=mac, now=time.time()))
+            self._told_running = True
             services.events.record(vmi, "Normal", "Started", f"The guest runs at {known.address}.")
 
     def _end(self, running: Guest, vmi: Object | None, *, unwanted: bool, not_alive: str | None) -> None:
-        """Stop the guest if it still runs, give back what it held, and find out how it ended."""
-        if self._health:
-            self._health.stop()
+        """Stop the guest if it still runs, find out how it ended, and give back what it held."""
+        self._forget_health()
+        console = _tail(running)
         if running.exit() is None:
             log(f"{self}: stopping the guest: {not_alive or 'deleted'}")
             running.stop(specification.grace_seconds(vmi) if vmi else 0)
+        outcome = _outcome(running, unwanted=unwanted, not_alive=not_alive)
         running.release()
-        ended = running.exit()
-        if unwanted:
-            outcome = Outcome(failed=False, message="", exit_code=0, started=running.record.started)
-        elif not_alive is not None:
-            outcome = Outcome(True, f"The liveness probe failed: {not_alive}", 137, running.record.started)
-        elif ended and ended.code == 0:
-            outcome = Outcome(False, "The guest shut itself down.", 0, running.record.started)
-        else:
-            code = ended.code if ended and ended.code is not None else 1
-            outcome = Outcome(True, f"The guest ended with code {code}.", code, running.record.started)
         running.close()
-        self._guest, self._health, self._outcome = None, None, outcome
+        self._guest, self._outcome, self._told_running = None, outcome, False
         log(f"{self}: {outcome.message or 'the guest is stopped'}")
         if outcome.failed:
             record.save(self._services.lab, replace(running.record, ended=time.time()))
             if vmi:
-                console = _tail(running)
                 message = f"{outcome.message} Its console ended with: {console}"
                 self._services.events.record(vmi, "Warning", "GuestFailed", message)
         cleanup.remove_files(self._services.lab, self.uid, keep_console=outcome.failed)
+
+    def _reboot(self, ended: Guest) -> None:
+        log(f"{self}: the guest reboots")
+        self._forget_health()
+        self._guest = guest.reboot(ended)
+
+    def _forget_health(self) -> None:
+        if self._health:
+            self._health.stop()
+        self._health = None
 
     def _report_end(self, outcome: Outcome, vmi: Object | None, pod: Object | None) -> None:
         services, now = self._services, time.time()
@@ -245,6 +252,19 @@ def _deleted(item: Object) -> bool:
 def _leaving(item: Object | None) -> bool:
     """Whether a VMI or Pod is gone, is to go, or has had its end."""
     return item is None or _deleted(item) or _phase(item) in status.FINAL_PHASES
+
+
+def _outcome(ended: Guest, *, unwanted: bool, not_alive: str | None) -> Outcome:
+    how, started = ended.exit(), ended.record.started
+    if unwanted:
+        return Outcome(failed=False, message="", exit_code=0, started=started)
+    if not_alive is not None:
+        message = f"The liveness probe failed: {not_alive}"
+        return Outcome(failed=True, message=message, exit_code=_KILLED, started=started)
+    if how and how.shut_down:
+        return Outcome(failed=False, message="The guest shut itself down.", exit_code=0, started=started)
+    code = how.code if how and how.code is not None else 1
+    return Outcome(failed=True, message=f"The guest ended with code {code}.", exit_code=code, started=started)
 
 
 def _tail(ended: Guest) -> str:

@@ -15,6 +15,7 @@ from lab.api import Object
 from lab.config import LabError
 
 _BODY_LIMIT = 10 * 1024
+_WHY_LIMIT = 200
 
 
 class UnsupportedProbeError(LabError):
@@ -52,9 +53,8 @@ def read(spec: Object, address: str) -> Probe:
     action = spec.get("httpGet") or spec.get("tcpSocket")
     if action is None:
         kind = next((key for key in ("exec", "guestAgentPing") if key in spec), "empty")
-        raise UnsupportedProbeError(
-            f"An {kind} probe needs the QEMU guest agent, which a lab guest doesn't run. Use httpGet or tcpSocket."
-        )
+        needs = "needs the QEMU guest agent, which a lab guest doesn't run"
+        raise UnsupportedProbeError(f"A probe by {kind} {needs}. Use httpGet or tcpSocket.")
     try:
         port = int(action["port"])
     except ValueError:
@@ -101,7 +101,10 @@ def _http(probe: Probe) -> str | None:
         connection.close()
     if HTTPStatus.OK <= response.status < HTTPStatus.BAD_REQUEST:
         return None
-    return f"HTTP probe failed with statuscode: {response.status} {body[:200].decode(errors='replace').strip()}"
+    # A service often says in its answer why it isn't ready; a page for people says nothing more than the status.
+    page = (response.headers.get_content_type() == "text/html") or not body
+    why = "" if page else f" {body[:_WHY_LIMIT].decode(errors='replace').strip()}"
+    return f"HTTP probe failed with statuscode: {response.status}{why}"
 
 
 class Verdict:

@@ -23,6 +23,7 @@ class Record:
         namespace, name, uid: of its VMI.
         address: its network address, reserved as long as the record stands.
         files: the raw files of its disks, which are attached while it runs.
+        command: what starts its machine, again after a reboot.
         started: when its process was started, by `time.time()`; 0 before.
         pid: of systemd-nspawn, or None before it was started.
         start_time: the process's, in clock ticks since boot.
@@ -35,6 +36,7 @@ class Record:
     uid: str
     address: IPv4Address
     files: tuple[Path, ...] = ()
+    command: tuple[str, ...] = ()
     started: float = 0
     pid: int | None = None
     start_time: int | None = None
@@ -67,8 +69,10 @@ def load(lab: Lab, uid: str) -> Record | None:
     """Return a guest's record, or None where there is none or it can't be read."""
     try:
         fields = json.loads((directory(lab, uid) / _FILE).read_text())
-        address, files = IPv4Address(fields.pop("address")), tuple(Path(file) for file in fields.pop("files"))
-        return Record(address=address, files=files, **fields)
+        fields["address"] = IPv4Address(fields["address"])
+        fields["files"] = tuple(Path(file) for file in fields["files"])
+        fields["command"] = tuple(fields["command"])
+        return Record(**fields)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -20,6 +20,7 @@ from lab.node.watch import Follower
 
 PODS = Resource("v1", "pods")
 SECRETS = Resource("v1", "secrets")
+VIRTUAL_MACHINES = Resource("kubevirt.io/v1", "virtualmachines")
 INSTANCES = Resource("kubevirt.io/v1", "virtualmachineinstances")
 
 
@@ -136,8 +137,9 @@ class Services:
     def reserve(self, namespace: str, name: str, uid: str) -> Record:
         """Return the record of a guest that is about to start, with an address that no other guest has."""
         with self._addresses:
-            taken = {other.address for other in record.load_all(self.lab) if not other.ended and other.uid != uid}
-            last = self._last_address or max(taken, default=None)
+            others = [other for other in record.load_all(self.lab) if other.uid != uid]
+            taken = {other.address for other in others if not other.ended}
+            last = self._last_address or max((other.address for other in others), default=None)
             address = network.free_address(self.lab.guest_subnet, taken, last)
             self._last_address = address
             reserved = Record(namespace=namespace, name=name, uid=uid, address=address)
