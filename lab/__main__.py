@@ -16,7 +16,8 @@ from lab.progress import Progress
 _LOAD_SECONDS = 60.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-console = Console()
+# A log, unlike a terminal, has no width of its own: take what the widest table needs.
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from lab import cache, go
 from lab.config import Lab, LabError
+from lab.environment import plugins
 from lab.progress import Progress
 
 TOOLCHAIN = Path(__file__).parent / "toolchain"
@@ -35,6 +35,7 @@ class Module:
         programs: program -> Go package.
         official: programs that may come from the PATH instead.
         linker_flags: besides `-s -w`.
+        plugin_version: of a Pulumi provider, as its Python package has it and requirements.txt pins it.
         minutes: what a first build took on 2 cores, all downloads included (measured).
     """
 
@@ -43,6 +44,7 @@ class Module:
     minutes: float
     official: dict[str, Official] = field(default_factory=dict)
     linker_flags: tuple[str, ...] = ()
+    plugin_version: str = ""
 
     def key(self) -> str:
         """Return the cache key: the module's own files and how it is built."""
@@ -92,8 +94,8 @@ MODULES = (
         },
         2,
     ),
-    Module("pulumi-resource-random", {"pulumi-resource-random": "."}, 1.5),
-    Module("pulumi-resource-kubernetes", {"pulumi-resource-kubernetes": "."}, 5.5),
+    Module("pulumi-resource-random", {"pulumi-resource-random": "."}, 1.5, plugin_version="4.21.4"),
+    Module("pulumi-resource-kubernetes", {"pulumi-resource-kubernetes": "."}, 5.5, plugin_version="4.25.0"),
     Module(
         "coredns",
         {"coredns": "github.com/coredns/coredns"},
@@ -142,11 +144,22 @@ def _etcd(progress: Progress) -> Path:
         return cache.get("binaries", "etcd", _extract_etcd) / "usr/bin/etcd"
 
 
-def _link(lab: Lab, name: str, target: Path) -> None:
-    link = lab.binaries / name
-    if not (link.is_symlink() and link.readlink() == target):
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def _copy(copy: Path, original: Path) -> None:
+    if copy.exists() and not copy.is_symlink() and copy.stat().st_size == original.stat().st_size:
+        return
+    copy.unlink(missing_ok=True)
+    try:
+        copy.hardlink_to(original)
+    except OSError:  # the cache is on another file system
+        shutil.copy2(original, copy)
 
 
 def ensure(lab: Lab, progress: Progress) -> None:
@@ -156,23 +169,27 @@ def ensure(lab: Lab, progress: Progress) -> None:
         LabError: something could not be built; what was built before it stays in the cache.
     """
     lab.binaries.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _link(lab, "etcd", _etcd(progress))
+    _link(lab.binaries / "etcd", _etcd(progress))
     for module in MODULES:
-        _link_module(lab, module, progress)
-    _link_language_host(lab)
+        _install(lab, module, progress)
 
 
-def _link_module(lab: Lab, module: Module, progress: Progress) -> None:
+def _install(lab: Lab, module: Module, progress: Progress) -> None:
     found = {name: _official(name, module.official.get(name)) for name in module.programs}
     built = Path()
     if not all(found.values()):
         built = cache.get("binaries", f"{module.name}-{module.key()}", partial(_build, module, progress))
     for name, official in found.items():
-        _link(lab, name, official or built / name)
+        program = official or built / name
+        if module.plugin_version:
+            _link(plugins(lab) / f"{name.removeprefix('pulumi-')}-v{module.plugin_version}" / name, program)
+        elif name == "pulumi" and not official:
+            _install_engine(lab, program)
+        else:
+            _link(lab.binaries / name, program)
 
 
-def _link_language_host(lab: Lab) -> None:
-    """Give the engine a Python host: the official one beside an official CLI, ours beside one that was built."""
-    official = (lab.binaries / "pulumi").resolve().parent / "pulumi-language-python"
-    ours = Path(__file__).parent / "pulumi-language-python"
-    _link(lab, "pulumi-language-python", official if official.exists() and os.access(official, os.X_OK) else ours)
+def _install_engine(lab: Lab, program: Path) -> None:
+    """Put the language host where a release has it: beside the CLI, as the CLI sees itself with links resolved."""
+    _copy(lab.binaries / "pulumi", program)
+    _link(lab.binaries / "pulumi-language-python", Path(__file__).parent / "pulumi-language-python")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from lab import environment
@@ -21,10 +22,12 @@ def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
     Raises:
         LabError: it failed, or ran out of time.
     """
-    command = ["pulumi", "--non-interactive", *arguments]
+    command = ["pulumi", *arguments]
+    # A log gets the result; a terminal also gets the engine's live view.
+    quiet = [] if sys.stdout.isatty() else ["--non-interactive"]
     try:
         done = subprocess.run(
-            [str(lab.binaries / "pulumi"), *command[1:]],
+            [str(lab.binaries / "pulumi"), *quiet, *arguments],
             cwd=PROJECT,
             env=environment.process_environment(lab),
             timeout=timeout,
@@ -58,7 +61,7 @@ def up(lab: Lab, stack: str) -> None:
     for lock in _dead_locks(lab):
         lock.unlink(missing_ok=True)
     pulumi(lab, "stack", "select", "--create", stack)
-    pulumi(lab, "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink=true")
+    pulumi(lab, "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-progress")
 
 
 def destroy(lab: Lab) -> None:
@@ -71,7 +74,17 @@ def destroy(lab: Lab) -> None:
     for stack in sorted({path.stem for path in stacks}):
         for lock in _dead_locks(lab):
             lock.unlink(missing_ok=True)
-        pulumi(lab, "destroy", "--stack", stack, "--yes", "--skip-preview", timeout=_DESTROY_SECONDS)
+        pulumi(
+            lab,
+            "destroy",
+            "--stack",
+            stack,
+            "--yes",
+            "--skip-preview",
+            "--remove",
+            "--suppress-progress",
+            timeout=_DESTROY_SECONDS,
+        )
 
 
 def outputs(lab: Lab, stack: str) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 from pathlib import Path
 
@@ -16,15 +15,21 @@ def backend(lab: Lab) -> Path:
     return lab.root / "pulumi"
 
 
+def plugins(lab: Lab) -> Path:
+    """Return where the engine looks for providers that are installed, in the layout of `pulumi plugin install`."""
+    return lab.root / "pulumi-home" / "plugins"
+
+
 def variables(lab: Lab) -> dict[str, str]:
     """Return the variables that point Pulumi and kubectl at the lab."""
     return {
         "KUBECONFIG": str(lab.kubeconfig),
         "PULUMI_BACKEND_URL": f"file://{backend(lab)}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.root / "passphrase"),
-        "PULUMI_HOME": str(lab.root / "pulumi-home"),
+        # Empty on purpose: stacks/Pulumi.lab.yaml holds the salt for it (docs/decisions/0003-lab-passphrase.md).
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_HOME": str(plugins(lab).parent),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # The built providers are on the PATH; never look for a download, which a closed network would refuse.
+        # The providers are installed; never look for a download, which a closed network would refuse.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
 
@@ -35,11 +40,8 @@ def process_environment(lab: Lab) -> dict[str, str]:
 
 
 def write(lab: Lab) -> Path:
-    """Write `.lab/env`, and what it refers to where that is missing; return its path."""
+    """Write `.lab/env` and make the backend that it names; return its path."""
     backend(lab).mkdir(mode=0o700, exist_ok=True)
-    passphrase = lab.root / "passphrase"
-    if not passphrase.exists():
-        write_private(passphrase, secrets.token_urlsafe(32).encode())
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables(lab).items()]
     lines.append(f'export PATH={shlex.quote(str(lab.binaries))}:"$PATH"')
     path = lab.root / "env"

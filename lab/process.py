@@ -17,6 +17,7 @@ from lab.cgroups import Group
 from lab.config import PROJECT, Lab, LabError
 
 _LAST_LINES = 8
+_INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME")  # the last two say where guest images are cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def start(lab: Lab, component: Component) -> None:
     group = _group(lab, component.name)
     group.kill()
     group.create()
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(lab.root), **component.environment}
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    environment = {**inherited, **component.environment}
     with log(lab, component.name).open("w") as output:
         try:
             process = subprocess.Popen(
