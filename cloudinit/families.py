@@ -23,7 +23,6 @@ class FamilyFacts:
     postgresql_drop_in: str
     """Directory of drop-ins for the unit that runs the server."""
     nginx_user: str
-    selinux: bool
 
 
 FACTS = {
@@ -40,7 +39,6 @@ FACTS = {
         database_mount="/srv/database",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
-        selinux=False,
     ),
     Family.FEDORA: FamilyFacts(
         database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
@@ -55,7 +53,6 @@ FACTS = {
         database_mount="/var/lib/pgsql/data",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
-        selinux=True,
     ),
 }
 

@@ -24,6 +24,7 @@ def render_web(guest: WebGuest) -> str:
                 path=f"{SETTINGS}/nginx.conf",
                 content=render("web/nginx.conf.j2", user=facts.nginx_user, load=guest.load is not None),
             ),
+            GuestFile(path=f"{_UNITS}/nginx.service.d/virtwork.conf", content=read("web/nginx.service.conf")),
             GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=read("web/upstream-unknown.conf")),
             GuestFile(
                 path=f"{SETTINGS}/upstream.settings",
