@@ -183,10 +183,10 @@ class Database(Machine):
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield what doesn't go together in this tier."""
         yield from super().contradictions()
-        # 1 GiB beside the tables: PostgreSQL's own max_wal_size.
+        # 1 GiB beside the tables: PostgreSQL's log, its catalogues, and room for the file system.
         needed = -(-self.scale * 15 * 1000**2 // 1024**3) + 1
         if bytes_of(self.data_disk.size) < needed * 1024**3:
-            problem = f"is too small for database.scale {self.scale}: 15 MB each and 1Gi of log need {needed}Gi"
+            problem = f"is too small for database.scale {self.scale}: 15 MB each and 1Gi besides need {needed}Gi"
             yield Contradiction(("database.dataDisk.size", "database.scale"), problem)
 
 

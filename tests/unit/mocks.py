@@ -221,7 +221,7 @@ def _deploy(config: str, password: str, preview: bool) -> Deployment:
                 organization=None,
             )  # type: ignore[no-untyped-call]
         )
-        pulumi.runtime.set_all_config(raw)
+        pulumi.runtime.set_all_config(raw, [])
         await run_in_stack(run_program)
 
     asyncio.run(run())

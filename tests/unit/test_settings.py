@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -116,18 +116,24 @@ def test_an_existing_namespace_of_the_cluster_may_be_used() -> None:
     assert parse({"namespace": "default", "createNamespace": "false"}).namespace == "default"
 
 
-def test_the_keys_of_other_packages_are_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Give the program a configuration as the engine does, and take it away again."""
     monkeypatch.setattr(pulumi, "get_project", lambda: "multi-tier")
-    pulumi.runtime.set_all_config({"kubernetes:context": "prod", "multi-tier:name": "shop"})
+    yield pulumi.runtime.set_all_config
+    pulumi.runtime.set_all_config({}, [])
+
+
+def test_the_keys_of_other_packages_are_left_to_them(configured: Callable[..., None]) -> None:
+    configured({"kubernetes:context": "prod", "multi-tier:name": "shop"}, [])
 
     assert configuration.load().name == "shop"
 
 
 def test_an_encrypted_setting_is_refused_because_nothing_would_keep_it_secret(
-    monkeypatch: pytest.MonkeyPatch,
+    configured: Callable[..., None],
 ) -> None:
-    monkeypatch.setattr(pulumi, "get_project", lambda: "multi-tier")
-    pulumi.runtime.set_all_config({"multi-tier:name": "hunter2"}, ["multi-tier:name"])
+    configured({"multi-tier:name": "hunter2"}, ["multi-tier:name"])
 
     with pytest.raises(pulumi.RunError, match=r"multi-tier:name: is encrypted") as refused:
         configuration.load()

@@ -153,7 +153,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (
         "database",
         {"scale": 1000},
-        'database.dataDisk.size: "10Gi" is too small for database.scale 1000: 15 MB each and 1Gi of log need 15Gi',
+        'database.dataDisk.size: "10Gi" is too small for database.scale 1000: 15 MB each and 1Gi besides need 15Gi',
     ),
     (
         "load",
