@@ -20,13 +20,20 @@ SECRET = 0o600
 PROGRAM = 0o755
 
 
+_OTHER_LINE_BREAKS = frozenset("\r\x85\u2028\u2029")
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes multi-line text as a block, so that a person can read the files inside."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Where a block cannot hold the text exactly, PyYAML itself falls back to a quoted scalar.
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    if not _OTHER_LINE_BREAKS.isdisjoint(text):
+        style: str | None = '"'  # the only style that tells one line break from another
+    else:
+        # Where a block cannot hold the text exactly, PyYAML itself falls back to a quoted scalar.
+        style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
@@ -71,6 +71,7 @@ def test_a_hostile_password_arrives_unchanged_and_only_in_its_own_file(render: C
 
 
 @settings(max_examples=50)
+@example("\x85")
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_any_password_at_all_arrives_unchanged(password: str) -> None:
     written = files(application(password=password))
