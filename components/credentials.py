@@ -16,7 +16,7 @@ class Credentials(pulumi.ComponentResource):
     """What the application logs in to the database with.
 
     Attributes:
-        password: the password, marked secret: guests get it in their user data, which is in Secrets too.
+        password: the password, marked secret by its provider: guests get it in their user data, which is in Secrets too.
     """
 
     password: pulumi.Output[str]
@@ -27,7 +27,7 @@ class Credentials(pulumi.ComponentResource):
         generated = random.RandomPassword(
             "password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )
-        self.password = pulumi.Output.secret(generated.result)
+        self.password = generated.result
         kubernetes.core.v1.Secret(
             "credentials",
             metadata={

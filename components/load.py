@@ -60,7 +60,7 @@ class Load(pulumi.ComponentResource):
             type="kubernetes.io/service-account-token",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
         )
-        self.source = pulumi.Output.secret(token.data.apply(self._source))
+        self.source = token.data.apply(self._source)
         self.register_outputs({})
 
     def _metadata(self) -> dict[str, object]:

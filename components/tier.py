@@ -72,7 +72,6 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         """Declare a machine and the Secret with its user data."""
         name = self._args.names.machine(self.tier, index)
         secret_name = f"{name}-cloud-init"
-        user_data = pulumi.Output.secret(user_data)
         secret = kubernetes.core.v1.Secret(
             f"{self.tier}-{index}-cloud-init",
             metadata=self._metadata(secret_name),
