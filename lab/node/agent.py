@@ -84,7 +84,7 @@ class Agent:
             if known is None:
                 cleanup.release(self._lab, uid)
                 cleanup.remove_files(self._lab, uid)
-            elif not known.ended:
+            elif known.ended is None:
                 self._machine(known.namespace, known.name, uid, known)
 
     def _keep(self) -> None:

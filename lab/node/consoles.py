@@ -31,7 +31,7 @@ def keep(lab: Lab, exists: Callable[[str, str], bool]) -> None:
     failed: dict[tuple[str, str], list[Record]] = {}
     for one in record.load_all(lab):
         shorten(record.directory(lab, one.uid) / cleanup.CONSOLE)
-        if one.ended:
+        if one.ended is not None:
             failed.setdefault((one.namespace, one.name), []).append(one)
     for (namespace, name), records in failed.items():
         records.sort(key=lambda one: one.started, reverse=True)

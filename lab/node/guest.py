@@ -152,7 +152,7 @@ def _launch(lab: Lab, known: Record) -> Guest:
 
 def adopt(lab: Lab, known: Record) -> Guest | None:
     """Return the guest that another agent started, or None where its process is gone."""
-    if known.pid is None or known.ended or known.boot != record.this_boot():
+    if known.pid is None or known.ended is not None or known.boot != record.this_boot():
         return None
     try:
         descriptor = os.pidfd_open(known.pid)

@@ -138,7 +138,7 @@ class Services:
         """Return the record of a guest that is about to start, with an address that no other guest has."""
         with self._addresses:
             others = [other for other in record.load_all(self.lab) if other.uid != uid]
-            taken = {other.address for other in others if not other.ended}
+            taken = {other.address for other in others if other.ended is None}
             last = self._last_address or max((other.address for other in others), default=None)
             address = network.free_address(self.lab.guest_subnet, taken, last)
             self._last_address = address

@@ -1,0 +1,125 @@
+import base64
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.node import specification
+from lab.node.specification import BlockedError, Disk, Lookup
+
+VMI: dict[str, Any] = {
+    "metadata": {"namespace": "shop", "name": "shop-database-0", "uid": "498ce2db-2448-4af1-b3bd-c0eadee685a1"},
+    "spec": {
+        "domain": {
+            "cpu": {"cores": 2, "sockets": 1, "threads": 1},
+            "memory": {"guest": "1Gi"},
+            "firmware": {"uuid": "0580de29-12b4-4063-94df-90087b458521"},
+            "devices": {"disks": [{"name": "root"}, {"name": "init"}, {"name": "data", "serial": "database"}]},
+        },
+        "volumes": [
+            {"name": "root", "containerDisk": {"image": "localhost/image:1"}},
+            {"name": "init", "cloudInitNoCloud": {"secretRef": {"name": "init"}}},
+            {"name": "data", "dataVolume": {"name": "data"}},
+        ],
+    },
+}
+FOUND = Lookup(
+    secret={"init": {"userdata": b"#cloud-config\n"}}.get,
+    claim={"data": Path("/disks/data.raw")}.get,
+    scratch=Path("/scratch").joinpath,
+)
+
+
+@pytest.fixture
+def vmi() -> dict[str, Any]:
+    return copy.deepcopy(VMI)
+
+
+def test_a_machine_is_read_with_its_size_its_image_and_its_cloud_init_data(vmi: dict[str, Any]) -> None:
+    guest = specification.read(vmi, FOUND)
+    assert (guest.cpus, guest.memory, guest.image) == (2, 1 << 30, "localhost/image:1")
+    assert (guest.user_data, guest.network_data) == (b"#cloud-config\n", None)
+
+
+def test_the_hostname_is_the_declared_one_or_the_name(vmi: dict[str, Any]) -> None:
+    assert specification.read(vmi, FOUND).hostname == "shop-database-0"
+    vmi["spec"]["hostname"] = "db"
+    assert specification.read(vmi, FOUND).hostname == "db"
+
+
+def test_a_disk_has_the_names_that_virtio_gives_it(vmi: dict[str, Any]) -> None:
+    disks = specification.read(vmi, FOUND).disks
+    assert disks == (Disk(Path("/disks/data.raw"), ("vdc", "disk/by-id/virtio-database")),)
+
+
+def test_an_empty_disk_lives_and_dies_with_the_guest(vmi: dict[str, Any]) -> None:
+    vmi["spec"]["volumes"][2] = {"name": "data", "emptyDisk": {"capacity": "1Gi"}}
+    [disk] = specification.read(vmi, FOUND).disks
+    assert (disk.file, disk.scratch_bytes) == (Path("/scratch/data"), 1 << 30)
+
+
+def test_user_data_may_stand_in_the_specification_itself(vmi: dict[str, Any]) -> None:
+    encoded = base64.b64encode(b"network: x").decode()
+    vmi["spec"]["volumes"][1]["cloudInitNoCloud"] = {"userData": "inline", "networkDataBase64": encoded}
+    guest = specification.read(vmi, FOUND)
+    assert (guest.user_data, guest.network_data) == (b"inline", b"network: x")
+
+
+@pytest.mark.parametrize("key", ["userdata", "userData"])
+def test_a_secret_may_use_either_key(vmi: dict[str, Any], key: str) -> None:
+    lookup = Lookup(secret=lambda _: {key: b"x"}, claim=FOUND.claim, scratch=FOUND.scratch)
+    assert specification.read(vmi, lookup).user_data == b"x"
+
+
+def test_memory_is_what_the_guest_gets_before_what_the_pod_requests(vmi: dict[str, Any]) -> None:
+    vmi["spec"]["domain"]["resources"] = {"requests": {"memory": "2Gi"}}
+    assert specification.read(vmi, FOUND).memory == 1 << 30
+    del vmi["spec"]["domain"]["memory"]
+    assert specification.read(vmi, FOUND).memory == 2 << 30
+
+
+def missing_secret(vmi: dict[str, Any]) -> None:
+    vmi["spec"]["volumes"][1]["cloudInitNoCloud"]["secretRef"]["name"] = "other"
+
+
+def missing_claim(vmi: dict[str, Any]) -> None:
+    vmi["spec"]["volumes"][2] = {"name": "data", "persistentVolumeClaim": {"claimName": "other"}}
+
+
+def no_memory(vmi: dict[str, Any]) -> None:
+    del vmi["spec"]["domain"]["memory"]
+
+
+def foreign_volume(vmi: dict[str, Any]) -> None:
+    vmi["spec"]["volumes"][2] = {"name": "data", "configMap": {"name": "x"}}
+
+
+def no_image(vmi: dict[str, Any]) -> None:
+    vmi["spec"]["volumes"][0] = {"name": "root", "dataVolume": {"name": "data"}}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason", "words"),
+    [
+        (missing_secret, "FailedMount", "Secret other"),
+        (missing_claim, "FailedMount", "PersistentVolumeClaim other"),
+        (no_memory, "NoMemory", "asks for no memory"),
+        (foreign_volume, "UnsupportedVolume", "configMap"),
+        (no_image, "UnsupportedRootDisk", "containerDisk"),
+    ],
+)
+def test_what_stands_in_the_way_is_said(vmi: dict[str, Any], spoil: Any, reason: str, words: str) -> None:
+    spoil(vmi)
+    with pytest.raises(BlockedError, match=words) as caught:
+        specification.read(vmi, FOUND)
+    assert caught.value.reason == reason
+
+
+def test_the_grace_period_is_shortened_by_a_deletion_but_never_lengthened(vmi: dict[str, Any]) -> None:
+    assert specification.grace_seconds(vmi) == 30
+    vmi["spec"]["terminationGracePeriodSeconds"] = 60
+    vmi["metadata"]["deletionGracePeriodSeconds"] = 5
+    assert specification.grace_seconds(vmi) == 5
+    vmi["metadata"]["deletionGracePeriodSeconds"] = 90
+    assert specification.grace_seconds(vmi) == 60
