@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+import yaml
 
 from lab.config import API_SERVER_PORT, CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
 from lab.process import Component
@@ -209,24 +210,26 @@ def coredns(lab: Lab) -> Component:
 
 def kube_proxy(lab: Lab) -> Component:
     """Services' addresses: nftables rules inside the lab's namespace."""
-    command = _program(
-        lab,
-        "kube-proxy",
-        kubeconfig=lab.component_kubeconfig("kube-proxy"),
-        proxy_mode="nftables",
-        cluster_cidr=lab.guest_subnet,
-        hostname_override=NODE_NAME,
-        bind_address=lab.address,
-        healthz_bind_address=f"{lab.address}:{_KUBE_PROXY_HEALTH_PORT}",
-        metrics_bind_address="127.0.0.1:10249",
-        nodeport_addresses=f"{lab.address}/32",
+    configuration = lab.root / "kube-proxy.yaml"
+    document = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "clientConnection": {"kubeconfig": str(lab.component_kubeconfig("kube-proxy"))},
+        "mode": "nftables",
+        "clusterCIDR": str(lab.guest_subnet),
+        "hostnameOverride": NODE_NAME,
+        "bindAddress": str(lab.address),
+        "healthzBindAddress": f"{lab.address}:{_KUBE_PROXY_HEALTH_PORT}",
+        "metricsBindAddress": "127.0.0.1:10249",
+        "nodePortAddresses": [f"{lab.address}/32"],
+        # A handful of guests makes few changes: don't gather them for a second before a new one takes part.
+        "nftables": {"minSyncPeriod": "100ms"},
         # Connection tracking limits belong to the whole machine: leave them as they are.
-        conntrack_max_per_core=0,
-        conntrack_tcp_timeout_established="0s",
-        conntrack_tcp_timeout_close_wait="0s",
-    )
+        "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+    }
+    configuration.write_text(yaml.safe_dump(document, sort_keys=False))
     ready = _answers(lab, f"http://{lab.address}:{_KUBE_PROXY_HEALTH_PORT}/healthz")
-    return Component("kube-proxy", command, ready, _GO)
+    return Component("kube-proxy", _program(lab, "kube-proxy", config=configuration), ready, _GO)
 
 
 def node_agent(lab: Lab) -> Component:

@@ -1,0 +1,127 @@
+"""A stack on the test's lab, driven by the real Pulumi CLI as a person drives it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from lab import api, environment, traffic
+from lab.config import PROJECT, Lab
+
+NAME = "multi-tier"
+SECRETS = api.Resource("v1", "secrets")
+INSTANCES = api.Resource("kubevirt.io/v1", "virtualmachineinstances")
+MACHINES = api.Resource("kubevirt.io/v1", "virtualmachines")
+
+
+def wait_until(what: str, check: Callable[[], bool], timeout: float = 60.0) -> None:
+    """Poll until `check` holds; fail with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not check():
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+@dataclass
+class Stack:
+    """The stack `lab` with a configuration file of the test's own."""
+
+    lab: Lab
+    configuration: Path
+
+    @property
+    def cluster(self) -> api.Api:
+        return api.connect(self.lab.kubeconfig)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.lab.binaries / "pulumi"), "--non-interactive", *arguments],
+            cwd=PROJECT,
+            env=environment.process_environment(self.lab),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def pulumi(self, command: str, *arguments: str) -> str:
+        done = self.run(command, *arguments, "--stack", "lab", "--config-file", str(self.configuration))
+        assert done.returncode == 0, f"pulumi {command} failed:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def up(self, *arguments: str) -> None:
+        self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", *arguments)
+
+    def preview(self) -> list[dict[str, Any]]:
+        """Return what `pulumi up` would do, without the resources that stay as they are."""
+        steps = json.loads(self.pulumi("preview", "--json"))["steps"]
+        return [step for step in steps if step["op"] != "same"]
+
+    def configure(self, path: str, value: object) -> None:
+        self.run(
+            "config", "set", "--path", path, str(value), "--stack", "lab", "--config-file", str(self.configuration)
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        done = self.run("stack", "output", "--json", "--stack", "lab")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def client(self) -> httpx.Client:
+        url = traffic.reachable_url(self.cluster, self.outputs()["url"])
+        return httpx.Client(base_url=url, timeout=10, trust_env=False)
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return client.get("/health").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def password(self) -> str:
+        secret = self.cluster.get(SECRETS, f"{NAME}-credentials", NAME)
+        return base64.b64decode(secret["data"]["password"]).decode()
+
+    def database(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Connect as the application does: over TCP, to the Service, with the shared password."""
+        service = self.cluster.get(traffic.SERVICES, f"{NAME}-database", NAME)
+        host = service["spec"]["clusterIP"]
+        return psycopg.connect(
+            host=host, port=5432, user="appuser", dbname="appdb", password=self.password(), connect_timeout=5
+        )
+
+    def instance_uid(self, machine: str) -> str:
+        return str(self.cluster.get(INSTANCES, machine, NAME)["metadata"]["uid"])
+
+    def guest_file(self, machine: str, path: str) -> Path:
+        """Return a file of a running guest, as this machine sees it."""
+        return self.lab.guests / self.instance_uid(machine) / "root" / path.lstrip("/")
+
+    def machine_traces(self) -> list[str]:
+        """Return what guests have left in this machine's kernel: namespaces, mounts, loop devices, control groups."""
+        return kernel_traces(self.lab, guests_only=True)
+
+
+def kernel_traces(lab: Lab, *, guests_only: bool = False) -> list[str]:
+    """Return the network namespaces, links, mounts, loop devices and control groups that bear the lab's name."""
+
+    def lines(*command: str) -> list[str]:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    marks = [f"{lab.name}-"] if guests_only else [lab.name, f"mt-{lab.id}"]
+    found = [line for line in lines("ip", "netns") + lines("ip", "-o", "link") if any(mark in line for mark in marks)]
+    places = [str(lab.guests), str(lab.disks)] if guests_only else [str(lab.root)]
+    found += [line for line in Path("/proc/mounts").read_text().splitlines() if any(place in line for place in places)]
+    found += [line for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE") if any(p in line for p in places)]
+    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{lab.name}*")]
+    return found + ([] if guests_only else groups)

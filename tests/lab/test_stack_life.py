@@ -1,0 +1,129 @@
+"""The life of a stack on the real engine: no change, a change, more machines, a replaced one, the end.
+
+The tests are steps and run in their order: each starts from what the one before it left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from lab import api, traffic
+from tests.lab.stack import INSTANCES, MACHINES, NAME, Stack, wait_until
+
+MARK = 987_654
+MARKED_ACCOUNT = 77
+
+
+def test_all_machines_are_ready_when_up_returns(stack: Stack) -> None:
+    machines = stack.cluster.list(MACHINES, NAME)[0]
+    ready = {machine["metadata"]["name"]: machine["status"].get("ready") for machine in machines}
+    assert ready == {f"{NAME}-{tier}-0": True for tier in ("database", "application", "web")}
+
+
+def test_an_unchanged_program_previews_no_change(stack: Stack) -> None:
+    assert stack.preview() == []
+
+
+def test_a_refresh_finds_nothing_that_others_changed(stack: Stack) -> None:
+    stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_another_rate_changes_one_object_and_reaches_the_generator(stack: Stack) -> None:
+    stack.configure("multi-tier:load.rps", 80)
+    steps = stack.preview()
+    assert [(step["op"], step["newState"]["type"]) for step in steps] == [("update", "kubernetes:core/v1:ConfigMap")]
+    before = stack.instance_uid(f"{NAME}-web-0")
+    stack.up()
+
+    def rate() -> float:
+        return traffic.load_metrics(stack.cluster, stack.outputs()).get("answers", {}).get("rate", 0.0)
+
+    wait_until("the generator sends 80 requests per second", lambda: 76 < rate() < 84)
+    assert stack.instance_uid(f"{NAME}-web-0") == before
+
+
+def test_the_database_password_is_in_no_plain_place(stack: Stack) -> None:
+    password = stack.password()
+    assert password not in stack.pulumi("preview", "--diff")
+    run = stack.run("stack", "export", "--stack", "lab")
+    assert json.loads(run.stdout)["deployment"]["resources"]
+    assert password not in run.stdout
+    readable = [path for path in stack.lab.logs.iterdir() if password in path.read_text(errors="replace")]
+    assert readable == []
+    for guest in stack.lab.guests.iterdir():
+        assert password not in (guest / "console.log").read_text(errors="replace")
+
+
+def test_two_web_and_two_application_machines_share_the_load(stack: Stack) -> None:
+    stack.configure("multi-tier:application.replicas", 2)
+    stack.configure("multi-tier:web.replicas", 2)
+    stack.up()
+    served: Counter[tuple[str, str]] = Counter()
+
+    def all_serve() -> bool:
+        for _ in range(20):
+            with stack.client() as client:  # a new connection each: Services balance connections
+                answer = client.get("/api/v1/accounts/1")
+            assert answer.status_code == 200
+            served[answer.headers["X-Web-Served-By"], answer.headers["X-Served-By"]] += 1
+        return len({web for web, _ in served}) == 2 and len({application for _, application in served}) == 2
+
+    wait_until("both web and both application machines serve", all_serve)
+
+
+def test_a_replaced_database_machine_keeps_its_data(stack: Stack) -> None:
+    with stack.database() as connection:
+        connection.execute("UPDATE pgbench_accounts SET abalance = %s WHERE aid = %s", (MARK, MARKED_ACCOUNT))
+    machine = f"{NAME}-database-0"
+    before = stack.instance_uid(machine)
+    exported = json.loads(stack.run("stack", "export", "--stack", "lab").stdout)["deployment"]["resources"]
+    urn = next(one["urn"] for one in exported if one["urn"].endswith("VirtualMachine::database-0"))
+    stack.up("--replace", urn)
+    assert stack.instance_uid(machine) != before
+    with stack.client() as client:
+
+        def answered() -> bool:
+            answer = client.get(f"/api/v1/accounts/{MARKED_ACCOUNT}")
+            return answer.status_code == 200 and answer.json()["balance"] == MARK
+
+        wait_until("the application finds the marked account again", answered)
+
+
+def test_a_database_that_is_away_is_a_clear_503_and_its_machine_comes_back(stack: Stack) -> None:
+    machine = f"{NAME}-database-0"
+    before = stack.instance_uid(machine)
+    with stack.client() as client:
+        stack.cluster.delete(INSTANCES, machine, NAME)
+        answers = []
+
+        def refused() -> bool:
+            answers.append(client.get("/api/v1/accounts/1"))
+            return answers[-1].status_code == 503
+
+        wait_until("requests are refused while the database is away", refused)
+        assert answers[-1].json()["error"]
+        wait_until("the machine has a new instance", lambda: _another(stack, machine, before))
+        wait_until("requests are answered again", lambda: client.get("/api/v1/accounts/1").status_code == 200)
+
+
+def _another(stack: Stack, machine: str, uid: str) -> bool:
+    found = stack.cluster.find(INSTANCES, machine, NAME)
+    return found is not None and found["metadata"]["uid"] != uid
+
+
+def test_destroy_leaves_nothing_in_the_api_on_the_disk_or_in_the_kernel(stack: Stack) -> None:
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+    cluster = stack.cluster
+    assert cluster.find(api.Resource("v1", "namespaces", namespaced=False), NAME) is None
+    for resource in (
+        MACHINES,
+        INSTANCES,
+        api.Resource("cdi.kubevirt.io/v1beta1", "datavolumes"),
+        api.Resource("v1", "persistentvolumes", namespaced=False),
+        api.Resource("v1", "persistentvolumeclaims"),
+    ):
+        assert cluster.list(resource)[0] == []
+    wait_until("disks are gone", lambda: not list(stack.lab.disks.glob("*")), 10)
+    wait_until("guests are gone", lambda: not list(stack.lab.guests.glob("*")), 10)
+    assert stack.machine_traces() == []
