@@ -43,6 +43,7 @@ class Agent:
         # Virtual machines are virt-controller's; here they only tell how long a failed guest's console is of interest.
         self._virtual_machines = Follower(self._api, services.VIRTUAL_MACHINES, self._on_virtual_machine)
         self._machines: dict[str, Machine] = {}
+        self._leaving = False
         self._lock = Lock()
 
     def run(self, stopping: Event) -> None:
@@ -58,6 +59,7 @@ class Agent:
             self._keep()
         log("node agent ends; guests run on")
         with self._lock:
+            self._leaving = True
             machines = list(self._machines.values())
         for machine in machines:
             machine.leave()
@@ -84,8 +86,8 @@ class Agent:
             if known is None:
                 cleanup.release(self._lab, uid)
                 cleanup.remove_files(self._lab, uid)
-            elif known.ended is None:
-                self._machine(known.namespace, known.name, uid, known)
+            else:
+                self._machine(known.namespace, known.name, uid)
 
     def _keep(self) -> None:
         try:
@@ -118,13 +120,15 @@ class Agent:
             name = pod["metadata"].get("annotations", {}).get("kubevirt.io/domain", pod["metadata"]["name"])
             self._machine(pod["metadata"]["namespace"], name, uid)
 
-    def _machine(self, namespace: str, name: str, uid: str, known: record.Record | None = None) -> None:
+    def _machine(self, namespace: str, name: str, uid: str) -> None:
         """Wake the machine of a VMI, which is started if there is none."""
         with self._lock:
             machine = self._machines.get(uid)
+            if machine is None and self._leaving:
+                return
             if machine is None:
                 machine = Machine(self._services, (namespace, name, uid), self._on_end)
-                if known:
+                if known := record.load(self._lab, uid):
                     machine.adopt(known)
                 self._machines[uid] = machine
                 machine.start()

@@ -59,16 +59,15 @@ class Machine(Thread):
         return f"{self.namespace}/{self.vmi_name} ({self.uid[:8]})"
 
     def adopt(self, known: record.Record) -> None:
-        """Take over a guest that a former agent started, or learn that it ended meanwhile. Before `start` only."""
-        self._guest = guest.adopt(self._services.lab, known)
+        """Take over a guest that a former agent started, or learn that it ended. Before `start` only."""
+        lab = self._services.lab
+        self._guest = guest.adopt(lab, known)
         if self._guest:
             log(f"{self}: taken over from a former agent")
+        elif known.ended is not None:
+            self._outcome = _lost(known.started)
         else:
-            cleanup.release(self._services.lab, self.uid)
-            if known.pid is not None:
-                message = "The guest ended while the node agent was not running."
-                self._outcome = Outcome(failed=True, message=message, exit_code=1, started=known.started)
-                record.save(self._services.lab, replace(known, ended=time.time()))
+            cleanup.release(lab, self.uid)
 
     def wake(self) -> None:
         """Look again: something changed."""
@@ -82,15 +81,18 @@ class Machine(Thread):
     def run(self) -> None:
         """Keep the VMI until nothing of it is left, or told to leave."""
         self._services.wait_synced()
+        said = ""
         while not self._stopping.is_set():
+            trouble = ""
             try:
                 delay = self._step()
             except (LabError, OSError) as error:
-                log(f"{self}: {error}; trying again")
-                delay = _RETRY_SECONDS
+                trouble, delay = str(error), _RETRY_SECONDS
             except Exception:  # whatever an odd object may cause: the guest must not be left unattended
-                log(f"{self}: {traceback.format_exc()}; trying again")
-                delay = _BLOCKED_SECONDS
+                trouble, delay = traceback.format_exc(), _BLOCKED_SECONDS
+            if trouble not in ("", said):
+                log(f"{self}: {trouble}; trying again")
+            said = trouble
             if not self._guest and not self._vmi() and not self._pod():
                 self._forget()
                 break
@@ -124,6 +126,8 @@ class Machine(Thread):
         if self._guest:
             self._report_running(self._guest, vmi, pod)
             return None
+        if not self._outcome and "Running" in (_phase(vmi), _phase(pod)):
+            self._outcome = self._lose(unwanted=_leaving(vmi) or _leaving(pod))
         if self._outcome:
             self._report_end(self._outcome, vmi, pod)
         elif vmi and pod and not _leaving(vmi) and not _leaving(pod):
@@ -207,6 +211,18 @@ class Machine(Thread):
                 self._services.events.record(vmi, "Warning", "GuestFailed", message)
         cleanup.remove_files(self._services.lab, self.uid, keep_console=outcome.failed)
 
+    def _lose(self, *, unwanted: bool) -> Outcome:
+        """Return the end of a guest that ran and is gone: it ended, or was stopped, when no agent was there."""
+        lab = self._services.lab
+        known = record.load(lab, self.uid)
+        started = known.started if known else 0.0
+        cleanup.release(lab, self.uid)
+        cleanup.remove_files(lab, self.uid, keep_console=not unwanted)
+        if known and not unwanted:
+            record.save(lab, replace(known, ended=time.time()))
+        log(f"{self}: the guest ended while no agent ran")
+        return Outcome(failed=False, message="", exit_code=0, started=started) if unwanted else _lost(started)
+
     def _reboot(self, ended: Guest) -> None:
         log(f"{self}: the guest reboots")
         self._forget_health()
@@ -240,8 +256,8 @@ class Machine(Thread):
             cleanup.remove_files(self._services.lab, self.uid)
 
 
-def _phase(item: Object) -> str | None:
-    phase: str | None = item.get("status", {}).get("phase")
+def _phase(item: Object | None) -> str | None:
+    phase: str | None = item.get("status", {}).get("phase") if item else None
     return phase
 
 
@@ -265,6 +281,10 @@ def _outcome(ended: Guest, *, unwanted: bool, not_alive: str | None) -> Outcome:
         return Outcome(failed=False, message="The guest shut itself down.", exit_code=0, started=started)
     code = how.code if how and how.code is not None else 1
     return Outcome(failed=True, message=f"The guest ended with code {code}.", exit_code=code, started=started)
+
+
+def _lost(started: float) -> Outcome:
+    return Outcome(failed=True, message="The guest ended while no node agent ran.", exit_code=1, started=started)
 
 
 def _tail(ended: Guest) -> str:
