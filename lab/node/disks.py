@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -23,16 +24,23 @@ def create(file: Path, size: int) -> None:
             disk.truncate(size)
 
 
-def attach(file: Path) -> str:
-    """Return a loop device backed by the file, such as "/dev/loop3".
+def attach(files: Sequence[Path], *, before: Callable[[], None]) -> list[str]:
+    """Return a loop device backed by each file, such as "/dev/loop3".
+
+    Args:
+        files: those of one guest.
+        before: called when the files are known to be free, before anything is attached: from then on they are the
+            guest's to detach.
 
     Raises:
-        LabError: the file is attached already, or the kernel has no loop device left.
+        LabError: a file is another guest's, or the kernel has no loop device left.
     """
     with _ATTACHING:
-        if attached := devices(file):
-            raise LabError(f"{file.name} is in use by another guest ({', '.join(attached)})")
-        return _losetup("--find", "--show", str(file)).strip()
+        for file in files:
+            if attached := devices(file):
+                raise LabError(f"The disk {file.stem} is in use by another guest ({', '.join(attached)}).")
+        before()
+        return [_losetup("--find", "--show", str(file)).strip() for file in files]
 
 
 def devices(file: Path) -> list[str]:

@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,14 +114,14 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
     cleanup.release(lab, uid)
     cleanup.remove_files(lab, uid, keep_console=True)
     known = replace(reserved, files=tuple(disk.file for disk in specification.disks))
-    record.save(lab, known)
     try:
         group = cleanup.group_of(lab, uid)
         refused = group.create(memory=specification.memory, cpus=specification.cpus)
         links = network.network_of(lab, uid)
         network.up(links, known.address, lab.address)
         root = _mount(record.directory(lab, uid), specification, rootfs)
-        command = _command(specification, cleanup.machine_name(lab, uid), root, links, _attach(specification))
+        devices = _attach(specification, before=lambda: record.save(lab, known))
+        command = _command(specification, cleanup.machine_name(lab, uid), root, links, devices)
         return _launch(lab, replace(known, command=tuple(command))), refused
     except (OSError, LabError):
         cleanup.release(lab, uid)
@@ -180,15 +181,13 @@ def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path
     return root
 
 
-def _attach(specification: GuestSpecification) -> list[tuple[str, str]]:
+def _attach(specification: GuestSpecification, before: Callable[[], None]) -> list[tuple[str, str]]:
     """Attach the disks; return pairs of a device here and a name below the guest's /dev."""
-    pairs = []
     for disk in specification.disks:
         if disk.scratch_bytes is not None:
             disks.create(disk.file, disk.scratch_bytes)
-        device = disks.attach(disk.file)
-        pairs += [(device, name) for name in disk.names]
-    return pairs
+    devices = disks.attach([disk.file for disk in specification.disks], before=before)
+    return [(device, name) for disk, device in zip(specification.disks, devices, strict=True) for name in disk.names]
 
 
 def _command(

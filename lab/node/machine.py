@@ -128,6 +128,8 @@ class Machine(Thread):
             return None
         if not self._outcome and "Running" in (_phase(vmi), _phase(pod)):
             self._outcome = self._lose(unwanted=_leaving(vmi) or _leaving(pod))
+            if vmi and self._outcome.failed:
+                self._services.events.record(vmi, "Warning", "GuestFailed", self._outcome.message)
         if self._outcome:
             self._report_end(self._outcome, vmi, pod)
         elif vmi and pod and not _leaving(vmi) and not _leaving(pod):
