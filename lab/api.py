@@ -9,22 +9,20 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from lab import kubeconfig
-from lab.config import LabError
 from lab.kubeconfig import Access
+from lab.resources import ApiError, Object, PatchType, Resource
 
-Object: TypeAlias = dict[str, Any]
-PatchType = Literal["json", "merge", "strategic"]
+__all__ = ["Api", "ApiError", "Object", "Resource", "apply", "connect", "wait_established"]
 
 _CONTENT_TYPES: Mapping[PatchType, str] = {
     "json": "application/json-patch+json",
@@ -34,36 +32,6 @@ _CONTENT_TYPES: Mapping[PatchType, str] = {
 # The server ends a watch after this long; a reader that hears nothing for longer has lost it.
 WATCH_SECONDS = 300
 _PARALLEL = 16
-
-
-class ApiError(LabError):
-    """The API server refused a request or could not be reached.
-
-    Attributes:
-        status: the HTTP status, or 0 when there was no answer.
-        reason: the machine-readable reason, such as "AlreadyExists".
-    """
-
-    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
-        """Keep what the server said."""
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One kind of object, as its paths need it."""
-
-    api_version: str
-    plural: str
-    namespaced: bool = True
-
-    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """Return the URL path of the collection, of one object in it, or of an object's subresource."""
-        prefix = "/apis/" if "/" in self.api_version else "/api/"
-        place = ["namespaces", namespace] if self.namespaced and namespace else []
-        return prefix + "/".join([self.api_version, *place, self.plural, *(x for x in (name, subresource) if x)])
 
 
 class Api:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+import traceback
 from pathlib import Path
 from threading import Thread
 
@@ -69,6 +70,9 @@ class Provisioner(Thread):
         except (LabError, OSError) as error:
             log(f"volume {'/'.join(key)}: {error}")
             return False
+        except Exception:  # whatever an odd object may cause: the other volumes must not suffer
+            log(f"volume {'/'.join(key)}: {traceback.format_exc()}")
+            return False
         return True
 
     def _remove_orphans(self) -> None:
@@ -91,13 +95,12 @@ class Provisioner(Thread):
         metadata = data_volume["metadata"]
         why_not = volumes.refusal(data_volume)
         if why_not is None and claim is None:
-            try:
-                claim = self._api.create(volumes.CLAIMS, volumes.claim_for(data_volume))
-            except ApiError as error:
-                if error.reason != "AlreadyExists":  # then the follower is about to show it
-                    raise
+            claim = self._create_claim(data_volume)
         if why_not is None and claim and not _owned(claim, metadata["uid"]):
-            why_not = f"PersistentVolumeClaim {metadata['name']} exists already and is not this DataVolume's."
+            if "deletionTimestamp" in claim["metadata"]:
+                claim = None  # that of a DataVolume of the same name that was just deleted: its end brings us back here
+            else:
+                why_not = f"PersistentVolumeClaim {metadata['name']} exists already and is not this DataVolume's."
         wanted = volumes.data_volume_status(data_volume, claim, why_not)
         if why_not is not None:
             self._events.record(data_volume, "Warning", "UnsupportedDataVolume", why_not)
@@ -111,6 +114,14 @@ class Provisioner(Thread):
         self._api.patch(
             volumes.DATA_VOLUMES, metadata["name"], body, namespace=metadata["namespace"], subresource="status"
         )
+
+    def _create_claim(self, data_volume: Object) -> Object | None:
+        try:
+            return self._api.create(volumes.CLAIMS, volumes.claim_for(data_volume))
+        except ApiError as error:
+            if error.reason != "AlreadyExists":  # then the follower is about to show it
+                raise
+        return None
 
 
 def _owned(claim: Object, uid: str) -> bool:

@@ -1,7 +1,6 @@
 """What the node reports: from what it sees to the statuses and patches that it writes. Pure functions.
 
-Which object is written how, and as whom, is what virt-controller and the API server expect of kubelet and
-virt-handler: see docs/lab.md.
+Which object is written how, and as whom, is what virt-controller and the API server expect of kubelet and virt-handler.
 """
 
 from __future__ import annotations

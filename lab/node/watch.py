@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from http import HTTPStatus
 from threading import Event, Lock, Thread
 
 from lab.api import Api, ApiError, Object, Resource
-from lab.config import LabError
 from lab.node.log import log
 
 _RETRY_SECONDS = 0.5
@@ -54,12 +54,13 @@ class Follower(Thread):
                     version = item["metadata"]["resourceVersion"]
                     if kind != "BOOKMARK":
                         self._take(item, present=kind != "DELETED")
-            except LabError as error:
+            except Exception as error:  # whatever an odd object may cause: without this thread the agent is blind
                 version = ""
                 if isinstance(error, ApiError) and error.status == HTTPStatus.GONE:
                     continue
-                if str(error) != said:
-                    said = str(error)
+                trouble = str(error) if isinstance(error, ApiError) else traceback.format_exc()
+                if trouble != said:
+                    said = trouble
                     log(f"{self._resource.plural}: {said}; trying again")
                 pause.wait(_RETRY_SECONDS)
 
