@@ -16,7 +16,7 @@ class Credentials(pulumi.ComponentResource):
     """What the application logs in to the database with.
 
     Attributes:
-        password: the password, marked secret by its provider: guests get it in their user data, which is in Secrets too.
+        password: the password, marked secret by its provider; guests get it in their user data, which is in Secrets.
     """
 
     password: pulumi.Output[str]

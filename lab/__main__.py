@@ -34,7 +34,11 @@ def up(stack: str = "lab") -> None:
     lab, progress = Lab.from_environment(), Progress(console)
     lifecycle.install(lab, progress)
     lifecycle.start(lab, progress)
-    deployment.up(lab, stack)
+    try:
+        deployment.up(lab, stack)
+    except LabError:
+        status.show(lab, console)
+        raise
     cluster, outputs = api.connect(lab.kubeconfig), deployment.outputs(lab, stack)
     traffic.wait_for_load(cluster, outputs, progress, _LOAD_SECONDS)
     traffic.show(cluster, outputs, console)

@@ -74,17 +74,8 @@ def destroy(lab: Lab) -> None:
     for stack in sorted({path.stem for path in stacks}):
         for lock in _dead_locks(lab):
             lock.unlink(missing_ok=True)
-        pulumi(
-            lab,
-            "destroy",
-            "--stack",
-            stack,
-            "--yes",
-            "--skip-preview",
-            "--remove",
-            "--suppress-progress",
-            timeout=_DESTROY_SECONDS,
-        )
+        arguments = ("--stack", stack, "--yes", "--skip-preview", "--suppress-progress")
+        pulumi(lab, "destroy", *arguments, timeout=_DESTROY_SECONDS)
 
 
 def outputs(lab: Lab, stack: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2_grpc
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
@@ -34,7 +34,9 @@ class ProgramServer(LanguageServer):
         os.chdir(directory)
         sys.path.insert(0, str(directory))
         self.program = lambda: _run(directory / "__main__.py")
-        return super().Run(request, context)  # type: ignore[no-untyped-call]
+        answer = super().Run(request, context)  # type: ignore[no-untyped-call]
+        # The SDK has shown the error already; with it in the answer, the engine would show it again.
+        return language_pb2.RunResponse(bail=True) if answer.error else answer
 
 
 def _run(program: Path) -> None:

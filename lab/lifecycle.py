@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from lab import api, binaries, certificates, cluster_objects, environment, image, network, prerequisites, process
 from lab.cgroups import Group
 from lab.config import Lab
-from lab.control_plane import COMPONENTS, STAGES
+from lab.control_plane import STAGES
 from lab.node import cleanup
 from lab.process import Component
 from lab.progress import Progress
@@ -81,11 +81,12 @@ def stop(lab: Lab, progress: Progress) -> None:
     What stays is what was built or downloaded, in the user's cache directory.
     """
     with progress.step("Stopping the lab"):
-        for name in reversed(COMPONENTS):
-            process.stop(lab, name)
+        # Nothing is asked to end in good order: all that it would put in order is removed. The agent goes first, so
+        # that no guest is started behind the clean-up's back.
+        Group(f"{lab.name}/node-agent").kill()
         cleanup.remove_all(lab)
-        group = Group(lab.name)
-        group.kill()
-        group.remove()
+        everything = Group(lab.name)
+        everything.kill()
+        everything.remove()
         network.down(lab)
         shutil.rmtree(lab.root, ignore_errors=True)

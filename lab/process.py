@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -134,26 +132,3 @@ def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
             path = log(lab, component.name)
             raise LabError(f"{component.name} {what}. The end of {path}:\n{last_lines(path)}")
         time.sleep(0.05)
-
-
-def _terminate(pid: int, timeout: float) -> None:
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        select.select([descriptor], [], [], timeout)
-    finally:
-        os.close(descriptor)
-
-
-def stop(lab: Lab, name: str, timeout: float = 10) -> None:
-    """End a component and everything that it started: asked first, killed after `timeout` seconds."""
-    pid = find(lab, name)
-    if pid is not None:
-        _terminate(pid, timeout)
-    group = _group(lab, name)
-    group.kill()
-    group.remove()
-    _record(lab, name).unlink(missing_ok=True)
