@@ -29,14 +29,16 @@ class Lab:
     Attributes:
         root: the directory that holds everything the lab makes (`.lab/` of the checkout).
         subnet: a /16 of its own: services, guests and the link to this machine are carved from it.
+        uplink: whether guests may open connections to the outside, for package mirrors.
     """
 
     root: Path
     subnet: IPv4Network
+    uplink: bool = False
 
     @classmethod
     def from_environment(cls) -> Lab:
-        """Return the lab that MULTI_TIER_LAB and MULTI_TIER_LAB_SUBNET name, or the checkout's own.
+        """Return the lab that the MULTI_TIER_LAB* variables describe, or the checkout's own.
 
         Raises:
             LabError: the subnet is not an IPv4 /16.
@@ -49,7 +51,7 @@ class Lab:
             raise LabError(f"MULTI_TIER_LAB_SUBNET={text}: {error}. Give a /16 such as {DEFAULT_SUBNET}.") from None
         if subnet.prefixlen != 16:
             raise LabError(f"MULTI_TIER_LAB_SUBNET={text}: the lab needs a /16 such as {DEFAULT_SUBNET}.")
-        return cls(root, subnet)
+        return cls(root, subnet, uplink=bool(os.environ.get("MULTI_TIER_LAB_UPLINK")))
 
     @property
     def id(self) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab import environment
+from lab.cgroups import Group
 from lab.config import PROJECT, Lab, LabError
 
 # Several times what the lab needs to bring up 2+2+1 guests on two busy cores.
@@ -19,24 +23,38 @@ _DESTROY_SECONDS = 300.0
 def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
     """Run the Pulumi CLI on the lab, its output on this terminal.
 
+    It runs in a control group of the lab's, for the engine leaves its plugins behind when it is killed.
+
     Raises:
         LabError: it failed, or ran out of time.
     """
-    command = ["pulumi", *arguments]
+    words = " ".join(("pulumi", *arguments))
     # A log gets the result; a terminal also gets the engine's live view.
     quiet = [] if sys.stdout.isatty() else ["--non-interactive"]
+    group = Group(f"{lab.name}/pulumi")
+    group.create()
+    command = group.enter([str(lab.binaries / "pulumi"), *quiet, *arguments])
+    with _interrupts_left_to_child():
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment.process_environment(lab))
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"`{words}` took longer than {timeout:.0f} s. See `python -m lab status`.") from None
+        finally:
+            group.kill()
+            process.wait()
+    if code != 0:
+        raise LabError(f"`{words}` failed (see above). Mend what it says and run the same command again.")
+
+
+@contextmanager
+def _interrupts_left_to_child() -> Iterator[None]:
+    """Let Ctrl-C reach only the engine, which then ends in good order and writes its state."""
+    former = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        done = subprocess.run(
-            [str(lab.binaries / "pulumi"), *quiet, *arguments],
-            cwd=PROJECT,
-            env=environment.process_environment(lab),
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(f"`{' '.join(command)}` took longer than {timeout:.0f} s. See `python -m lab status`.") from None
-    if done.returncode != 0:
-        raise LabError(f"`{' '.join(command)}` failed (see above). `python -m lab status` shows the lab's side of it.")
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _dead_locks(lab: Lab) -> list[Path]:

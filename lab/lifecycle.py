@@ -5,7 +5,18 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import api, binaries, certificates, cluster_objects, environment, image, network, prerequisites, process
+from lab import (
+    api,
+    binaries,
+    certificates,
+    cluster_objects,
+    environment,
+    image,
+    network,
+    prerequisites,
+    process,
+    uplink,
+)
 from lab.cgroups import Group
 from lab.config import Lab
 from lab.control_plane import STAGES
@@ -38,6 +49,8 @@ def start(lab: Lab, progress: Progress) -> None:
     certificates.ensure(lab)
     environment.write(lab)
     network.up(lab)
+    if lab.uplink:
+        uplink.up(lab)
     store, controllers, kubevirt = ([build(lab) for build in stage] for stage in STAGES)
     with progress.step("Kubernetes control plane"):
         _run(lab, store)
@@ -88,5 +101,6 @@ def stop(lab: Lab, progress: Progress) -> None:
         everything = Group(lab.name)
         everything.kill()
         everything.remove()
+        uplink.down(lab)
         network.down(lab)
         shutil.rmtree(lab.root, ignore_errors=True)

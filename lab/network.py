@@ -13,13 +13,14 @@ from lab.config import GATEWAY, Lab, LabError
 
 _NAMESPACES = Path("/run/netns")
 _LAB_SIDE = "host0"
+FILTER = "multi_tier_lab"
 
 # Only this machine's own end of the link may send into the lab: not a neighbour that routes through this machine.
-_FILTER = """
-table inet multi_tier_lab {{
+_FILTER_RULES = """
+table inet {table} {{
   chain input {{
     type filter hook input priority filter;
-    iifname "{link}" ip saddr != {host} drop
+    iifname "{link}" ip saddr != {host} ct state new drop
     iifname "{link}" meta nfproto ipv6 drop
   }}
   chain forward {{
@@ -53,14 +54,19 @@ def inside(lab: Lab) -> list[str]:
     return ["nsenter", f"--net={namespace_path(lab)}", "--"]
 
 
-def _link(lab: Lab) -> str:
+def link(lab: Lab) -> str:
+    """Return the name of this machine's end of the link."""
     return f"mt-{lab.id}"
 
 
 def _refuse_taken_subnet(lab: Lab) -> None:
-    for line in run("ip", "-4", "route", "show", "root", str(lab.subnet)).splitlines():
+    """Refuse a subnet that this machine reaches some other way: all of it, a part, or as a part."""
+    below = run("ip", "-4", "route", "show", "root", str(lab.subnet)).splitlines()
+    above = run("ip", "-4", "route", "show", "match", str(lab.subnet)).splitlines()
+    taken = [line.strip() for line in below + above if not line.startswith("default")]
+    if taken:
         raise LabError(
-            f"The lab's subnet {lab.subnet} is in use on this machine ({line.strip()}). "
+            f"The lab's subnet {lab.subnet} is in use on this machine ({taken[0]}). "
             "Set MULTI_TIER_LAB_SUBNET to a free /16 such as 10.97.0.0/16 and run again."
         )
 
@@ -81,14 +87,15 @@ def up(lab: Lab) -> None:
         run(*network, "sysctl", "-q", "-w", f"net.ipv4.{setting}")
     run(*network, "ip", "link", "set", "lo", "up")
     run(*network, "ip", "address", "add", f"{GATEWAY}/32", "dev", "lo")
-    run("ip", "link", "add", _link(lab), "type", "veth", "peer", "name", _LAB_SIDE, "netns", lab.name)
+    run("ip", "link", "add", link(lab), "type", "veth", "peer", "name", _LAB_SIDE, "netns", lab.name)
     run(*network, "ip", "address", "add", f"{lab.address}/30", "dev", _LAB_SIDE)
     run(*network, "ip", "link", "set", _LAB_SIDE, "up")
-    run(*network, "nft", "-f", "-", stdin=_FILTER.format(link=_LAB_SIDE, host=lab.host_address))
-    run("ip", "address", "add", f"{lab.host_address}/30", "dev", _link(lab))
-    run("ip", "link", "set", _link(lab), "up")
+    rules = _FILTER_RULES.format(table=FILTER, link=_LAB_SIDE, host=lab.host_address)
+    run(*network, "nft", "-f", "-", stdin=rules)
+    run("ip", "address", "add", f"{lab.host_address}/30", "dev", link(lab))
+    run("ip", "link", "set", link(lab), "up")
     # Last, for is_up() looks for it: what stands before it is complete.
-    run("ip", "route", "add", str(lab.subnet), "via", str(lab.address), "dev", _link(lab))
+    run("ip", "route", "add", str(lab.subnet), "via", str(lab.address), "dev", link(lab))
 
 
 def is_up(lab: Lab) -> bool:
@@ -96,7 +103,7 @@ def is_up(lab: Lab) -> bool:
     if not namespace_path(lab).exists():
         return False
     done = subprocess.run(
-        ["ip", "-4", "route", "show", "exact", str(lab.subnet), "dev", _link(lab)],
+        ["ip", "-4", "route", "show", "exact", str(lab.subnet), "dev", link(lab)],
         capture_output=True,
         text=True,
         check=False,
@@ -106,7 +113,7 @@ def is_up(lab: Lab) -> bool:
 
 def down(lab: Lab) -> None:
     """Remove the link and every namespace that bears the lab's name, and with them all rules and routes inside."""
-    if Path("/sys/class/net", _link(lab)).exists():
-        run("ip", "link", "delete", _link(lab))
+    if Path("/sys/class/net", link(lab)).exists():
+        run("ip", "link", "delete", link(lab))
     for path in sorted(_NAMESPACES.glob(f"{lab.name}*")):
         run("ip", "netns", "delete", path.name)

@@ -21,7 +21,8 @@ SERVICES = api.Resource("v1", "services")
 _SAMPLES = 8
 _ACCOUNTS = 1000  # every stack has these: pgbench makes 100,000 accounts at its smallest scale
 _TRENDS = {"client": "client_time", "application": "application_time", "database": "database_time"}
-_METRICS_AFTER = 25  # answers, for percentiles that mean something
+_TITLE_WIDTH = 76
+_METRICS_AFTER = 100  # answers, for percentiles that mean something
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def wait_for_load(cluster: api.Api, stack: Stack, progress: Progress, timeout: f
 
 def requests_table(crossings: list[Crossing], url: str) -> Table:
     """Return a table of single requests: where each went and how long each tier took."""
-    table = Table(title=f"Requests through {url} just now (ms)", title_justify="left")
+    table = Table(title=f"Requests through {url} just now (ms)", title_justify="left", min_width=_TITLE_WIDTH)
     for column in ("account", "status"):
         table.add_column(column, justify="right")
     for column in ("web VM", "application VM"):
@@ -125,7 +126,7 @@ def load_table(metrics: dict[str, dict[str, float]]) -> Table:
     """Return a table of what the load generator measured: time seen at each tier, that of the tiers behind included."""
     answers, wrong = metrics["answers"], metrics.get("unexpected_answers", {}).get("rate", 0.0)
     title = f"Load generator: {answers['count']:.0f} requests, {answers['rate']:.1f}/s, {wrong:.2%} unexpected (ms)"
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", min_width=_TITLE_WIDTH)
     table.add_column("seen by")
     for column in ("p50", "p90", "p95", "max"):
         table.add_column(column, justify="right")
