@@ -57,17 +57,15 @@ def _interrupts_left_to_child() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-def _dead_locks(lab: Lab) -> list[Path]:
-    """Return the backend's locks whose owner, a process of this machine, is gone: an `up` that was killed."""
-    dead = []
+def remove_dead_locks(lab: Lab) -> None:
+    """Remove the backend's locks whose owner, a process of this machine, is gone: an `up` that was killed."""
     for path in environment.backend(lab).glob(".pulumi/locks/**/*.json"):
         try:
             owner = json.loads(path.read_text())["pid"]
         except (OSError, ValueError, KeyError):
             continue
         if not Path(f"/proc/{owner}").exists():
-            dead.append(path)
-    return dead
+            path.unlink(missing_ok=True)
 
 
 def up(lab: Lab, stack: str) -> None:
@@ -76,8 +74,7 @@ def up(lab: Lab, stack: str) -> None:
     Raises:
         LabError: `pulumi up` failed.
     """
-    for lock in _dead_locks(lab):
-        lock.unlink(missing_ok=True)
+    remove_dead_locks(lab)
     pulumi(lab, "stack", "select", "--create", stack)
     pulumi(lab, "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-progress")
 
@@ -89,9 +86,8 @@ def destroy(lab: Lab) -> None:
         LabError: `pulumi destroy` failed.
     """
     stacks = environment.backend(lab).glob(".pulumi/stacks/*/*.json")
+    remove_dead_locks(lab)
     for stack in sorted({path.stem for path in stacks}):
-        for lock in _dead_locks(lab):
-            lock.unlink(missing_ok=True)
         arguments = ("--stack", stack, "--yes", "--skip-preview", "--suppress-progress")
         pulumi(lab, "destroy", *arguments, timeout=_DESTROY_SECONDS)
 

@@ -51,8 +51,11 @@ def main() -> None:
     server.start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
+    engine = os.getppid()
     print(port, flush=True)  # noqa: T201 - how the engine learns the port
-    server.wait_for_termination()
+    # An engine that is killed sends no signal; its child then gets another parent.
+    while os.getppid() == engine:
+        server.wait_for_termination(timeout=1)
 
 
 if __name__ == "__main__":

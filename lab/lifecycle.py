@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 from lab import (
     api,
@@ -98,9 +102,22 @@ def stop(lab: Lab, progress: Progress) -> None:
         # that no guest is started behind the clean-up's back.
         Group(f"{lab.name}/node-agent").kill()
         cleanup.remove_all(lab)
+        _end_orphaned_providers(lab)
         everything = Group(lab.name)
         everything.kill()
         everything.remove()
         uplink.down(lab)
         network.down(lab)
         shutil.rmtree(lab.root, ignore_errors=True)
+
+
+def _end_orphaned_providers(lab: Lab) -> None:
+    """End the providers of a `pulumi` that a person ran and that was killed: they outlive it, and are the lab's."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            program = (directory / "cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
+        except OSError:  # it has just ended
+            continue
+        if program.startswith(f"{environment.plugins(lab)}/"):
+            with suppress(ProcessLookupError):
+                os.kill(int(directory.name), signal.SIGKILL)

@@ -113,7 +113,7 @@ class Stack:
 
 
 def kernel_traces(lab: Lab, *, guests_only: bool = False) -> list[str]:
-    """Return the network namespaces, links, mounts, loop devices and control groups that bear the lab's name."""
+    """Return the network namespaces, links, mounts, loop devices, tables and control groups that bear the lab's name."""
 
     def lines(*command: str) -> list[str]:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -123,5 +123,6 @@ def kernel_traces(lab: Lab, *, guests_only: bool = False) -> list[str]:
     places = [str(lab.guests), str(lab.disks)] if guests_only else [str(lab.root)]
     found += [line for line in Path("/proc/mounts").read_text().splitlines() if any(place in line for place in places)]
     found += [line for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE") if any(p in line for p in places)]
+    found += [table for table in lines("nft", "list", "tables") if lab.name.replace("-", "_") in table]
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{lab.name}*")]
     return found + ([] if guests_only else groups)

@@ -1,0 +1,123 @@
+"""The lab survives the death of its parts, and its end leaves nothing, whatever state it is in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lab import deployment, environment, image, lifecycle, process
+from lab.config import PROJECT, Lab
+from lab.control_plane import COMPONENTS
+from lab.progress import Progress
+from tests.lab.stack import INSTANCES, NAME, Stack, kernel_traces, wait_until
+
+SUBNET = IPv4Network("10.98.0.0/16")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose guests install their packages themselves, on a lab of its own that the tests may break."""
+    lab, progress = Lab(PROJECT / ".lab-recovery", SUBNET, uplink=True), Progress(Console(stderr=True, width=120))
+    lifecycle.stop(lab, progress)
+    lifecycle.install(lab, progress)
+    image.ensure(lab, image.PLAIN, progress)
+    configuration = tmp_path_factory.mktemp("plain") / "Pulumi.lab.yaml"
+    text = (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text()
+    configuration.write_text(text.replace(image.GOLDEN, image.PLAIN))
+    try:
+        lifecycle.start(lab, progress)
+        stack = Stack(lab, configuration)
+        assert stack.run("stack", "select", "--create", "lab").returncode == 0
+        yield stack
+    finally:
+        lifecycle.stop(lab, progress)
+
+
+def kill(lab: Lab, name: str) -> None:
+    pid = process.find(lab, name)
+    assert pid, f"{name} runs"
+    os.kill(pid, signal.SIGKILL)
+    wait_until(f"{name} is gone", lambda: process.find(lab, name) is None, 5)
+
+
+def start_again(stack: Stack) -> None:
+    lifecycle.start(stack.lab, Progress(Console(stderr=True, width=120)))
+
+
+def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_lacks(stack: Stack) -> None:
+    command = ["up", "--yes", "--skip-preview", "--stack", "lab", "--config-file", str(stack.configuration)]
+    first = subprocess.Popen(
+        [str(stack.lab.binaries / "pulumi"), "--non-interactive", *command],
+        cwd=PROJECT,
+        env=environment.process_environment(stack.lab),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_until("the database machine is being made", lambda: bool(stack.cluster.list(INSTANCES)[0]))
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    deployment.remove_dead_locks(stack.lab)
+    stack.up()
+    wait_until("the web Service answers", stack.answers, 5)
+
+
+def test_a_killed_node_agent_finds_its_guests_again(stack: Stack) -> None:
+    before = {tier: stack.instance_uid(f"{NAME}-{tier}-0") for tier in ("database", "application", "web")}
+    kill(stack.lab, "node-agent")
+    assert stack.answers(), "guests serve on without the agent"
+    start_again(stack)
+    with stack.client() as client:
+        assert client.get("/api/v1/accounts/1").status_code == 200
+    assert {tier: stack.instance_uid(f"{NAME}-{tier}-0") for tier in before} == before
+
+
+def test_a_killed_control_plane_is_started_again_with_what_it_knew(stack: Stack) -> None:
+    for name in ("kube-apiserver", "etcd", "virt-api", "virt-controller", "kube-proxy"):
+        kill(stack.lab, name)
+    start_again(stack)
+    assert stack.preview() == []
+    with stack.client() as client:
+        assert client.get("/api/v1/accounts/1").status_code == 200
+
+
+def test_status_names_what_does_not_run_and_how_to_look(stack: Stack) -> None:
+    kill(stack.lab, "coredns")
+    variables = {"MULTI_TIER_LAB": str(stack.lab.root), "MULTI_TIER_LAB_SUBNET": str(stack.lab.subnet)}
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "status"],
+        cwd=PROJECT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "python -m lab logs coredns" in done.stdout
+    assert f"{NAME}-database-0" in done.stdout
+
+
+def test_the_end_leaves_nothing_even_when_everything_was_killed(stack: Stack) -> None:
+    for name in COMPONENTS:
+        if process.find(stack.lab, name):
+            kill(stack.lab, name)
+    lifecycle.stop(stack.lab, Progress(Console(stderr=True, width=120)))
+    assert kernel_traces(stack.lab) == []
+    assert not stack.lab.root.exists()
+    mine = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _mentions(path, stack.lab.root)]
+    assert mine == []
+
+
+def _mentions(path: Path, root: Path) -> bool:
+    try:
+        return str(root).encode() in path.read_bytes()
+    except OSError:
+        return False
