@@ -113,7 +113,7 @@ class Stack:
 
 
 def kernel_traces(lab: Lab, *, guests_only: bool = False) -> list[str]:
-    """Return the network namespaces, links, mounts, loop devices, tables and control groups that bear the lab's name."""
+    """Return the namespaces, links, mounts, loop devices, nft tables and control groups that bear the lab's name."""
 
     def lines(*command: str) -> list[str]:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
