@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from lab.config import LabError
 
 Object: TypeAlias = dict[str, Any]
-PatchType = Literal["json", "merge", "strategic"]
+PatchType = Literal["json", "merge", "strategic-merge"]
 
 
 class ApiError(LabError):

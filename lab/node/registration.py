@@ -123,4 +123,4 @@ def heartbeat(api: Api, lab: Lab, boot: str) -> None:
             raise
         api.create(NODES, alive)
     body = {"status": node_status(lab, boot, now)}
-    api.patch(NODES, NODE_NAME, body, kind="strategic", subresource="status")
+    api.patch(NODES, NODE_NAME, body, kind="strategic-merge", subresource="status")

@@ -154,7 +154,7 @@ class Services:
         # With its uid the patch can't hit a Pod that took the name.
         body = {"metadata": {"uid": metadata["uid"]}, "status": wanted}
         self.api.patch(
-            PODS, metadata["name"], body, kind="strategic", namespace=metadata["namespace"], subresource="status"
+            PODS, metadata["name"], body, kind="strategic-merge", namespace=metadata["namespace"], subresource="status"
         )
 
     def delete_pod(self, pod: Object) -> None:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
 import pytest
 
+from lab import api
+from lab.config import Lab
 from tests.manifests.admission import Admission
 
 
-class ControlPlane(Protocol):
-    """What these tests need of the session's control plane."""
-
-    @property
-    def kubeconfig(self) -> Path: ...
-
-
 @pytest.fixture(scope="session")
-def admission(control_plane: ControlPlane) -> Admission:
-    return Admission(control_plane.kubeconfig)
+def admission(control_plane: Lab) -> Admission:
+    return Admission(api.connect(control_plane.component_kubeconfig("admin")))
 
 
 @pytest.fixture(scope="session")

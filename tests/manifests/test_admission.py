@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.manifests.admission import Admission, Manifest
+from lab.api import Object
+from tests.manifests.admission import Admission
 from tests.unit.mocks import Deployment, deploy
 
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}}
@@ -168,11 +169,11 @@ def test_what_admission_lets_through_the_settings_refuse(
         emitted(config, namespace)
 
 
-def machine(namespace: str) -> Manifest:
+def machine(namespace: str) -> Object:
     return emitted({}, namespace).object("VirtualMachine", "multi-tier-database-0").inputs
 
 
-def changed(manifest: Manifest, change: Change) -> Manifest:
+def changed(manifest: Object, change: Change) -> Object:
     changed = deepcopy(manifest)
     change(changed["spec"])
     return changed
