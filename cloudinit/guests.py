@@ -21,7 +21,7 @@ class DatabaseGuest:
     family: Family
     password: str = field(repr=False)
     scale: int
-    """pgbench scale: 100,000 accounts (about 16 MB) each."""
+    """pgbench scale: 100,000 accounts (about 15 MB) each."""
     data_disk_serial: str
     """The disk's virtio serial, seen in the guest as /dev/disk/by-id/virtio-<serial>."""
 

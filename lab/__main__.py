@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -42,7 +43,8 @@ def up(stack: str = "lab") -> None:
     cluster, outputs = api.connect(lab.kubeconfig), deployment.outputs(lab, stack)
     traffic.wait_for_load(cluster, outputs, progress, _LOAD_SECONDS)
     traffic.show(cluster, outputs, console)
-    console.print(f"\nNext: `. {lab.root.name}/env` and plain `pulumi` and `kubectl` work. To end: `make lab-down`.")
+    settings = os.path.relpath(lab.root / "env")
+    console.print(f"\nNext: `. {settings}` and plain `pulumi` and `kubectl` work. To end: `make lab-down`.")
 
 
 @app.command()
@@ -69,7 +71,8 @@ def show_status() -> None:
 def show_traffic(stack: str = "lab") -> None:
     """Send some requests through the tiers and show them, with what the load generator has measured."""
     lab = Lab.from_environment()
-    traffic.show(api.connect(lab.kubeconfig), deployment.outputs(lab, stack), console)
+    outputs = deployment.outputs(lab, stack)
+    traffic.show(api.connect(lab.kubeconfig), outputs, console)
 
 
 @app.command()

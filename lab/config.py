@@ -18,8 +18,19 @@ API_SERVER_PORT = 6443
 GATEWAY = IPv4Address("169.254.1.1")
 
 
+_SUBNET_FILE = "subnet"
+
+
 class LabError(Exception):
     """A failure to tell the user about in plain words: what failed, why, and what to do next."""
+
+
+def _subnet_of(root: Path) -> str | None:
+    """Return the subnet that a lab was started with, if one was."""
+    try:
+        return (root / _SUBNET_FILE).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,7 @@ class Lab:
             LabError: the subnet is not an IPv4 /16.
         """
         root = Path(os.environ.get("MULTI_TIER_LAB") or PROJECT / ".lab").resolve()
-        text = os.environ.get("MULTI_TIER_LAB_SUBNET") or DEFAULT_SUBNET
+        text = os.environ.get("MULTI_TIER_LAB_SUBNET") or _subnet_of(root) or DEFAULT_SUBNET
         try:
             subnet = IPv4Network(text)
         except (AddressValueError, NetmaskValueError, ValueError) as error:
@@ -52,6 +63,10 @@ class Lab:
         if subnet.prefixlen != 16:
             raise LabError(f"MULTI_TIER_LAB_SUBNET={text}: the lab needs a /16 such as {DEFAULT_SUBNET}.")
         return cls(root, subnet, uplink=bool(os.environ.get("MULTI_TIER_LAB_UPLINK")))
+
+    def remember_subnet(self) -> None:
+        """Write down the subnet, so that later commands need no variable to find this lab."""
+        (self.root / _SUBNET_FILE).write_text(f"{self.subnet}\n")
 
     @property
     def id(self) -> str:

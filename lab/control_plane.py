@@ -195,17 +195,15 @@ def virt_controller(lab: Lab) -> Component:
 def coredns(lab: Lab) -> Component:
     """The guests' resolver: Services by name; other names through this machine's own resolvers."""
     corefile = lab.root / "Corefile"
-    corefile.write_text(
-        _COREFILE.format(
-            gateway=GATEWAY,
-            address=lab.address,
-            ready_port=_COREDNS_READY_PORT,
-            domain=CLUSTER_DOMAIN,
-            kubeconfig=lab.component_kubeconfig("coredns"),
-        )
+    text = _COREFILE.format(
+        gateway=GATEWAY,
+        address=lab.address,
+        ready_port=_COREDNS_READY_PORT,
+        domain=CLUSTER_DOMAIN,
+        kubeconfig=lab.component_kubeconfig("coredns"),
     )
     ready = _answers(lab, f"http://{lab.address}:{_COREDNS_READY_PORT}/ready")
-    return Component("coredns", _program(lab, "coredns", conf=corefile), ready, _GO)
+    return Component("coredns", _program(lab, "coredns", conf=corefile), ready, _GO, {corefile: text})
 
 
 def kube_proxy(lab: Lab) -> Component:
@@ -227,9 +225,9 @@ def kube_proxy(lab: Lab) -> Component:
         # Connection tracking limits belong to the whole machine: leave them as they are.
         "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
-    configuration.write_text(yaml.safe_dump(document, sort_keys=False))
+    files = {configuration: yaml.safe_dump(document, sort_keys=False)}
     ready = _answers(lab, f"http://{lab.address}:{_KUBE_PROXY_HEALTH_PORT}/healthz")
-    return Component("kube-proxy", _program(lab, "kube-proxy", config=configuration), ready, _GO)
+    return Component("kube-proxy", _program(lab, "kube-proxy", config=configuration), ready, _GO, files)
 
 
 def node_agent(lab: Lab) -> Component:

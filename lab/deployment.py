@@ -96,8 +96,10 @@ def outputs(lab: Lab, stack: str) -> dict[str, object]:
     """Return a stack's outputs.
 
     Raises:
-        LabError: there is no such stack.
+        LabError: there is no lab, or no such stack on it.
     """
+    if not has_engine(lab):
+        raise LabError(f"There is no lab in {lab.root}. `make lab` makes one.")
     done = subprocess.run(
         [str(lab.binaries / "pulumi"), "--non-interactive", "stack", "output", "--json", "--stack", stack],
         cwd=PROJECT,
@@ -113,6 +115,11 @@ def outputs(lab: Lab, stack: str) -> dict[str, object]:
     return found
 
 
+def has_engine(lab: Lab) -> bool:
+    """Whether the lab has been installed."""
+    return os.access(lab.binaries / "pulumi", os.X_OK)
+
+
 def has_stacks(lab: Lab) -> bool:
     """Whether any stack was made on the lab."""
-    return os.access(lab.binaries / "pulumi", os.X_OK) and any(environment.backend(lab).glob(".pulumi/stacks/*/*.json"))
+    return has_engine(lab) and any(environment.backend(lab).glob(".pulumi/stacks/*/*.json"))

@@ -52,6 +52,7 @@ def start(lab: Lab, progress: Progress) -> None:
     """
     certificates.ensure(lab)
     environment.write(lab)
+    lab.remember_subnet()
     network.up(lab)
     if lab.uplink:
         uplink.up(lab)

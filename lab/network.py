@@ -13,11 +13,11 @@ from lab.config import GATEWAY, Lab, LabError
 
 _NAMESPACES = Path("/run/netns")
 _LAB_SIDE = "host0"
-FILTER = "multi_tier_lab"
+LINK_PREFIX = "mt-"
 
 # Only this machine's own end of the link may send into the lab: not a neighbour that routes through this machine.
 _FILTER_RULES = """
-table inet {table} {{
+table inet multi_tier_lab {{
   chain input {{
     type filter hook input priority filter;
     iifname "{link}" ip saddr != {host} ct state new drop
@@ -56,7 +56,7 @@ def inside(lab: Lab) -> list[str]:
 
 def link(lab: Lab) -> str:
     """Return the name of this machine's end of the link."""
-    return f"mt-{lab.id}"
+    return f"{LINK_PREFIX}{lab.id}"
 
 
 def _refuse_taken_subnet(lab: Lab) -> None:
@@ -90,7 +90,7 @@ def up(lab: Lab) -> None:
     run("ip", "link", "add", link(lab), "type", "veth", "peer", "name", _LAB_SIDE, "netns", lab.name)
     run(*network, "ip", "address", "add", f"{lab.address}/30", "dev", _LAB_SIDE)
     run(*network, "ip", "link", "set", _LAB_SIDE, "up")
-    rules = _FILTER_RULES.format(table=FILTER, link=_LAB_SIDE, host=lab.host_address)
+    rules = _FILTER_RULES.format(link=_LAB_SIDE, host=lab.host_address)
     run(*network, "nft", "-f", "-", stdin=rules)
     run("ip", "address", "add", f"{lab.host_address}/30", "dev", link(lab))
     run("ip", "link", "set", link(lab), "up")

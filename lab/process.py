@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import network
@@ -27,12 +27,14 @@ class Component:
         command: program and arguments.
         ready: returns None once the component does its work, else why it doesn't yet.
         environment: variables on top of a minimal environment.
+        files: what it reads; not written while it runs, for kube-proxy ends when its file is touched.
     """
 
     name: str
     command: Sequence[str]
     ready: Callable[[], str | None]
     environment: Mapping[str, str]
+    files: Mapping[Path, str] = field(default_factory=dict)
 
 
 def _record(lab: Lab, name: str) -> Path:
@@ -82,6 +84,8 @@ def start(lab: Lab, component: Component) -> None:
         return
     for directory in (lab.logs, lab.records):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path, text in component.files.items():
+        path.write_text(text)
     group = _group(lab, component.name)
     group.kill()
     group.create()

@@ -11,6 +11,9 @@ from lab import network
 from lab.config import Lab
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+# The setting as it was before the first lab changed it. Gone after a reboot, as the change is.
+_FORMER = Path("/run/multi-tier-ip_forward")
+_TABLES = "multi_tier_"
 
 # Guests may begin connections to the outside; nobody outside may begin one to a guest. Where this machine forwarded
 # nothing before, it forwards nothing else now.
@@ -18,8 +21,8 @@ _RULES = """
 table ip {table} {{
   chain forward {{
     type filter hook forward priority filter;
-    iifname "{link}" accept
-    oifname "{link}" ct state established,related accept
+    iifname "{links}*" accept
+    oifname "{links}*" ct state established,related accept
     {others}
   }}
   chain postrouting {{
@@ -31,11 +34,11 @@ table ip {table} {{
 
 
 def _table(lab: Lab) -> str:
-    return lab.name.replace("-", "_")
+    return _TABLES + lab.id
 
 
-def _former_setting(lab: Lab) -> Path:
-    return lab.root / "ip_forward"
+def _tables() -> list[str]:
+    return [line.split()[-1] for line in network.run("nft", "list", "tables").splitlines()]
 
 
 def up(lab: Lab) -> None:
@@ -44,23 +47,23 @@ def up(lab: Lab) -> None:
     Raises:
         LabError: a system tool failed.
     """
-    if _former_setting(lab).exists():
+    if _table(lab) in _tables():
         return
-    former = _FORWARDING.read_text().strip()
-    _former_setting(lab).write_text(former)
-    others = "drop" if former == "0" else ""
-    network.run("nft", "-f", "-", stdin=_RULES.format(table=_table(lab), link=network.link(lab), others=others))
+    if not _FORMER.exists():
+        _FORMER.write_text(_FORWARDING.read_text())
+    others = "drop" if _FORMER.read_text().strip() == "0" else ""
+    rules = _RULES.format(table=_table(lab), links=network.LINK_PREFIX, link=network.link(lab), others=others)
+    network.run("nft", "-f", "-", stdin=rules)
+    network.run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
     _FORWARDING.write_text("1")
-    inside = network.inside(lab)
-    network.run(*inside, "ip", "route", "replace", "default", "via", str(lab.host_address))
 
 
 def down(lab: Lab) -> None:
-    """Take the way out away again and restore this machine's setting."""
-    former = _former_setting(lab)
-    if not former.exists():
-        return
-    if f"table ip {_table(lab)}" in network.run("nft", "list", "tables"):
+    """Take the way out away again; the last lab that does so restores this machine's setting."""
+    tables = _tables()
+    if _table(lab) in tables:
         network.run("nft", "delete", "table", "ip", _table(lab))
-    _FORWARDING.write_text(former.read_text())
-    former.unlink()
+        tables.remove(_table(lab))
+    if _FORMER.exists() and not any(table.startswith(_TABLES) for table in tables):
+        _FORWARDING.write_text(_FORMER.read_text())
+        _FORMER.unlink()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -87,6 +88,14 @@ def test_a_killed_control_plane_is_started_again_with_what_it_knew(stack: Stack)
     assert stack.preview() == []
     with stack.client() as client:
         assert client.get("/api/v1/accounts/1").status_code == 200
+
+
+def test_starting_a_running_lab_again_restarts_nothing(stack: Stack) -> None:
+    before = {name: process.find(stack.lab, name) for name in COMPONENTS}
+    start_again(stack)
+    time.sleep(2)  # kube-proxy notices a touched configuration file within a second
+    assert {name: process.find(stack.lab, name) for name in COMPONENTS} == before
+    assert None not in before.values()
 
 
 def test_status_names_what_does_not_run_and_how_to_look(stack: Stack) -> None:
