@@ -58,6 +58,7 @@ def down() -> None:
         except LabError as error:
             console.print(f"[yellow]{error}[/]\nGoing on: the lab is removed with all that is in it.", highlight=False)
     lifecycle.stop(lab, progress)
+    console.print("The lab is gone, and its stacks' state with it. What was built for it stays in the cache.")
 
 
 @app.command(name="status")
