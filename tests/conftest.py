@@ -23,13 +23,17 @@ def test_lab() -> Lab:
 
 
 @pytest.fixture(scope="session")
-def control_plane(test_lab: Lab) -> Iterator[Lab]:
-    """A running lab: Kubernetes, KubeVirt and CDI, without a guest yet."""
+def installed_lab(test_lab: Lab) -> Iterator[Lab]:
+    """The test's lab with its programs and its guest image, built where they are in no cache; nothing runs yet."""
     progress = Progress(Console(stderr=True, width=120))
     lifecycle.stop(test_lab, progress)  # what an interrupted run has left
     lifecycle.install(test_lab, progress)
-    try:
-        lifecycle.start(test_lab, progress)
-        yield test_lab
-    finally:
-        lifecycle.stop(test_lab, progress)
+    yield test_lab
+    lifecycle.stop(test_lab, progress)
+
+
+@pytest.fixture(scope="session")
+def control_plane(installed_lab: Lab) -> Lab:
+    """A running lab: Kubernetes, KubeVirt and CDI, without a guest yet."""
+    lifecycle.start(installed_lab, Progress(Console(stderr=True, width=120)))
+    return installed_lab

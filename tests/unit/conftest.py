@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lab.config import Lab
+from lab.image import GOLDEN as GOLDEN_IMAGE
+from lab.image import rootfs_for
 from tests.unit.guest_root import GuestRoot, guest_root
 from tests.unit.running_tiers import running_tiers
 
@@ -38,16 +40,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 @pytest.fixture(scope="session")
-def image() -> Path:
-    """The golden guest image's root file system: MULTI_TIER_TEST_IMAGE, or the lab's own."""
-    given = os.environ.get("MULTI_TIER_TEST_IMAGE")
-    if given:
-        return Path(given)
-    from lab import image as lab_image
-    from lab.config import Lab
-
-    found = lab_image.rootfs_for(Lab.from_environment(), lab_image.GOLDEN)
-    assert found, "there is no golden guest image yet: `make lab` or `make test` makes it"
+def image(installed_lab: Lab) -> Path:
+    """The golden guest image's root file system."""
+    found = rootfs_for(installed_lab, GOLDEN_IMAGE)
+    assert found
     return found
 
 
