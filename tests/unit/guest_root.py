@@ -20,14 +20,14 @@ import yaml
 # Prepares the namespaces, then stays in the image as the process that holds them.
 _HOLD = """
 mount -t tmpfs tmpfs /mnt
-mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay overlay -o lowerdir="$1",upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
-mount --rbind /dev /mnt/root/dev
-mount -t proc proc /mnt/root/proc
-mount -t tmpfs tmpfs /mnt/root/run
-mount -t tmpfs -o mode=1777 tmpfs /mnt/root/tmp
+mkdir /mnt/upper /mnt/work /mnt/guest
+mount -t overlay overlay -o lowerdir="$1",upperdir=/mnt/upper,workdir=/mnt/work /mnt/guest
+mount --rbind /dev /mnt/guest/dev
+mount -t proc proc /mnt/guest/proc
+mount -t tmpfs tmpfs /mnt/guest/run
+mount -t tmpfs -o mode=1777 tmpfs /mnt/guest/tmp
 ip link set lo up
-exec chroot /mnt/root sleep infinity
+exec chroot /mnt/guest sleep infinity
 """
 
 

@@ -60,8 +60,8 @@ def _start_database(guest: GuestRoot) -> None:
 def _learn_upstream(guest: GuestRoot) -> None:
     """Let the real script find 127.0.0.1, with a reload that does nothing, and stop it after its first answer."""
     guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
-    guest.write("/root/once/systemctl", "#!/bin/sh\n", 0o755)
-    guest.write("/root/once/sleep", "#!/bin/sh\nkill $PPID\n", 0o755)
+    guest.write("/opt/test/once/systemctl", "#!/bin/sh\n", 0o755)
+    guest.write("/opt/test/once/sleep", "#!/bin/sh\nkill $PPID\n", 0o755)
     guest.write("/etc/virtwork/upstream.settings", "APPLICATION_HOST=127.0.0.1\nAPPLICATION_PORT=8080\n")
-    said = guest.run("env", "PATH=/root/once:/usr/bin", "/usr/local/sbin/virtwork-upstream", check=False)
+    said = guest.run("env", "PATH=/opt/test/once:/usr/bin", "/usr/local/sbin/virtwork-upstream", check=False)
     assert "127.0.0.1 is at 127.0.0.1" in said

@@ -117,23 +117,23 @@ def test_web_has_its_own_health_and_status(tiers: GuestRoot) -> None:
 def test_without_an_application_web_answers_in_json_and_stays_alive(tiers: GuestRoot) -> None:
     config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
     tiers.write(
-        "/root/unknown.conf", config.replace("virtwork/upstream.conf", "unknown.conf").replace("nginx.pid", "81")
+        "/opt/test/unknown.conf", config.replace("virtwork/upstream.conf", "unknown.conf").replace("nginx.pid", "81")
     )
     tiers.write(
-        "/root/refused.conf", config.replace("virtwork/upstream.conf", "refused.conf").replace("nginx.pid", "81")
+        "/opt/test/refused.conf", config.replace("virtwork/upstream.conf", "refused.conf").replace("nginx.pid", "81")
     )
     tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
     refused = tiers.read("/etc/nginx/virtwork/upstream.conf").replace(":8080", ":1")
     tiers.write("/etc/nginx/refused.conf", refused)
     url = "http://127.0.0.1:81"
 
-    with tiers.running("nginx", "-c", "/root/unknown.conf", "-g", "daemon off;", log=Path("/dev/null")):
+    with tiers.running("nginx", "-c", "/opt/test/unknown.conf", "-g", "daemon off;", log=Path("/dev/null")):
         answer = tiers.get_until(f"{url}/ready", 503)
         assert answer.json == {"error": "the application tier is not known yet"}
         assert tiers.get(f"{url}/api/v1/accounts/1").status == 503
         assert tiers.get(f"{url}/health").status == 200
 
-    with tiers.running("nginx", "-c", "/root/refused.conf", "-g", "daemon off;", log=Path("/dev/null")):
+    with tiers.running("nginx", "-c", "/opt/test/refused.conf", "-g", "daemon off;", log=Path("/dev/null")):
         answer = tiers.get_until(f"{url}/api/v1/accounts/1", 502)
         assert answer.json == {"error": "the application tier refused or broke the connection"}
         assert answer.headers["content-type"] == "application/json"

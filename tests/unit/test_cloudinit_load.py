@@ -36,14 +36,14 @@ PLAN = LoadPlan(rps=50, concurrency=20, accounts=100_000, mix={"random": 60, "ho
 def samples(tiers: GuestRoot) -> dict[str, list[dict[str, Any]]]:
     """What k6 measured in 60 requests through the running tiers, by metric."""
     tiers.write_files(web_with_load())
-    tiers.write("/root/plan.json", render_load_plan(PLAN))
+    tiers.write("/opt/test/plan.json", render_load_plan(PLAN))
     # The number of requests from the command line replaces the scenario; everything else is the script's.
-    environment = ["PLAN=/root/plan.json", "TARGET=http://127.0.0.1", "HOME=/root"]
-    short = ["--iterations=60", "--vus=2", "--out=json=/root/k6.json", "--address="]
+    environment = ["PLAN=/opt/test/plan.json", "TARGET=http://127.0.0.1", "HOME=/root"]
+    short = ["--iterations=60", "--vus=2", "--out=json=/opt/test/k6.json", "--address="]
     quiet = ["--quiet", "--no-usage-report", "--summary-mode=disabled"]
     tiers.run("env", *environment, "k6", "run", *short, *quiet, "/usr/local/lib/virtwork/requests.js")
     found = defaultdict(list)
-    for line in tiers.read("/root/k6.json").splitlines():
+    for line in tiers.read("/opt/test/k6.json").splitlines():
         entry = json.loads(line)
         if entry["type"] == "Point":
             found[entry["metric"]].append(entry["data"])
@@ -78,7 +78,7 @@ def test_no_request_has_a_tag_value_of_its_own(samples: dict[str, list[dict[str,
 
 def test_the_scenario_is_the_plans(tiers: GuestRoot, samples: dict[str, list[dict[str, Any]]]) -> None:
     assert samples
-    environment = ["-e", "PLAN=/root/plan.json", "-e", "TARGET=http://127.0.0.1"]
+    environment = ["-e", "PLAN=/opt/test/plan.json", "-e", "TARGET=http://127.0.0.1"]
     options = json.loads(tiers.run("k6", "inspect", *environment, "/usr/local/lib/virtwork/requests.js"))
     stream = options["scenarios"]["stream"]
     assert stream["executor"] == "constant-arrival-rate"

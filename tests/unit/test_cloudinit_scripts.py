@@ -76,10 +76,10 @@ def test_the_golden_image_lacks_no_package_and_the_script_sees_it_at_once(guest:
 
 def without_network(guest: GuestRoot, script: str) -> str:
     """What a script says where neither packages nor downloads can be had; the waits between attempts are left out."""
-    guest.write("/root/stubs/sleep", "#!/bin/sh\n", 0o755)
+    guest.write("/opt/test/stubs/sleep", "#!/bin/sh\n", 0o755)
     for name in ("apt-get", "curl"):
-        guest.write(f"/root/stubs/{name}", "#!/bin/sh\necho network is unreachable >&2\nexit 6\n", 0o755)
-    return guest.run("env", "PATH=/root/stubs:/usr/sbin:/usr/bin", "sh", "-euc", f"({script}) || true")
+        guest.write(f"/opt/test/stubs/{name}", "#!/bin/sh\necho network is unreachable >&2\nexit 6\n", 0o755)
+    return guest.run("env", "PATH=/opt/test/stubs:/usr/sbin:/usr/bin", "sh", "-euc", f"({script}) || true")
 
 
 def test_the_package_script_says_what_is_missing_and_that_no_mirror_answered(guest: GuestRoot) -> None:
