@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.config import Lab
+
 CONTROLLERS = frozenset({"memory", "cpu", "cpuacct", "pids"})
 CPU_PERIOD_US = 100_000
 POLL_SECONDS = 0.01
@@ -169,10 +171,6 @@ class Group:
                     return max(int(words[0]) - cache, 0)
         return None
 
-    def members(self) -> list[str]:
-        """Return the names of the groups directly below this one."""
-        return sorted({entry.name for top in self._directories() for entry in top.iterdir() if entry.is_dir()})
-
     def _directories(self) -> Iterator[Path]:
         """Yield the group's directories, also those that a process in another place of a tree made."""
         for tree in self._trees:
@@ -194,6 +192,11 @@ class Group:
                     return False
                 return True
         return False
+
+
+def group_of(lab: Lab, member: str) -> Group:
+    """Return the group of one of a lab's components, by its name, or guests, by its VMI's uid."""
+    return Group(f"{lab.name}/{member}")
 
 
 def _delegate(directory: Path, controllers: frozenset[str]) -> None:

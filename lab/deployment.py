@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import environment
-from lab.cgroups import Group
+from lab.cgroups import group_of
 from lab.config import PROJECT, Lab, LabError
 
 # Several times what the lab needs to bring up 2+2+1 guests on two busy cores.
@@ -31,7 +31,7 @@ def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
     words = " ".join(("pulumi", *arguments))
     # A log gets the result; a terminal also gets the engine's live view.
     quiet = [] if sys.stdout.isatty() else ["--non-interactive"]
-    group = Group(f"{lab.name}/pulumi")
+    group = group_of(lab, "pulumi")
     group.create()
     command = group.enter([str(lab.binaries / "pulumi"), *quiet, *arguments])
     with _interrupts_left_to_child():

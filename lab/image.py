@@ -6,7 +6,6 @@ the golden image holds the tiers' packages, the plain one only what a Debian clo
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -89,8 +88,3 @@ def rootfs_for(lab: Lab, reference: str) -> Path | None:
         return None
     path = cache.directory() / "images" / _key(lab, reference) / "rootfs"
     return path if path.is_dir() else None
-
-
-def forget(lab: Lab, reference: str) -> None:
-    """Remove an image from the cache."""
-    shutil.rmtree(cache.directory() / "images" / _key(lab, reference), ignore_errors=True)

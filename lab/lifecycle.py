@@ -21,7 +21,7 @@ from lab import (
     process,
     uplink,
 )
-from lab.cgroups import Group
+from lab.cgroups import Group, group_of
 from lab.config import Lab
 from lab.control_plane import STAGES
 from lab.node import cleanup
@@ -101,7 +101,7 @@ def stop(lab: Lab, progress: Progress) -> None:
     with progress.step("Stopping the lab"):
         # Nothing is asked to end in good order: all that it would put in order is removed. The agent goes first, so
         # that no guest is started behind the clean-up's back.
-        Group(f"{lab.name}/node-agent").kill()
+        group_of(lab, "node-agent").kill()
         cleanup.remove_all(lab)
         _end_orphaned_providers(lab)
         everything = Group(lab.name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import network
-from lab.cgroups import Group
+from lab.cgroups import group_of
 from lab.config import PROJECT, Lab, LabError
 
 _LAST_LINES = 8
@@ -39,10 +39,6 @@ class Component:
 
 def _record(lab: Lab, name: str) -> Path:
     return lab.records / f"{name}.json"
-
-
-def _group(lab: Lab, name: str) -> Group:
-    return Group(f"{lab.name}/{name}")
 
 
 def log(lab: Lab, name: str) -> Path:
@@ -86,7 +82,7 @@ def start(lab: Lab, component: Component) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, text in component.files.items():
         path.write_text(text)
-    group = _group(lab, component.name)
+    group = group_of(lab, component.name)
     group.kill()
     group.create()
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}

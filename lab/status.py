@@ -8,14 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import api, network, process
-from lab.cgroups import Group
+from lab.cgroups import Group, group_of
 from lab.config import Lab, LabError
 from lab.control_plane import STAGES
-from lab.node import cleanup, record
+from lab.node import consoles, record
+from lab.node.events import EVENTS
+from lab.node.services import INSTANCES, VIRTUAL_MACHINES
 
-_VIRTUAL_MACHINES = api.Resource("kubevirt.io/v1", "virtualmachines")
-_INSTANCES = api.Resource("kubevirt.io/v1", "virtualmachineinstances")
-_EVENTS = api.Resource("v1", "events")
 _MEBIBYTE = 1 << 20
 
 
@@ -39,12 +38,11 @@ def console_of(lab: Lab, name: str) -> str:
     Raises:
         LabError: the lab had no such guest.
     """
-    guests = sorted(record.load_all(lab), key=lambda known: known.started)
-    found = [known for known in guests if known.name == name]
+    found = consoles.find(lab, name)
     if not found:
-        names = ", ".join(sorted({known.name for known in guests})) or "none yet"
+        names = ", ".join(sorted({known.name for known in record.load_all(lab)})) or "none yet"
         raise LabError(f"No guest {name}. There are: {names}.")
-    return text_of(record.directory(lab, found[-1].uid) / "console.log")
+    return text_of(found[0])
 
 
 def _memory(group: Group) -> str:
@@ -64,8 +62,7 @@ def _components(lab: Lab) -> tuple[Table, bool]:
         why = component.ready() if pid else f"not running; see `python -m lab logs {component.name}`"
         healthy = healthy and pid is not None and why is None
         state = "[green]ready[/]" if why is None else f"[red]{why}[/]"
-        group = Group(f"{lab.name}/{component.name}")
-        table.add_row(component.name, state, str(pid or ""), _memory(group))
+        table.add_row(component.name, state, str(pid or ""), _memory(group_of(lab, component.name)))
     table.add_section()
     table.add_row("all, guests included", "", "", _memory(Group(lab.name)))
     return table, healthy
@@ -76,7 +73,7 @@ def _why_not_ready(cluster: api.Api, machine: api.Object) -> str:
     metadata = machine["metadata"]
     warnings = [
         event
-        for event in cluster.list(_EVENTS, metadata["namespace"], fields="type=Warning")[0]
+        for event in cluster.list(EVENTS, metadata["namespace"], fields="type=Warning")[0]
         if metadata["name"] in event["involvedObject"]["name"]
     ]
     if warnings:
@@ -90,9 +87,9 @@ def _machines(lab: Lab, cluster: api.Api) -> tuple[Table, bool]:
     table = Table(title="Virtual machines", title_justify="left")
     for column in ("namespace", "name", "state", "address", "MiB"):
         table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
-    instances = {item["metadata"]["name"]: item for item in cluster.list(_INSTANCES)[0]}
+    instances = {item["metadata"]["name"]: item for item in cluster.list(INSTANCES)[0]}
     healthy = True
-    for machine in cluster.list(_VIRTUAL_MACHINES)[0]:
+    for machine in cluster.list(VIRTUAL_MACHINES)[0]:
         metadata, state = machine["metadata"], machine.get("status", {})
         words = str(state.get("printableStatus", "unknown"))
         if state.get("ready"):
@@ -103,7 +100,7 @@ def _machines(lab: Lab, cluster: api.Api) -> tuple[Table, bool]:
         instance = instances.get(metadata["name"], {})
         interfaces = instance.get("status", {}).get("interfaces") or [{}]
         uid = instance.get("metadata", {}).get("uid")
-        memory = _memory(cleanup.group_of(lab, uid)) if uid else ""
+        memory = _memory(group_of(lab, uid)) if uid else ""
         table.add_row(metadata["namespace"], metadata["name"], words, interfaces[0].get("ipAddress", ""), memory)
     return table, healthy
 

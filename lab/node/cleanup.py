@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab.cgroups import Group
+from lab.cgroups import group_of
 from lab.config import Lab, LabError
 from lab.node import disks, network, record
 
@@ -18,11 +18,6 @@ _NSPAWN_STATE = Path("/run/systemd/nspawn")
 def machine_name(lab: Lab, uid: str) -> str:
     """Return the guest's name towards systemd-nspawn; also its network namespace's."""
     return f"{lab.name}-{uid[:8]}"
-
-
-def group_of(lab: Lab, uid: str) -> Group:
-    """Return the control group of a guest and everything in it."""
-    return Group(f"{lab.name}/{uid}")
 
 
 def release(lab: Lab, uid: str) -> None:

@@ -13,7 +13,7 @@ from lab.config import NODE_NAME
 from lab.node.log import log
 from lab.node.status import timestamp
 
-_EVENTS = Resource("v1", "events")
+EVENTS = Resource("v1", "events")
 _MESSAGE_LIMIT = 1024
 _REMEMBERED = 1000
 
@@ -58,6 +58,6 @@ class Recorder:
             "count": 1,
         }
         try:
-            self._api.create(_EVENTS, event)
+            self._api.create(EVENTS, event)
         except ApiError as error:
             log(f"no event written: {error}")

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lab.cgroups import group_of
 from lab.config import Lab, LabError
 from lab.node import cleanup, disks, network, record, seed
 from lab.node.network import GuestNetwork
@@ -82,7 +83,7 @@ class Guest:
                 # systemd-nspawn passes this on to the guest's systemd as the wish to shut down.
                 signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
             select.select([self], [], [], grace)
-        cleanup.group_of(self.lab, self.record.uid).kill()
+        group_of(self.lab, self.record.uid).kill()
 
     def release(self) -> None:
         """Give back what an ended guest holds, but for its files."""
@@ -115,7 +116,7 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
     cleanup.remove_files(lab, uid, keep_console=True)
     known = replace(reserved, files=tuple(disk.file for disk in specification.disks))
     try:
-        group = cleanup.group_of(lab, uid)
+        group = group_of(lab, uid)
         refused = group.create(memory=specification.memory, cpus=specification.cpus)
         links = network.network_of(lab, uid)
         network.up(links, known.address, lab.address)
@@ -130,7 +131,7 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
 
 def reboot(ended: Guest) -> Guest:
     """Start a guest again that ended to reboot, with the same root, disks, network and limits."""
-    cleanup.group_of(ended.lab, ended.record.uid).kill()
+    group_of(ended.lab, ended.record.uid).kill()
     ended.close()
     return _launch(ended.lab, ended.record)
 
@@ -138,7 +139,7 @@ def reboot(ended: Guest) -> Guest:
 def _launch(lab: Lab, known: Record) -> Guest:
     with (record.directory(lab, known.uid) / cleanup.CONSOLE).open("ab") as console:
         process = subprocess.Popen(
-            cleanup.group_of(lab, known.uid).enter(known.command),
+            group_of(lab, known.uid).enter(known.command),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,

@@ -15,6 +15,8 @@ def parse(text: str | int | float) -> Decimal:
         ValueError: it is none.
     """
     try:
+        if str(text) != "".join(str(text).split()):
+            raise ValueError  # noqa: TRY301 - the library lets spaces pass; Kubernetes doesn't
         return Decimal(parse_quantity(text))
     except ValueError:
         raise ValueError(f"{text!r} is not a quantity such as 512Mi or 1500m") from None

@@ -16,11 +16,9 @@ import psycopg
 
 from lab import api, environment, traffic
 from lab.config import PROJECT, Lab
+from lab.node.services import INSTANCES, SECRETS
 
 NAME = "multi-tier"
-SECRETS = api.Resource("v1", "secrets")
-INSTANCES = api.Resource("kubevirt.io/v1", "virtualmachineinstances")
-MACHINES = api.Resource("kubevirt.io/v1", "virtualmachines")
 
 
 def wait_until(what: str, check: Callable[[], bool], timeout: float = 60.0) -> None:

@@ -17,8 +17,9 @@ from rich.console import Console
 from lab import deployment, environment, image, lifecycle, process
 from lab.config import PROJECT, Lab
 from lab.control_plane import COMPONENTS
+from lab.node.services import INSTANCES
 from lab.progress import Progress
-from tests.lab.stack import INSTANCES, NAME, Stack, kernel_traces, wait_until
+from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
 
 SUBNET = IPv4Network("10.98.0.0/16")
 

@@ -9,14 +9,16 @@ import json
 from collections import Counter
 
 from lab import api, traffic
-from tests.lab.stack import INSTANCES, MACHINES, NAME, Stack, wait_until
+from lab.node.services import INSTANCES, VIRTUAL_MACHINES
+from lab.node.volumes import CLAIMS, DATA_VOLUMES, VOLUMES
+from tests.lab.stack import NAME, Stack, wait_until
 
 MARK = 987_654
 MARKED_ACCOUNT = 77
 
 
 def test_all_machines_are_ready_when_up_returns(stack: Stack) -> None:
-    machines = stack.cluster.list(MACHINES, NAME)[0]
+    machines = stack.cluster.list(VIRTUAL_MACHINES, NAME)[0]
     ready = {machine["metadata"]["name"]: machine["status"].get("ready") for machine in machines}
     assert ready == {f"{NAME}-{tier}-0": True for tier in ("database", "application", "web")}
 
@@ -117,11 +119,11 @@ def test_destroy_leaves_nothing_in_the_api_on_the_disk_or_in_the_kernel(stack: S
     cluster = stack.cluster
     assert cluster.find(api.Resource("v1", "namespaces", namespaced=False), NAME) is None
     for resource in (
-        MACHINES,
+        VIRTUAL_MACHINES,
         INSTANCES,
-        api.Resource("cdi.kubevirt.io/v1beta1", "datavolumes"),
-        api.Resource("v1", "persistentvolumes", namespaced=False),
-        api.Resource("v1", "persistentvolumeclaims"),
+        DATA_VOLUMES,
+        VOLUMES,
+        CLAIMS,
     ):
         assert cluster.list(resource)[0] == []
     wait_until("disks are gone", lambda: not list(stack.lab.disks.glob("*")), 10)

@@ -26,7 +26,7 @@ def test_parts_of_a_byte_are_rounded_up() -> None:
     assert quantity.to_bytes("1500m") == 2
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "1KiB", "1.2.3Gi", "0x10", "-"])
+@pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1KiB", "1.2.3Gi", "0x10", "-"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="quantity"):
         quantity.to_bytes(text)
