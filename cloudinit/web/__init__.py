@@ -22,7 +22,7 @@ def render_web(guest: WebGuest) -> str:
             # Not where nginx's package wants to put its own: both package managers would ask what to do.
             GuestFile(
                 path=f"{SETTINGS}/nginx.conf",
-                content=render("web/nginx.conf.j2", user=facts.nginx_user, load=guest.load is not None),
+                content=render("web/nginx.conf.j2", user=facts.nginx_user),
             ),
             GuestFile(path=f"{_UNITS}/nginx.service.d/virtwork.conf", content=read("web/nginx.service.conf")),
             GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=read("web/upstream-unknown.conf")),
