@@ -7,21 +7,50 @@ stays inside it: the caller puts the text in a Secret.
 from cloudinit.application import render_application
 from cloudinit.database import render_database
 from cloudinit.families import Family, packages
-from cloudinit.guests import ApplicationGuest, DatabaseGuest, LoadGuest, LoadPlanSource, WebGuest
-from cloudinit.load import LoadPlan, render_load_plan
+from cloudinit.guests import (
+    ApplicationGuest,
+    DatabaseGuest,
+    LoadGuest,
+    LoadMachineGuest,
+    LoadPlanSource,
+    TracingTarget,
+    WebGuest,
+)
+from cloudinit.load import (
+    LARGEST_SEED,
+    MIX,
+    LoadPlan,
+    Profile,
+    Segment,
+    arrivals,
+    parse_load_plan,
+    rate_at,
+    render_load_plan,
+    segments,
+)
 from cloudinit.web import render_web
 
 __all__ = [
+    "LARGEST_SEED",
+    "MIX",
     "ApplicationGuest",
     "DatabaseGuest",
     "Family",
     "LoadGuest",
+    "LoadMachineGuest",
     "LoadPlan",
     "LoadPlanSource",
+    "Profile",
+    "Segment",
+    "TracingTarget",
     "WebGuest",
+    "arrivals",
     "packages",
+    "parse_load_plan",
+    "rate_at",
     "render_application",
     "render_database",
     "render_load_plan",
     "render_web",
+    "segments",
 ]

@@ -14,6 +14,16 @@ def _check_password(password: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracingTarget:
+    """Where a guest sends its spans."""
+
+    endpoint: str
+    """Base URL of an OTLP/HTTP collector; spans go to its /v1/traces."""
+    service_name: str
+    """What the guest's spans are said to be of: its tier's Service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseGuest:
     """The PostgreSQL machine."""
 
@@ -24,6 +34,8 @@ class DatabaseGuest:
     """pgbench scale: 100,000 accounts (about 15 MB) each."""
     data_disk_serial: str
     """The disk's virtio serial, seen in the guest as /dev/disk/by-id/virtio-<serial>."""
+    metrics: bool = False
+    """Whether it runs exporters for Prometheus."""
 
     def __post_init__(self) -> None:
         _check_password(self.password)
@@ -38,6 +50,8 @@ class ApplicationGuest:
     password: str = field(repr=False)
     database_host: str
     """Full name of the database Service."""
+    metrics: bool = False
+    tracing: TracingTarget | None = None
 
     def __post_init__(self) -> None:
         _check_password(self.password)
@@ -58,11 +72,22 @@ class LoadPlanSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadGuest:
-    """The load generator, which lives on a web machine."""
+    """The load generator, which lives on a web machine or on one of its own."""
 
     target: str
     """Base URL of the web Service, without a trailing slash."""
     plan: LoadPlanSource
+    metrics: bool = False
+    tracing: TracingTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadMachineGuest:
+    """The load generator's own machine."""
+
+    hostname: str
+    family: Family
+    load: LoadGuest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +99,5 @@ class WebGuest:
     application_host: str
     """Full name of the application Service."""
     load: LoadGuest | None
+    metrics: bool = False
+    tracing: TracingTarget | None = None
