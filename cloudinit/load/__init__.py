@@ -1,47 +1,28 @@
 """The load generator: k6 on a web guest, steered by a plan that is no part of the guest's user data."""
 
-import json
-from dataclasses import asdict, dataclass
-
 from cloudinit.document import SECRET, GuestFile
 from cloudinit.guest import SETTINGS, program
 from cloudinit.guests import LoadGuest
+from cloudinit.load.plan import LARGEST_SEED, MIX, LoadPlan, parse_load_plan, render_load_plan
+from cloudinit.load.profiles import STAIRS, Profile, Segment, arrivals, rate_at, segments
 from cloudinit.templates import read, unit_settings
 
-MIX = ("random", "hot", "missing")
+__all__ = [
+    "LARGEST_SEED",
+    "MIX",
+    "STAIRS",
+    "LoadPlan",
+    "Profile",
+    "Segment",
+    "arrivals",
+    "load_files",
+    "parse_load_plan",
+    "rate_at",
+    "render_load_plan",
+    "segments",
+]
+
 _UNITS = "/etc/systemd/system"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPlan:
-    """What the generator sends.
-
-    Raises:
-        ValueError: A value that k6 could not run with.
-    """
-
-    rps: int
-    """Requests that begin each second, whatever the answers take."""
-    concurrency: int
-    """Requests under way at once, at most; beyond it arrivals are counted as dropped."""
-    accounts: int
-    """Accounts that exist: 100,000 times the database's scale."""
-    mix: dict[str, int]
-    """Weights: `random` accounts, one `hot` account, `missing` accounts (expected to answer 404)."""
-
-    def __post_init__(self) -> None:
-        for name in ("rps", "concurrency", "accounts"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} of a load plan must be at least 1, not {getattr(self, name)}.")
-        if set(self.mix) != set(MIX):
-            raise ValueError(f"The mix of a load plan has exactly the keys {', '.join(MIX)}.")
-        if min(self.mix.values()) < 0 or sum(self.mix.values()) < 1:
-            raise ValueError("The weights of a load plan's mix must not be negative, nor all zero.")
-
-
-def render_load_plan(plan: LoadPlan) -> str:
-    """The plan as JSON, for the ConfigMap key `plan.json`."""
-    return json.dumps(asdict(plan), indent=2, sort_keys=True) + "\n"
 
 
 def load_files(guest: LoadGuest) -> list[GuestFile]:
@@ -49,7 +30,7 @@ def load_files(guest: LoadGuest) -> list[GuestFile]:
     return [
         program("install-k6", "load/install-k6.sh"),
         program("await-chain", "load/await-chain.sh"),
-        program("load-plan", "load/plan.py"),
+        program("load-plan", "load/follow_plan.py"),
         GuestFile(path="/usr/local/lib/virtwork/requests.js", content=read("load/requests.js")),
         GuestFile(path=f"{SETTINGS}/load.env", content=unit_settings(TARGET=guest.target)),
         GuestFile(

@@ -1,85 +1,115 @@
-#!/usr/bin/python3
-"""Follows the load plan: a ConfigMap's key `plan.json`, polled from the API server.
-
-Writes the plan where the load generator reads it, and restarts the generator when it changed. While the API server
-is away, or the plan is broken, the last good plan stays. Standard library only.
-"""
+"""The load plan: what the load generator sends, as the program, the guest and a measuring run hand it on."""
 
 import json
-import logging
-import os
-import ssl
-import subprocess
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-PLAN_URL = os.environ["PLAN_URL"]
-CREDENTIALS = Path(os.environ["CREDENTIALS_DIRECTORY"])
-PLAN = Path(os.environ["STATE_DIRECTORY"]) / "plan.json"
-UNIT = "virtwork-multi-tier-load.service"
-INTERVAL = 3.0  # seconds
-TIMEOUT = 10.0  # seconds
+from cloudinit.load.profiles import Profile, Segment, arrivals, segments
 
-log = logging.getLogger()
+MIX = ("random", "hot", "missing", "slow", "write")
+LARGEST_SEED = 2**32 - 1
+_RUN = re.compile(r"[a-z0-9-]{0,63}")
+_COUNTS = ("rps", "peak", "seconds", "concurrency", "accounts")
 
 
-class PlanError(Exception):
-    """There is no usable plan; the words say why."""
-
-
-def fetch() -> str:
-    """The plan's text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlan:
+    """What the generator sends.
 
     Raises:
-        PlanError: The API server is away or refuses, or the ConfigMap holds no plan.
+        ValueError: A value that no load can be generated with; the words begin with the field.
     """
-    trust = ssl.create_default_context(cadata=(CREDENTIALS / "ca").read_text(encoding="ascii"))
-    # What Python 3.13 demands of a certificate beyond the standard, many clusters' authorities lack.
-    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    token = (CREDENTIALS / "token").read_text(encoding="ascii").strip()
-    request = urllib.request.Request(PLAN_URL, headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT, context=trust) as answer:  # noqa: S310
-            plan = json.load(answer)["data"]["plan.json"]
-            json.loads(plan)
-    except urllib.error.HTTPError as error:
-        raise PlanError(f"the API server answered {error.code}") from None
-    except OSError as error:
-        raise PlanError(f"the API server is away: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise PlanError(f"the ConfigMap holds no readable plan.json: {error!r}") from None
-    return str(plan)
+
+    profile: Profile
+    """Course of the rate through the plan's time."""
+    rps: int
+    """Requests that begin each second at the begin of the profile, whatever the answers take."""
+    peak: int
+    """Requests that begin each second at its highest; no less than rps."""
+    seconds: int
+    """Length of the profile."""
+    concurrency: int
+    """Requests under way at once, at most; beyond it they wait, and their waiting counts as latency."""
+    accounts: int
+    """Accounts that exist: 100,000 times the database's scale."""
+    mix: dict[str, int]
+    """Weights of the kinds: any account at `random`, one `hot` account, accounts that are `missing` (404 is the expected
+    answer), a `slow` query, a `write`."""
+    seed: int
+    """What the choice of kinds and accounts follows from, 0 to LARGEST_SEED."""
+    sampled: float = 1.0
+    """Share of the requests whose trace is sampled, 0 to 1."""
+    run: str = ""
+    """Name of a run that is done once; empty: the stack's own plan, which begins anew whenever it ends."""
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            _check_whole(name, getattr(self, name), least=1)
+        if self.profile not in tuple(Profile):
+            raise ValueError(f"profile of a load plan must be one of {', '.join(Profile)}, not {self.profile!r}.")
+        if self.peak < self.rps:
+            raise ValueError(f"peak of a load plan must be at least its rps, {self.rps}, not {self.peak}.")
+        _check_mix(self.mix)
+        _check_whole("seed", self.seed, least=0)
+        if self.seed > LARGEST_SEED:
+            raise ValueError(f"seed of a load plan must be at most {LARGEST_SEED}, not {self.seed}.")
+        if not (_is_number(self.sampled) and 0 <= self.sampled <= 1):
+            raise ValueError(f"sampled of a load plan must be a share from 0 to 1, not {self.sampled!r}.")
+        if not (isinstance(self.run, str) and _RUN.fullmatch(self.run)):
+            raise ValueError(f"run of a load plan is at most 63 of a-z, 0-9 and -, not {self.run!r}.")
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The course of the rate."""
+        return segments(self.profile, rps=self.rps, peak=self.peak, seconds=self.seconds)
 
 
-def apply(plan: str) -> bool:
-    """Write the plan and restart the generator, unless it is the plan already there."""
-    if PLAN.exists() and PLAN.read_text(encoding="utf-8") == plan:
-        return False
-    new = PLAN.with_suffix(".new")
-    new.write_text(plan, encoding="utf-8")
-    new.replace(PLAN)
-    # Not waited for: the generator starts when the whole chain answers, and the next plan must not wait for that.
-    subprocess.run(["systemctl", "restart", "--no-block", UNIT], check=True)
-    return True
+def render_load_plan(plan: LoadPlan) -> str:
+    """The plan as JSON, for a key of the ConfigMap; with what follows from it, so that no reader must work it out."""
+    document = {
+        **asdict(plan),
+        "segments": [asdict(segment) for segment in plan.segments],
+        "arrivals": arrivals(plan.segments),
+    }
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
-def main() -> None:
-    """Poll for ever; say each change of state once."""
-    logging.basicConfig(format="multi-tier load: %(message)s", level=logging.INFO)
-    said = ""
-    while True:
-        try:
-            if apply(fetch()):
-                log.info("new plan: %s", " ".join(PLAN.read_text(encoding="utf-8").split()))
-            said = ""
-        except PlanError as error:
-            if str(error) != said:
-                log.warning("%s; the last plan stays", error)
-            said = str(error)
-        time.sleep(INTERVAL)
+def parse_load_plan(text: str) -> LoadPlan:
+    """The plan that a text from `render_load_plan` holds.
+
+    Raises:
+        ValueError: It is no JSON object, lacks a field, or holds a value that a plan refuses.
+    """
+    document = json.loads(text)
+    if not isinstance(document, Mapping):
+        raise ValueError("A load plan is a JSON object.")  # noqa: TRY004 one kind of error for every bad text
+    names = [field.name for field in fields(LoadPlan)]
+    absent = [name for name in names if name not in document]
+    if absent:
+        raise ValueError(f"{', '.join(absent)} of a load plan is missing.")
+    values: dict[str, Any] = {name: document[name] for name in names}
+    if values["profile"] in tuple(Profile):
+        values["profile"] = Profile(values["profile"])
+    return LoadPlan(**values)
 
 
-if __name__ == "__main__":
-    main()
+def _check_whole(name: str, value: object, *, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name} of a load plan must be a whole number, not {value!r}.")  # noqa: TRY004
+    if value < least:
+        raise ValueError(f"{name} of a load plan must be at least {least}, not {value}.")
+
+
+def _check_mix(mix: object) -> None:
+    if not isinstance(mix, Mapping) or set(mix) != set(MIX):
+        raise ValueError(f"mix of a load plan has exactly the keys {', '.join(MIX)}.")
+    for kind, weight in mix.items():
+        _check_whole(f"mix.{kind}", weight, least=0)
+    if not any(mix.values()):
+        raise ValueError("mix of a load plan must not be all zero: nothing would be asked for.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

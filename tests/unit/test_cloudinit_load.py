@@ -25,7 +25,7 @@ from cloudinit import LoadPlan, render_load_plan
 from tests.unit.guest_examples import web_with_load
 from tests.unit.guest_root import GuestRoot
 
-READER = Path(cloudinit.__file__).parent / "load" / "plan.py"
+READER = Path(cloudinit.__file__).parent / "load" / "follow_plan.py"
 PLAN = LoadPlan(rps=50, concurrency=20, accounts=100_000, mix={"random": 60, "hot": 20, "missing": 20})
 
 
