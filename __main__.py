@@ -8,11 +8,12 @@ from components.application import Application, ApplicationArgs
 from components.credentials import Credentials
 from components.database import Database, DatabaseArgs
 from components.load import Load, LoadArgs
+from components.load_plan import LoadPlan
 from components.outputs import outputs
 from components.web import Web, WebArgs
 
 settings = configuration.load()
-names, timeouts = settings.names, settings.timeouts
+names = settings.names
 
 place: list[pulumi.Resource] = []
 if settings.create_namespace:
@@ -22,26 +23,28 @@ if settings.create_namespace:
 credentials = Credentials(names, pulumi.ResourceOptions(depends_on=place))
 
 database = Database(
-    DatabaseArgs(names=names, settings=settings.database, timeouts=timeouts, password=credentials.password),
+    DatabaseArgs(stack=settings, machine=settings.database, password=credentials.password),
     pulumi.ResourceOptions(depends_on=[*place, credentials]),
 )
 
 application = Application(
-    ApplicationArgs(names=names, settings=settings.application, timeouts=timeouts, password=credentials.password),
+    ApplicationArgs(stack=settings, machine=settings.application, password=credentials.password),
     pulumi.ResourceOptions(depends_on=[*place, database]),
 )
 
-load = None
-if settings.load.enabled:
-    load = Load(
-        LoadArgs(names=names, settings=settings.load, accounts=settings.database.accounts),
-        pulumi.ResourceOptions(depends_on=place),
-    )
+plan = LoadPlan(settings, pulumi.ResourceOptions(depends_on=place)) if settings.load.enabled else None
+on_web = None if settings.load.dedicated or not plan else plan
 
 web = Web(
-    WebArgs(names=names, settings=settings.web, timeouts=timeouts, load_plan=load.source if load else None),
-    pulumi.ResourceOptions(depends_on=[*place, application, *([load] if load else [])]),
+    WebArgs(stack=settings, machine=settings.web, generator=on_web.generator if on_web else None),
+    pulumi.ResourceOptions(depends_on=[*place, application, *([on_web] if on_web else [])]),
 )
+
+if plan and not on_web:
+    Load(
+        LoadArgs(stack=settings, machine=settings.load, generator=plan.generator),
+        pulumi.ResourceOptions(depends_on=[*place, plan, web]),
+    )
 
 for name, value in outputs(settings).items():
     pulumi.export(name, value)

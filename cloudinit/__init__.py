@@ -25,6 +25,7 @@ from cloudinit.load import (
     arrivals,
     parse_load_plan,
     rate_at,
+    render_load,
     render_load_plan,
     segments,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "rate_at",
     "render_application",
     "render_database",
+    "render_load",
     "render_load_plan",
     "render_web",
     "segments",

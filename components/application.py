@@ -8,13 +8,13 @@ from functools import partial
 import pulumi
 
 from cloudinit import ApplicationGuest, render_application
-from components import settings
+from components import machine_settings
 from components.names import TierName
 from components.tier import Endpoint, Tier, TierArgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationArgs(TierArgs[settings.Application]):
+class ApplicationArgs(TierArgs[machine_settings.Application]):
     """What the application tier is given.
 
     Attributes:
@@ -24,11 +24,11 @@ class ApplicationArgs(TierArgs[settings.Application]):
     password: pulumi.Output[str]
 
 
-class Application(Tier[settings.Application]):
+class Application(Tier[machine_settings.Application]):
     """The JSON API over the database."""
 
     tier = TierName.APPLICATION
-    endpoint = Endpoint(8080, "http", {"httpGet": {"path": "/ready", "port": 8080}})
+    endpoint = Endpoint(8080, "http", {"httpGet": {"path": "/ready", "port": 8080}}, 9464)
 
     def __init__(self, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)
@@ -36,13 +36,15 @@ class Application(Tier[settings.Application]):
         def user_data(hostname: str, password: str) -> str:
             guest = ApplicationGuest(
                 hostname=hostname,
-                family=args.settings.family,
+                family=args.machine.family,
                 password=password,
-                database_host=args.names.service_host(TierName.DATABASE),
+                database_host=self._names.service_host(TierName.DATABASE),
+                metrics=args.stack.metrics.enabled,
+                tracing=self._tracing(),
             )
             return render_application(guest)
 
-        for index, hostname in enumerate(args.names.machines(self.tier, args.settings.replicas)):
+        for index, hostname in enumerate(self._names.machines(self.tier, args.machine.replicas)):
             self._machine(index, args.password.apply(partial(user_data, hostname)))
         self._service()
         self.register_outputs({})

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from cloudinit import DatabaseGuest, render_database
-from components import settings
+from components import machine_settings
 from components.names import TierName
 from components.tier import Endpoint, Tier, TierArgs
 from components.virtual_machine import DataVolumeDisk, storage
@@ -17,7 +17,7 @@ DATA_DISK_SERIAL = "database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseArgs(TierArgs[settings.Database]):
+class DatabaseArgs(TierArgs[machine_settings.Database]):
     """What the database tier is given.
 
     Attributes:
@@ -27,28 +27,29 @@ class DatabaseArgs(TierArgs[settings.Database]):
     password: pulumi.Output[str]
 
 
-class Database(Tier[settings.Database]):
+class Database(Tier[machine_settings.Database]):
     """PostgreSQL with a pgbench schema."""
 
     tier = TierName.DATABASE
-    endpoint = Endpoint(5432, "postgresql", {"tcpSocket": {"port": 5432}})
+    endpoint = Endpoint(5432, "postgresql", {"tcpSocket": {"port": 5432}}, 9187)
 
     def __init__(self, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)
-        hostname = args.names.machine(self.tier, 0)
+        hostname = self._names.machine(self.tier, 0)
         disk_name = f"{hostname}-data"
 
         def user_data(password: str) -> str:
             guest = DatabaseGuest(
                 hostname=hostname,
-                family=args.settings.family,
+                family=args.machine.family,
                 password=password,
-                scale=args.settings.scale,
+                scale=args.machine.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
+                metrics=args.stack.metrics.enabled,
             )
             return render_database(guest)
 
-        disk = self._data_volume(disk_name, args.settings.data_disk)
+        disk = self._data_volume(disk_name, args.machine.data_disk)
         self._machine(
             0,
             args.password.apply(user_data),
@@ -58,7 +59,7 @@ class Database(Tier[settings.Database]):
         self._service()
         self.register_outputs({})
 
-    def _data_volume(self, name: str, disk: settings.DataDisk) -> pulumi.Resource:
+    def _data_volume(self, name: str, disk: machine_settings.DataDisk) -> pulumi.Resource:
         """Declare the disk. It isn't awaited: storage that waits for its first consumer binds with the machine."""
         return kubernetes.apiextensions.CustomResource(
             "database-data",

@@ -12,6 +12,7 @@ class TierName(StrEnum):
     DATABASE = "database"
     APPLICATION = "application"
     WEB = "web"
+    LOAD = "load"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ def outputs(settings: Settings) -> dict[str, Any]:
         TierName.APPLICATION: settings.application.replicas,
         TierName.WEB: settings.web.replicas,
     }
+    if settings.load.enabled and settings.load.dedicated:
+        replicas[TierName.LOAD] = 1
     services = f"/api/v1/namespaces/{names.namespace}/services"
     shown: dict[str, Any] = {
         "url": f"http://{names.service_host(TierName.WEB)}/",
@@ -24,5 +26,6 @@ def outputs(settings: Settings) -> dict[str, Any]:
         "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",
     }
     if settings.load.enabled:
-        shown["loadMetrics"] = f"kubectl get --raw {services}/{names.load}:http/proxy/load/metrics"
+        shown["measure"] = f"python -m measure run --namespace {names.namespace} --name {names.name}"
+        shown["loadStatus"] = f"kubectl get --raw {services}/{names.load}:http/proxy/status"
     return shown

@@ -9,10 +9,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.names import Names, TierName
-from components.settings import Machine, Timeouts
+from cloudinit import TracingTarget
+from components.machine_settings import Machine
+from components.names import TierName
+from components.settings import Settings
 from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
 
+NODE_METRICS_PORT = 9100  # the node exporter's own
 MachineSettings = TypeVar("MachineSettings", bound=Machine)
 
 
@@ -21,14 +24,12 @@ class TierArgs(Generic[MachineSettings]):
     """What every tier is given.
 
     Attributes:
-        names: the names of the stack's objects.
-        settings: the settings of this tier.
-        timeouts: how long operations may take.
+        stack: the settings of the whole stack.
+        machine: those of this tier's machines.
     """
 
-    names: Names
-    settings: MachineSettings
-    timeouts: Timeouts
+    stack: Settings
+    machine: MachineSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Endpoint:
         port: port of the guests and of the Service.
         port_name: name of the port, which tells meshes its protocol.
         readiness: handler of the probe that tells whether a machine serves.
+        metrics_port: port of the guests' exporter for what the tier does.
     """
 
     port: int
     port_name: str
     readiness: Mapping[str, Any]
+    metrics_port: int
 
 
 class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
@@ -55,10 +58,11 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
     def __init__(self, args: TierArgs[MachineSettings], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(f"multi-tier:components:{self.tier.capitalize()}", self.tier, None, opts)
         self._args = args
-        self._labels = args.names.labels(self.tier)
+        self._names = args.stack.names
+        self._labels = self._names.labels(self.tier)
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
-        metadata = {"name": name, "namespace": self._args.names.namespace, "labels": self._labels}
+        metadata = {"name": name, "namespace": self._names.namespace, "labels": self._labels}
         # An empty map would be a change in every preview.
         return {**metadata, "annotations": annotations} if annotations else metadata
 
@@ -70,7 +74,7 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> None:
         """Declare a machine and the Secret with its user data."""
-        name = self._args.names.machine(self.tier, index)
+        name = self._names.machine(self.tier, index)
         secret_name = f"{name}-cloud-init"
         secret = kubernetes.core.v1.Secret(
             f"{self.tier}-{index}-cloud-init",
@@ -81,10 +85,10 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         )
         machine = VirtualMachineArgs(
             name=name,
-            namespace=self._args.names.namespace,
+            namespace=self._names.namespace,
             labels=self._labels,
-            machine=self._args.settings,
-            timeouts=self._args.timeouts,
+            machine=self._args.machine,
+            timeouts=self._args.stack.timeouts,
             user_data=user_data,
             user_data_secret=secret_name,
             readiness=self.endpoint.readiness,
@@ -94,20 +98,37 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         opts = pulumi.ResourceOptions(parent=self, depends_on=[secret, *depends_on])
         virtual_machine(f"{self.tier}-{index}", machine, opts)
 
+    def _tracing(self) -> TracingTarget | None:
+        """Return where this tier's guests send spans, if anywhere."""
+        return tracing_target(self._args.stack, self._names.service(self.tier))
+
     def _service(self) -> None:
         """Declare the Service, beside the machines.
 
         The provider would wait ten seconds after each change of its endpoints. That the machines are Ready says
         more, and sooner: their Pods are endpoints by then.
         """
-        port = {"name": self.endpoint.port_name, "port": self.endpoint.port, "target_port": self.endpoint.port}
+        ports = {self.endpoint.port_name: self.endpoint.port}
+        if self._args.stack.metrics.enabled:
+            ports |= {"metrics": self.endpoint.metrics_port, "node-metrics": NODE_METRICS_PORT}
         kubernetes.core.v1.Service(
             f"{self.tier}-service",
-            metadata=self._metadata(self._args.names.service(self.tier), {"pulumi.com/skipAwait": "true"}),
+            metadata=self._metadata(self._names.service(self.tier), {"pulumi.com/skipAwait": "true"}),
             spec={
                 "type": "ClusterIP",
-                "selector": self._args.names.selector(self.tier),
-                "ports": [{**port, "protocol": "TCP"}],
+                "selector": self._names.selector(self.tier),
+                "ports": [service_port(name, port) for name, port in ports.items()],
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def service_port(name: str, port: int, target_port: int | None = None) -> dict[str, Any]:
+    """Return a Service's port; none other given, the guests listen on the same."""
+    return {"name": name, "port": port, "target_port": target_port or port, "protocol": "TCP"}
+
+
+def tracing_target(stack: Settings, service_name: str) -> TracingTarget | None:
+    """Return where guests behind a Service send their spans; None where nothing is traced."""
+    endpoint = stack.tracing.endpoint
+    return TracingTarget(endpoint=endpoint, service_name=service_name) if endpoint else None

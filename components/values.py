@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from cloudinit import Family
+from cloudinit import Family, Profile
 
 _UNITS = {
     "": 1,
@@ -62,6 +62,15 @@ def _whole(low: int, high: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _number(low: float, high: float, allowed: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"must be {allowed}")
+        return value
+
+    return BeforeValidator(check)
+
+
 def _text(fits: Callable[[str], object], allowed: str) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, str) or not fits(value):
@@ -78,7 +87,8 @@ def _pattern(pattern: str, allowed: str) -> BeforeValidator:
 def _choice(choices: type[StrEnum]) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, str) or value not in set(choices):
-            raise ValueError("must be " + " or ".join(choices))
+            *others, last = choices
+            raise ValueError(f"must be {', '.join(others)} or {last}")
         return choices(value)
 
     return BeforeValidator(check)
@@ -99,6 +109,7 @@ def _is_quantity(text: str) -> bool:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
+ProfileName = Annotated[Profile, _choice(Profile)]
 FamilyName = Annotated[Family, _choice(Family)]
 VirtualCpus = Annotated[int, _whole(1, 128)]
 Replicas = Annotated[int, _whole(1, 100)]
@@ -106,6 +117,17 @@ Replicas = Annotated[int, _whole(1, 100)]
 Scale = Annotated[int, _whole(1, 20_000)]
 RequestsPerSecond = Annotated[int, _whole(1, 100_000)]
 Connections = Annotated[int, _whole(1, 10_000)]
+Seed = Annotated[int, _whole(0, 2**32 - 1)]
+Milliseconds = Annotated[float, _number(0.001, 600_000, "a number of milliseconds from 0.001 to 600,000")]
+Share = Annotated[float, _number(0, 1, "a number from 0 to 1")]
+# No user name or password in it: it is no secret in the guests' settings.
+Url = Annotated[
+    str,
+    _pattern(
+        r"https?://([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?",
+        'an address such as "http://collector.observability.svc.cluster.local:4318"',
+    ),
+]
 Weight = Annotated[int, _whole(0, 1_000_000)]
 Quantity = Annotated[str, _text(_is_quantity, 'a quantity above zero with a unit, such as "512Mi" or "2Gi"')]
 Duration = Annotated[str, _text(_is_duration, 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')]

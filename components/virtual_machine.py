@@ -11,7 +11,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.settings import DataSource, Machine, Timeouts
+from components.machine_settings import DataSource, Machine
+from components.settings import Timeouts
 
 API_VERSION = "kubevirt.io/v1"
 FIRMWARE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "multi-tier.kubevirt.io")

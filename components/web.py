@@ -7,45 +7,46 @@ from functools import partial
 
 import pulumi
 
-from cloudinit import LoadGuest, LoadPlanSource, WebGuest, render_web
-from components import settings
+from cloudinit import LoadGuest, WebGuest, render_web
+from components import machine_settings
 from components.names import TierName
 from components.tier import Endpoint, Tier, TierArgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebArgs(TierArgs[settings.Web]):
+class WebArgs(TierArgs[machine_settings.Web]):
     """What the web tier is given.
 
     Attributes:
-        load_plan: where the load generator reads its plan; None: no load is generated.
+        generator: the load generator that the first machine carries; None: it carries none.
     """
 
-    load_plan: pulumi.Output[LoadPlanSource] | None
+    generator: pulumi.Output[LoadGuest] | None
 
 
-class Web(Tier[settings.Web]):
+class Web(Tier[machine_settings.Web]):
     """The reverse proxy before the application."""
 
     tier = TierName.WEB
-    endpoint = Endpoint(80, "http", {"httpGet": {"path": "/ready", "port": 80}})
+    endpoint = Endpoint(80, "http", {"httpGet": {"path": "/ready", "port": 80}}, 9113)
 
     def __init__(self, args: WebArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)
 
-        def user_data(hostname: str, load_plan: LoadPlanSource | None) -> str:
-            target = f"http://{args.names.service_host(TierName.WEB)}"
+        def user_data(hostname: str, generator: LoadGuest | None) -> str:
             guest = WebGuest(
                 hostname=hostname,
-                family=args.settings.family,
-                application_host=args.names.service_host(TierName.APPLICATION),
-                load=LoadGuest(target=target, plan=load_plan) if load_plan else None,
+                family=args.machine.family,
+                application_host=self._names.service_host(TierName.APPLICATION),
+                load=generator,
+                metrics=args.stack.metrics.enabled,
+                tracing=self._tracing(),
             )
             return render_web(guest)
 
-        carrier, *others = args.names.machines(self.tier, args.settings.replicas)
-        load_plan = pulumi.Output.from_input(args.load_plan)
-        self._machine(0, load_plan.apply(partial(user_data, carrier)))
+        carrier, *others = self._names.machines(self.tier, args.machine.replicas)
+        generator = pulumi.Output.from_input(args.generator)
+        self._machine(0, generator.apply(partial(user_data, carrier)))
         for index, hostname in enumerate(others, start=1):
             self._machine(index, pulumi.Output.from_input(user_data(hostname, None)))
         self._service()

@@ -1,8 +1,8 @@
 """The load generator: k6 on a web guest, steered by a plan that is no part of the guest's user data."""
 
-from cloudinit.document import SECRET, GuestFile
-from cloudinit.guest import SETTINGS, program
-from cloudinit.guests import LoadGuest
+from cloudinit.document import SECRET, GuestFile, cloud_config
+from cloudinit.guest import SETTINGS, install_packages, program
+from cloudinit.guests import LoadGuest, LoadMachineGuest
 from cloudinit.load.plan import LARGEST_SEED, MIX, LoadPlan, parse_load_plan, render_load_plan
 from cloudinit.load.profiles import STAIRS, Profile, Segment, arrivals, rate_at, segments
 from cloudinit.templates import read, unit_settings
@@ -51,3 +51,10 @@ def load_files(guest: LoadGuest) -> list[GuestFile]:
             content=read("load/virtwork-multi-tier-load.service"),
         ),
     ]
+
+
+def render_load(guest: LoadMachineGuest) -> str:
+    """User data of a machine of the load generator's own; it holds the token that reads the load plan."""
+    return cloud_config(
+        hostname=guest.hostname, files=[install_packages(guest.family), *load_files(guest.load)], commands=[]
+    )

@@ -21,6 +21,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "golden images and instancetypes": {"database": ON_FEDORA, "application": ON_FEDORA, "web": ON_FEDORA},
     "storage classes": {"database": {"dataDisk": {"storageClass": "fast"}}},
     "no load": {"load": {"enabled": False}},
+    "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
 }
 U1_SMALL = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.small"}
 U1_NANO = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.nano"}

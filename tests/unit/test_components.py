@@ -11,9 +11,10 @@ import yaml
 from tests.unit.mocks import PASSWORD, Deployment, deploy
 
 SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
+DEDICATED = {"load": {"dedicated": True}, "metrics": {"enabled": True}}
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}, "size": "40Gi"}
 ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}
-SIZES = [{}, SCALED, {"web": ON_FEDORA, "database": ON_FEDORA}, {"load": {"enabled": False}}]
+SIZES = [{}, SCALED, {"web": ON_FEDORA, "database": ON_FEDORA}, {"load": {"enabled": False}}, DEDICATED]
 TIERS = ["database", "application", "web"]
 
 
@@ -100,11 +101,43 @@ def test_a_tier_is_ready_and_reached_on_its_own_port(
     assert readiness["periodSeconds"] <= 2, "start-up is as quick as the probe is frequent"
 
 
-def test_the_figures_of_the_load_are_served_by_the_machine_that_has_them() -> None:
-    deployment = deploy(SCALED)
+@pytest.mark.parametrize(("config", "machine"), [(SCALED, "multi-tier-web-0"), (DEDICATED, "multi-tier-load-0")])
+def test_the_figures_of_the_load_are_served_by_the_machine_that_has_them(config: dict[str, Any], machine: str) -> None:
+    deployment = deploy(config)
 
-    selector = deployment.object("Service", "multi-tier-load").inputs["spec"]["selector"]
-    assert selector == {"vm.kubevirt.io/name": "multi-tier-web-0"}
+    service = deployment.object("Service", "multi-tier-load").inputs["spec"]
+    assert service["selector"] == {"vm.kubevirt.io/name": machine}
+    assert service["ports"][0] == {"name": "http", "port": 80, "targetPort": 8089, "protocol": "TCP"}
+    assert "load-plan.token" in deployment.user_data(machine)
+
+
+def test_a_generator_with_its_own_machine_leaves_the_web_machines_alone() -> None:
+    deployment = deploy(DEDICATED)
+
+    assert machines(deployment)[-2:] == ["multi-tier-load-0", "multi-tier-web-0"]
+    assert "load-plan.token" not in deployment.user_data("multi-tier-web-0")
+    readiness = deployment.machine("multi-tier-load-0")["template"]["spec"]["readinessProbe"]
+    assert readiness["httpGet"] == {"path": "/ready", "port": 8089}
+
+
+@pytest.mark.parametrize(
+    ("tier", "port", "node"),
+    [("database", 9187, True), ("application", 9464, True), ("web", 9113, True), ("load", 8089, False)],
+)
+def test_metrics_are_found_by_the_names_of_service_ports(tier: str, port: int, node: bool) -> None:
+    deployment = deploy({"metrics": {"enabled": True}})
+
+    ports = {
+        one["name"]: one["port"] for one in deployment.object("Service", f"multi-tier-{tier}").inputs["spec"]["ports"]
+    }
+    assert ports["metrics"] == port
+    assert ports.get("node-metrics") == (9100 if node else None), "one Service tells of each machine"
+
+
+def test_a_generator_with_its_own_machine_has_a_node_to_scrape() -> None:
+    ports = deploy(DEDICATED).object("Service", "multi-tier-load").inputs["spec"]["ports"]
+
+    assert {"name": "node-metrics", "port": 9100, "targetPort": 9100, "protocol": "TCP"} in ports
 
 
 @pytest.mark.parametrize("config", SIZES)
@@ -265,5 +298,6 @@ def test_the_outputs_tell_a_person_where_to_look() -> None:
         },
         "watch": "kubectl get vm,vmi -n retail -l app.kubernetes.io/instance=shop -w",
         "request": "kubectl get --raw /api/v1/namespaces/retail/services/shop-web:http/proxy/api/v1/accounts/1",
-        "loadMetrics": "kubectl get --raw /api/v1/namespaces/retail/services/shop-load:http/proxy/load/metrics",
+        "measure": "python -m measure run --namespace retail --name shop",
+        "loadStatus": "kubectl get --raw /api/v1/namespaces/retail/services/shop-load:http/proxy/status",
     }

@@ -40,12 +40,21 @@ def test_the_web_tier_waits_for_all_of_the_application() -> None:
 def test_the_load_generator_starts_when_it_may_read_its_plan() -> None:
     deployment = deploy()
 
-    expected = {resource.urn for resource in deployment.under("load")}
+    expected = {resource.urn for resource in deployment.under("load-plan")}
     assert len(expected) == 6
     assert deployment.component("web").depends_on >= expected
 
 
-@pytest.mark.parametrize("component", ["credentials", "database", "application", "load", "web"])
+def test_a_generator_with_its_own_machine_starts_when_the_web_tier_serves() -> None:
+    deployment = deploy({"load": {"dedicated": True}, **SCALED})
+
+    expected = urns(deployment, "VirtualMachine", "multi-tier-web-0", "multi-tier-web-1")
+    expected |= {resource.urn for resource in deployment.under("load-plan")}
+    assert deployment.component("load").depends_on >= expected
+    assert deployment.object("ConfigMap", "multi-tier-load").urn not in deployment.component("web").depends_on
+
+
+@pytest.mark.parametrize("component", ["credentials", "database", "application", "load-plan", "web"])
 def test_everything_waits_for_the_namespace_and_so_goes_before_it(component: str) -> None:
     deployment = deploy()
 
@@ -123,6 +132,11 @@ def test_a_changed_machine_is_a_new_machine_and_the_old_one_goes_first() -> None
         ({"application": {"family": "fedora"}}, {"application-0"}),
         ({"load": {"enabled": False}}, {"web-0"}),
         ({"load": {"rps": 500, "mix": {"hot": 50}}}, set()),
+        ({"load": {"profile": "spike", "peak": 900, "duration": "5m", "concurrency": 40, "seed": 7}}, set()),
+        ({"load": {"dedicated": True}}, {"web-0"}),
+        ({"gates": {"total": {"p99": 50}}}, set()),
+        ({"metrics": {"enabled": True}}, {"database-0", "application-0", "web-0"}),
+        ({"tracing": {"endpoint": "http://collector:4318"}}, {"application-0", "web-0"}),
         ({"web": {"replicas": 2}}, set()),
         ({"timeouts": {"ready": "20m"}}, set()),
     ],
@@ -144,8 +158,11 @@ def test_a_new_password_replaces_the_machines_that_know_it() -> None:
     assert trigger(before, "multi-tier-web-0") == trigger(after, "multi-tier-web-0")
 
 
-def test_a_changed_rate_is_one_changed_object() -> None:
-    before, after = deploy(), deploy({"load": {"rps": 500}})
+@pytest.mark.parametrize(
+    "change", [{"load": {"rps": 500}}, {"load": {"profile": "ramp"}}, {"gates": {"errorRate": 0}}], ids=str
+)
+def test_a_changed_plan_or_gate_is_one_changed_object(change: dict[str, Any]) -> None:
+    before, after = deploy(), deploy(change)
 
     old = {resource.urn: resource.inputs for resource in before.objects}
     changed = [resource for resource in after.objects if old[resource.urn] != resource.inputs]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloudinit import LoadPlan, render_load_plan
+from cloudinit import LoadPlan, Profile, render_load_plan
 from tests.unit.mocks import AUTHORITY, PASSWORD, TOKEN, Deployment, deploy, is_secret, plain, public
 
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "golden"}}
@@ -108,12 +108,52 @@ def test_the_load_runs_on_the_first_web_machine_only() -> None:
     assert TOKEN not in deployment.user_data("multi-tier-web-1")
 
 
-def test_the_load_plan_is_what_the_settings_say() -> None:
-    deployment = deploy({"load": {"rps": 7, "concurrency": 3, "mix": {"missing": 0}}, "database": {"scale": 2}})
+def test_the_load_plan_and_the_gates_are_what_the_settings_say() -> None:
+    load = {
+        "rps": 7,
+        "peak": 9,
+        "profile": "spike",
+        "duration": "2m",
+        "concurrency": 3,
+        "mix": {"missing": 0, "write": 2},
+    }
+    gates = {"total": {"p99": 50}, "errorRate": 0.01}
+    deployment = deploy({"load": load, "gates": gates, "database": {"scale": 2}})
 
-    expected = LoadPlan(rps=7, concurrency=3, accounts=200_000, mix={"random": 80, "hot": 15, "missing": 0})
-    plan = deployment.object("ConfigMap", "multi-tier-load").inputs["data"]
-    assert plan == {"plan.json": render_load_plan(expected)}
+    expected = LoadPlan(
+        profile=Profile.SPIKE,
+        rps=7,
+        peak=9,
+        seconds=120,
+        concurrency=3,
+        accounts=200_000,
+        mix={"random": 80, "hot": 15, "missing": 0, "slow": 0, "write": 2},
+        seed=1,
+    )
+    found = deployment.object("ConfigMap", "multi-tier-load").inputs["data"]
+    assert found["plan.json"] == render_load_plan(expected)
+    none = {"p95": None, "p99": None}
+    assert json.loads(found["gates.json"]) == {
+        "total": {"p95": None, "p99": 50},
+        "web": none,
+        "application": none,
+        "database": none,
+        "error_rate": 0.01,
+        "delivered_share": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tracing", "sampled"),
+    [({}, 1.0), ({"endpoint": "http://collector:4318"}, 0.1), ({"endpoint": "http://c:4318", "sampling": 1}, 1.0)],
+    ids=str,
+)
+def test_the_share_of_traced_requests_is_the_settings_or_all_where_others_trace(
+    tracing: dict[str, Any], sampled: float
+) -> None:
+    found = deploy({"tracing": tracing}).object("ConfigMap", "multi-tier-load").inputs["data"]
+
+    assert json.loads(found["plan.json"])["sampled"] == sampled
 
 
 def test_without_load_there_is_no_plan_no_account_and_no_token() -> None:
@@ -122,4 +162,4 @@ def test_without_load_there_is_no_plan_no_account_and_no_token() -> None:
     for kind in ("ConfigMap", "ServiceAccount", "Role", "RoleBinding"):
         assert not deployment.of_kind(kind)
     assert TOKEN not in json.dumps([resource.inputs for resource in deployment.resources])
-    assert "loadMetrics" not in deployment.outputs
+    assert "measure" not in deployment.outputs

@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 README = PROJECT / "README.md"
 GUESTS = PROJECT / "docs" / "guests.md"
 DOCUMENTS = sorted([README, *(PROJECT / "docs").rglob("*.md")])
-TIERS = ("database", "application", "web")
+TIERS = ("database", "application", "web", "load")
 
 
 @dataclass(frozen=True, slots=True)

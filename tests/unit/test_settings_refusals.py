@@ -16,6 +16,7 @@ DURATION = 'must be a duration from 10 seconds to a day, such as "90s", "10m" or
 IMAGE = 'must be a container image such as "quay.io/containerdisks/debian:12"'
 OBJECT_NAME = "must be the name of a Kubernetes object: a-z, 0-9, - and ."
 STACK_NAME = "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter"
+ADDRESS = 'must be an address such as "http://collector.observability.svc.cluster.local:4318"'
 MACHINE_KEYS = "family, vcpus, memory, image, instancetype, preference"
 GOLDEN = {"dataSource": {"name": "debian-12", "namespace": "golden"}}
 
@@ -68,6 +69,24 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("load", {"rps": -5}, "load.rps: -5 must be a whole number from 1 to 100,000"),
     ("load", {"concurrency": 10001}, "load.concurrency: 10001 must be a whole number from 1 to 10,000"),
     ("load", {"mix": {"hot": -1}}, "load.mix.hot: -1 must be a whole number from 0 to 1,000,000"),
+    ("load", {"mix": {"write": -1}}, "load.mix.write: -1 must be a whole number from 0 to 1,000,000"),
+    ("load", {"profile": "burst"}, 'load.profile: "burst" must be constant, ramp, stress, spike or soak'),
+    ("load", {"peak": "high"}, 'load.peak: "high" must be a whole number from 1 to 100,000'),
+    ("load", {"duration": "1s"}, f'load.duration: "1s" {DURATION}'),
+    ("load", {"seed": -1}, "load.seed: -1 must be a whole number from 0 to 4,294,967,295"),
+    ("load", {"dedicated": "vm"}, 'load.dedicated: "vm" must be true or false'),
+    ("gates", {"web": {"p95": 0}}, "gates.web.p95: 0 must be a number of milliseconds from 0.001 to 600,000"),
+    ("gates", {"total": {"p99": True}}, "gates.total.p99: true must be a number of milliseconds from 0.001 to 600,000"),
+    ("gates", {"errorRate": 1.5}, "gates.errorRate: 1.5 must be a number from 0 to 1"),
+    ("gates", {"deliveredShare": "99%"}, 'gates.deliveredShare: "99%" must be a number from 0 to 1'),
+    ("metrics", {"enabled": "yes"}, 'metrics.enabled: "yes" must be true or false'),
+    ("tracing", {"endpoint": "collector:4317"}, f'tracing.endpoint: "collector:4317" {ADDRESS}'),
+    ("tracing", {"endpoint": "http://me:word@here"}, f'tracing.endpoint: "http://me:word@here" {ADDRESS}'),
+    (
+        "tracing",
+        {"endpoint": "http://here:4318", "sampling": 2},
+        "tracing.sampling: 2 must be a number from 0 to 1",
+    ),
     ("timeouts", {"ready": "5"}, f'timeouts.ready: "5" {DURATION}'),
     ("timeouts", {"ready": "1s"}, f'timeouts.ready: "1s" {DURATION}'),
     ("timeouts", {"delete": "2d"}, f'timeouts.delete: "2d" {DURATION}'),
@@ -81,7 +100,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
         "zzz",
         "1",
         "zzz: is unknown; the keys here are "
-        "name, namespace, createNamespace, database, application, web, load, timeouts",
+        "name, namespace, createNamespace, database, application, web, load, gates, metrics, tracing, timeouts",
     ),
     ("web", {"replica": 2}, "web.replica: is unknown; did you mean replicas?"),
     ("web", {"cpu": 2}, "web.cpu: is unknown; did you mean vcpus?"),
@@ -90,7 +109,18 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("database", {"replicas": 2}, "database.replicas: is unknown here; it belongs to application, web"),
     ("database", {"dataDisk": {"sise": "1Gi"}}, "database.dataDisk.sise: is unknown; did you mean size?"),
     ("load", {"mix": {"randm": 1}}, "load.mix.randm: is unknown; did you mean random?"),
-    ("load", {"a\nb": 1}, '"multi-tier:load.a\\nb": is unknown; the keys here are enabled, rps, concurrency, mix'),
+    (
+        "load",
+        {"a\nb": 1},
+        f'"multi-tier:load.a\\nb": is unknown; the keys here are {MACHINE_KEYS}, '
+        "enabled, dedicated, profile, rps, peak, duration, concurrency, mix, seed",
+    ),
+    ("gates", {"total": {"p90": 3}}, "gates.total.p90: is unknown; did you mean p99?"),
+    (
+        "gates",
+        {"cache": {"p95": 1}},
+        "gates.cache: is unknown; the keys here are total, web, application, database, errorRate, deliveredShare",
+    ),
     # Settings that are right by themselves and wrong together
     (
         "database",
@@ -165,6 +195,32 @@ MISTAKES: list[tuple[str, Any, str]] = [
         {"mix": {"random": 0, "hot": 0, "missing": 0}},
         "load.mix: has no weight above 0: nothing would be asked for",
     ),
+    ("load", {"peak": 10}, "load.peak: 10 is below load.rps 50: a peak is at least the rate that it rises from"),
+    (
+        "load",
+        {"profile": "spike", "rps": 300, "concurrency": 1},
+        "load.concurrency: 1 cannot carry load.peak 1200: a request takes 1 ms or more, so 2 or more are needed",
+    ),
+    (
+        "load",
+        {"vcpus": 2},
+        "load.vcpus: 2 is for a machine of the generator's own: set load.dedicated to true, or remove it",
+    ),
+    (
+        "load",
+        {"dedicated": True, "memory": "64Mi"},
+        'load.memory: "64Mi" is less than the 256Mi that a debian guest needs to boot',
+    ),
+    (
+        "metrics",
+        {"serviceMonitors": True},
+        "metrics.serviceMonitors: true needs metrics.enabled: there would be nothing to scrape",
+    ),
+    (
+        "tracing",
+        {"sampling": 0.5},
+        "tracing.sampling: 0.5 needs tracing.endpoint: there would be nowhere to send traces",
+    ),
     (
         "namespace",
         "kube-system",
@@ -214,6 +270,16 @@ def test_all_mistakes_are_told_together_in_the_order_of_their_keys() -> None:
         "load.concurrency",
         "web.image.dataSource.name",
         "web.image.dataSource.namespace",
+    ]
+
+
+def test_a_gate_without_load_to_judge_is_refused() -> None:
+    refusal = refusal_of({"load": {"enabled": False}, "gates": {"total": {"p99": 50.5}, "errorRate": 0.01}})
+
+    because = "has nothing to judge while load.enabled is false: remove it, or generate load"
+    assert refusal.splitlines()[1:] == [
+        f"  multi-tier:gates.errorRate: 0.01 {because}",
+        f"  multi-tier:gates.total.p99: 50.5 {because}",
     ]
 
 

@@ -1,0 +1,143 @@
+"""The load plan and the gates, which change while the machines run, and what lets the load generator read them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi.output import UNKNOWN
+
+import cloudinit
+from cloudinit import LoadGuest, LoadPlanSource, render_load_plan
+from components.load_settings import Gates
+from components.names import TierName
+from components.settings import Settings
+from components.tier import NODE_METRICS_PORT, service_port, tracing_target
+from components.values import seconds_of
+
+COMPONENT = "load"
+AGENT_PORT = 8089
+
+
+class LoadPlan(pulumi.ComponentResource):
+    """The load plan in a ConfigMap, and an identity that may read this one object and nothing else.
+
+    The plan is not in the generator's user data, so that a changed rate is a changed ConfigMap and no new machine.
+
+    Attributes:
+        generator: what the machine that generates the load needs to know; secret.
+    """
+
+    generator: pulumi.Output[LoadGuest]
+
+    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("multi-tier:components:LoadPlan", "load-plan", None, opts)
+        self._names = settings.names
+        self._child = pulumi.ResourceOptions(parent=self)
+        kubernetes.core.v1.ConfigMap(
+            "load-plan",
+            metadata=self._metadata(),
+            data={"plan.json": _plan(settings), "gates.json": _gates(settings.gates)},
+            opts=self._child,
+        )
+        account = kubernetes.core.v1.ServiceAccount("load-account", metadata=self._metadata(), opts=self._child)
+        self._grant()
+        self._service(settings)
+        # A token without end: a guest can't ask for a fresh one, and the load would stop with it.
+        token = kubernetes.core.v1.Secret(
+            "load-token",
+            metadata={**self._metadata(), "annotations": {"kubernetes.io/service-account.name": settings.names.load}},
+            type="kubernetes.io/service-account-token",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+        )
+
+        def generator(data: Mapping[str, str] | None) -> LoadGuest:
+            return LoadGuest(
+                target=f"http://{self._names.service_host(TierName.WEB)}",
+                plan=self._source(data),
+                metrics=settings.metrics.enabled,
+                tracing=tracing_target(settings, self._names.load),
+            )
+
+        self.generator = token.data.apply(generator)
+        self.register_outputs({})
+
+    def _metadata(self) -> dict[str, object]:
+        return {
+            "name": self._names.load,
+            "namespace": self._names.namespace,
+            "labels": self._names.labels(COMPONENT),
+        }
+
+    def _grant(self) -> None:
+        """Let the account read the ConfigMap."""
+        name = self._names.load
+        rule = {
+            "api_groups": [""],
+            "resources": ["configmaps"],
+            "resource_names": [name],
+            "verbs": ["get", "list", "watch"],
+        }
+        kubernetes.rbac.v1.Role("load-reader", metadata=self._metadata(), rules=[rule], opts=self._child)
+        kubernetes.rbac.v1.RoleBinding(
+            "load-reader",
+            metadata=self._metadata(),
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": self._names.namespace}],
+            opts=self._child,
+        )
+
+    def _service(self, settings: Settings) -> None:
+        """Let the generator's figures be read from the one machine that has them."""
+        ports = [service_port("http", 80, AGENT_PORT)]
+        if settings.metrics.enabled:
+            ports.append(service_port("metrics", AGENT_PORT))
+            # On a web machine the web tier's Service tells of it.
+            ports += [service_port("node-metrics", NODE_METRICS_PORT)] if settings.load.dedicated else []
+        host = self._names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)
+        kubernetes.core.v1.Service(
+            "load-service",
+            metadata={**self._metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},
+            spec={"type": "ClusterIP", "selector": {"vm.kubevirt.io/name": host}, "ports": ports},
+            opts=self._child,
+        )
+
+    def _source(self, data: Mapping[str, str] | None) -> LoadPlanSource:
+        if not data:
+            # A preview's dry run answers with a Secret that no controller has filled in.
+            if pulumi.runtime.is_dry_run():
+                return UNKNOWN  # type: ignore[return-value]
+            raise pulumi.RunError(
+                f"The cluster put no token into the Secret {self._names.load}: "
+                "is the kube-controller-manager's token controller running? Then run `pulumi up` again."
+            )
+        return LoadPlanSource(
+            namespace=self._names.namespace,
+            config_map=self._names.load,
+            token=b64decode(data["token"]).decode(),
+            certificate_authority=b64decode(data["ca.crt"]).decode(),
+        )
+
+
+def _plan(settings: Settings) -> str:
+    load = settings.load
+    plan = cloudinit.LoadPlan(
+        profile=load.profile,
+        rps=load.rps,
+        peak=load.highest,
+        seconds=seconds_of(load.duration),
+        concurrency=load.concurrency,
+        accounts=settings.database.accounts,
+        mix=load.mix.model_dump(),
+        seed=load.seed,
+        # Without a collector of ours, whoever else traces the tiers sees every request.
+        sampled=settings.tracing.sampling if settings.tracing.endpoint else 1.0,
+    )
+    return render_load_plan(plan)
+
+
+def _gates(gates: Gates) -> str:
+    return json.dumps(gates.model_dump(), indent=2, sort_keys=True) + "\n"
