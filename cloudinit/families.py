@@ -1,5 +1,6 @@
 """What differs between the two guest families: the only place that knows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,22 @@ class Family(StrEnum):
 
     DEBIAN = "debian"
     FEDORA = "fedora"
+
+
+class Exporter(StrEnum):
+    """An exporter of Prometheus metrics, by what it watches."""
+
+    NODE = "node"
+    NGINX = "nginx"
+    POSTGRESQL = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterProgram:
+    """Where a distribution has an exporter."""
+
+    package: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +40,10 @@ class FamilyFacts:
     postgresql_drop_in: str
     """Directory of drop-ins for the unit that runs the server."""
     nginx_user: str
+    exporters: Mapping[Exporter, ExporterProgram]
+    """Those that the distribution packages."""
+    prometheus_client: str
+    """Package of the Python library by which the application counts."""
 
 
 FACTS = {
@@ -39,6 +60,14 @@ FACTS = {
         database_mount="/srv/database",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
+        exporters={
+            Exporter.NODE: ExporterProgram("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
+            Exporter.NGINX: ExporterProgram("prometheus-nginx-exporter", "/usr/bin/prometheus-nginx-exporter"),
+            Exporter.POSTGRESQL: ExporterProgram(
+                "prometheus-postgres-exporter", "/usr/bin/prometheus-postgres-exporter"
+            ),
+        },
+        prometheus_client="python3-prometheus-client",
     ),
     Family.FEDORA: FamilyFacts(
         database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
@@ -53,6 +82,9 @@ FACTS = {
         database_mount="/var/lib/pgsql/data",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
+        # Neither Fedora nor EPEL has one for nginx or PostgreSQL.
+        exporters={Exporter.NODE: ExporterProgram("node-exporter", "/usr/bin/node_exporter")},
+        prometheus_client="python3-prometheus_client",
     ),
 }
 
@@ -60,5 +92,10 @@ FACTS = {
 def packages(family: Family) -> tuple[str, ...]:
     """Every distribution package that a golden image of the family should hold, sorted."""
     facts = FACTS[family]
-    every = {*facts.database_packages, *facts.application_packages, *facts.web_packages}
-    return tuple(sorted(every))
+    every = {*facts.database_packages, *facts.application_packages, *facts.web_packages, facts.prometheus_client}
+    return tuple(sorted(every | {program.package for program in facts.exporters.values()}))
+
+
+def has_exporter(family: Family, exporter: Exporter) -> bool:
+    """Whether guests of the family can run an exporter: without one, there is no port to scrape."""
+    return exporter in FACTS[family].exporters

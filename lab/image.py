@@ -44,7 +44,8 @@ if chroot "$1" test -x /usr/bin/pg_dropcluster; then
   done
   printf 'create_main_cluster = false\\n' > "$1"/etc/postgresql-common/createcluster.conf
 fi
-chroot "$1" systemctl disable --quiet nginx.service postgresql.service
+chroot "$1" systemctl disable --quiet nginx.service postgresql.service prometheus-node-exporter.service \
+  prometheus-nginx-exporter.service prometheus-postgres-exporter.service
 """
 
 
