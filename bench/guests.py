@@ -46,6 +46,10 @@ class Guests:
             raise LabError(f"{len(found)} processes of {name} have {' '.join(words)} in their command line, not one.")
         return found[0]
 
+    def leader(self, name: str) -> int:
+        """Return the id, on this machine, of the guest's first process."""
+        return next(pid for pid in self._pids(name) if _innermost_id(pid) == "1")
+
     def root(self, name: str) -> Path:
         """Return a guest's root directory, as this machine sees it."""
         return self._lab.guests / self._uid(name) / "root"
@@ -76,6 +80,16 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+def _innermost_id(pid: int) -> str:
+    """Return the id that a process has for itself."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return ""
+    (line,) = (line for line in status.splitlines() if line.startswith("NSpid:"))
+    return line.split()[-1]
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -1,0 +1,107 @@
+"""A second web server and application inside a stack's guests: for variants that no setting makes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from bench.stacks import Running
+from lab.config import LabError
+
+_START_SECONDS = 15.0
+_PLACE = "opt/bench"  # below a guest's root
+_UNMEASURED = Path(__file__).with_name("unmeasured.py")
+
+
+@contextmanager
+def chain(stack: Running, port: int, *, attribution: bool) -> Iterator[str]:
+    """Run nginx and the application once more, on ports `port` and `port + 1`, and end them.
+
+    Args:
+        stack: in whose first web and application guest.
+        port: of nginx.
+        attribution: with the clocks, header and access log that the stack's own have; or without all of it.
+
+    Yields:
+        The base URL of the second nginx.
+
+    Raises:
+        LabError: it doesn't serve.
+    """
+    names = stack.guests.names()
+    (web,) = (name for name in names if name.endswith("-web-0"))
+    (application,) = (name for name in names if name.endswith("-application-0"))
+    url = f"http://{stack.guests.address(web)}:{port}"
+    with (
+        _running(stack, application, _application(stack, application, port + 1, attribution)),
+        _running(stack, web, _nginx(stack, web, port, stack.guests.address(application), attribution)),
+    ):
+        _await(url)
+        yield url
+
+
+def _application(stack: Running, name: str, port: int, attribution: bool) -> str:
+    place = stack.guests.root(name) / _PLACE
+    place.mkdir(exist_ok=True)
+    (place / "unmeasured.py").write_text(_UNMEASURED.read_text())
+    unit = (stack.guests.root(name) / "etc/systemd/system/virtwork-app.service").read_text()
+    (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", unit, re.M)
+    command = command.replace("--port 8080", f"--port {port}")
+    if not attribution:
+        command = command.replace("server:application", "unmeasured:application")
+    environment = f"CREDENTIALS_DIRECTORY=/etc/virtwork PYTHONPATH=/{_PLACE} PYTHONDONTWRITEBYTECODE=1"
+    return f"set -a; . /etc/virtwork/application.env; export {environment}; exec {command}"
+
+
+def _nginx(stack: Running, name: str, port: int, application: str, attribution: bool) -> str:
+    root = stack.guests.root(name)
+    text = (root / "etc/nginx/nginx.conf").read_text()
+    upstream = (root / "etc/nginx/virtwork/upstream.conf").read_text()
+    upstream = re.sub(r"server \S+:8080 ", f"server {application}:{port + 1} ", upstream)
+    text = re.sub(r"(listen (?:\[::\]:)?)80 ", rf"\g<1>{port} ", text)
+    text = text.replace("/run/nginx.pid", f"/{_PLACE}/{port}.pid").replace("access.json", f"access-{port}.json")
+    text = re.sub(r"include /etc/nginx/virtwork/upstream\.conf;", lambda _: upstream, text)
+    if not attribution:
+        text = re.sub(r"access_log .*;", "access_log off;", text)
+    place = root / _PLACE
+    place.mkdir(exist_ok=True)
+    (place / f"{port}.conf").write_text(text)
+    return f"exec nginx -c /{_PLACE}/{port}.conf -g 'daemon off;'"
+
+
+@contextmanager
+def _running(stack: Running, name: str, script: str) -> Iterator[None]:
+    """Run a shell script inside a guest for as long as the context lasts."""
+    enter = ["nsenter", "--target", str(stack.guests.leader(name)), "--mount", "--net", "--pid", "--uts"]
+    process = subprocess.Popen(
+        [*enter, "sh", "-c", script], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        yield
+    except LabError as error:
+        if process.poll() is not None and process.stderr:
+            raise LabError(f"{error} {shlex.quote(script)} said: {process.stderr.read().decode()[-500:]}") from None
+        raise
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
+def _await(url: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/api/v1/accounts/1", timeout=2, trust_env=False).status_code == httpx.codes.OK:
+                return
+        time.sleep(0.1)
+    raise LabError(f"{url} does not serve within {_START_SECONDS:.0f} s.")
