@@ -1,14 +1,19 @@
 """The application guest: a JSON API that asks the database and says how long each part took."""
 
 from cloudinit.document import SECRET, GuestFile, cloud_config
-from cloudinit.families import FACTS
+from cloudinit.families import FACTS, Exporter
 from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import ApplicationGuest
 from cloudinit.templates import read, unit_settings
+
+_METRICS_PORT = 9464
 
 
 def render_application(guest: ApplicationGuest) -> str:
     """User data of the application guest; it holds the password in clear."""
+    facts = FACTS[guest.family]
+    metrics = {"METRICS_PORT": _METRICS_PORT} if guest.metrics else {}
     return cloud_config(
         hostname=guest.hostname,
         files=[
@@ -17,7 +22,7 @@ def render_application(guest: ApplicationGuest) -> str:
             GuestFile(path="/usr/local/lib/virtwork/server.py", content=read("application/server.py")),
             GuestFile(
                 path=f"{SETTINGS}/application.env",
-                content=unit_settings(DATABASE_HOST=guest.database_host, DATABASE_PORT=5432),
+                content=unit_settings(DATABASE_HOST=guest.database_host, DATABASE_PORT=5432, **metrics),
             ),
             # Ends in the newline that the server takes off again, as on the database guest.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
@@ -26,6 +31,10 @@ def render_application(guest: ApplicationGuest) -> str:
                 path="/etc/systemd/system/virtwork-app.service",
                 content=read("application/virtwork-app.service"),
             ),
+            *(exporter_files(guest.family, Exporter.NODE) if guest.metrics else []),
         ],
-        commands=[[CONFIGURE, *FACTS[guest.family].application_packages]],
+        commands=[
+            [CONFIGURE, *facts.application_packages, *([facts.prometheus_client] if guest.metrics else [])],
+            *(exporter_commands(guest.family, Exporter.NODE) if guest.metrics else []),
+        ],
     )

@@ -1,12 +1,14 @@
 """The database guest: PostgreSQL on a disk of its own, holding the pgbench tables."""
 
 from cloudinit.document import SECRET, GuestFile, cloud_config
-from cloudinit.families import FACTS, Family
+from cloudinit.families import FACTS, Exporter, Family, has_exporter
 from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import DatabaseGuest
 from cloudinit.templates import read, render, shell_settings
 
 _LABEL = "virtwork-data"  # at most 16 bytes on ext4
+_EXPORTERS = (Exporter.NODE, Exporter.POSTGRESQL)
 
 
 def render_database(guest: DatabaseGuest) -> str:
@@ -14,6 +16,7 @@ def render_database(guest: DatabaseGuest) -> str:
     facts = FACTS[guest.family]
     device = f"/dev/disk/by-id/virtio-{guest.data_disk_serial}"
     cluster = f"{facts.database_mount}/cluster"  # not the mount itself: ext4 has a lost+found there
+    watched = guest.metrics and has_exporter(guest.family, Exporter.POSTGRESQL)
     return cloud_config(
         hostname=guest.hostname,
         disks={
@@ -44,10 +47,10 @@ def render_database(guest: DatabaseGuest) -> str:
             ),
             # The newline is the one that psql's backquotes take off again, so that any other one is kept.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
-            GuestFile(path=f"{SETTINGS}/role.sql", content=read("database/role.sql")),
+            GuestFile(path=f"{SETTINGS}/role.sql", content=render("database/role.sql.j2", watched=watched)),
             GuestFile(path=f"{SETTINGS}/seeded-scale.sql", content=read("database/seeded-scale.sql")),
             GuestFile(path=f"{SETTINGS}/postgresql.conf", content=read("database/postgresql.conf")),
-            GuestFile(path=f"{SETTINGS}/pg_hba.conf", content=read("database/pg_hba.conf")),
+            GuestFile(path=f"{SETTINGS}/pg_hba.conf", content=render("database/pg_hba.conf.j2", watched=watched)),
             GuestFile(
                 path="/etc/systemd/system/virtwork-database-setup.service",
                 content=read("database/virtwork-database-setup.service"),
@@ -61,8 +64,12 @@ def render_database(guest: DatabaseGuest) -> str:
                 ),
             ),
             *_debian_files(guest.family),
+            *(_metrics_files(guest, watched=watched) if guest.metrics else []),
         ],
-        commands=[[CONFIGURE, *facts.database_packages]],
+        commands=[
+            [CONFIGURE, *facts.database_packages],
+            *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
+        ],
     )
 
 
@@ -71,3 +78,8 @@ def _debian_files(family: Family) -> list[GuestFile]:
         return []
     path = "/etc/postgresql-common/createcluster.conf"
     return [GuestFile(path=path, content=read("database/createcluster.conf"))]
+
+
+def _metrics_files(guest: DatabaseGuest, *, watched: bool) -> list[GuestFile]:
+    user = GuestFile(path="/etc/sysusers.d/virtwork-metrics.conf", content=read("database/metrics.sysusers.conf"))
+    return [*([user] if watched else []), *exporter_files(guest.family, *_EXPORTERS)]

@@ -1,13 +1,15 @@
 """The web guest: nginx before the application, and on one of them the load generator."""
 
 from cloudinit.document import GuestFile, cloud_config
-from cloudinit.families import FACTS
+from cloudinit.families import FACTS, Exporter
 from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import WebGuest
 from cloudinit.load import load_files
 from cloudinit.templates import read, render, shell_settings
 
 _UNITS = "/etc/systemd/system"
+_EXPORTERS = (Exporter.NODE, Exporter.NGINX)
 
 
 def render_web(guest: WebGuest) -> str:
@@ -44,6 +46,10 @@ def render_web(guest: WebGuest) -> str:
                 content=read("web/virtwork-logrotate.timer"),
             ),
             *(load_files(guest.load) if guest.load else []),
+            *(exporter_files(guest.family, *_EXPORTERS) if guest.metrics else []),
         ],
-        commands=[[CONFIGURE, *facts.web_packages]],
+        commands=[
+            [CONFIGURE, *facts.web_packages],
+            *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
+        ],
     )
