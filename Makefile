@@ -1,6 +1,6 @@
 # The commands that a person types. Everything else: `.venv/bin/python -m lab --help`.
 .DEFAULT_GOAL := help
-.PHONY: help install lab lab-down check unit test lock
+.PHONY: help install lab lab-down bench check unit test lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -15,6 +15,9 @@ lab: install ## the three tiers on a one-machine KubeVirt lab, with traffic thro
 
 lab-down: install ## destroy the stacks, stop the lab, leave nothing
 	@$(PYTHON) -m lab down
+
+bench: install ## what measuring costs, what is delivered, the frozen second: side by side, on the lab (20 min)
+	@$(PYTHON) -m bench
 
 test: check ## lint, types and every test, on a lab of its own
 	$(PYTHON) -m pytest

@@ -106,14 +106,14 @@ class Counter(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     spans: ClassVar[int] = 0
 
-    def do_POST(self) -> None:  # noqa: N802, the library's name
+    def do_POST(self) -> None:
         """Take spans."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         scopes = [scope for resource in body["resourceSpans"] for scope in resource["scopeSpans"]]
         Counter.spans += sum(len(scope["spans"]) for scope in scopes)
         self._answer({})
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Tell how many."""
         self._answer({"spans": Counter.spans})
 
