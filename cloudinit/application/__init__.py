@@ -2,28 +2,34 @@
 
 from cloudinit.document import SECRET, GuestFile, cloud_config
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, library, otlp, program
 from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import ApplicationGuest
 from cloudinit.templates import read, unit_settings
 
+_DATABASE_PORT = 5432
 _METRICS_PORT = 9464
+_MODULES: tuple[str, ...] = ("server", "clocks", "database", "inputs", "measured", "statements")
 
 
 def render_application(guest: ApplicationGuest) -> str:
     """User data of the application guest; it holds the password in clear."""
     facts = FACTS[guest.family]
-    metrics = {"METRICS_PORT": _METRICS_PORT} if guest.metrics else {}
+    modules, settings = _MODULES, {"DATABASE_HOST": guest.database_host, "DATABASE_PORT": str(_DATABASE_PORT)}
+    if guest.metrics:
+        modules += ("metrics",)
+        settings |= {"METRICS_PORT": str(_METRICS_PORT)}
+    if guest.tracing:
+        modules += ("tracing",)
+        settings |= {"TRACING_ENDPOINT": guest.tracing.endpoint, "TRACING_SERVICE": guest.tracing.service_name}
     return cloud_config(
         hostname=guest.hostname,
         files=[
             install_packages(guest.family),
             program("configure", "application/configure.sh"),
-            GuestFile(path="/usr/local/lib/virtwork/server.py", content=read("application/server.py")),
-            GuestFile(
-                path=f"{SETTINGS}/application.env",
-                content=unit_settings(DATABASE_HOST=guest.database_host, DATABASE_PORT=5432, **metrics),
-            ),
+            *(library(f"application/{module}.py", f"application/{module}.py") for module in modules),
+            *([otlp()] if guest.tracing else []),
+            GuestFile(path=f"{SETTINGS}/application.env", content=unit_settings(**settings)),
             # Ends in the newline that the server takes off again, as on the database guest.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
             GuestFile(path="/etc/sysusers.d/virtwork-app.conf", content=read("application/sysusers.conf")),

@@ -7,6 +7,9 @@ from cloudinit.templates import read
 PROGRAMS = "/usr/local/sbin"
 """Where our scripts go: on root's PATH, and labelled for execution by SELinux's policy."""
 
+LIBRARY = "/usr/local/lib/virtwork"
+"""Where our Python goes that is no program by itself."""
+
 SETTINGS = "/etc/virtwork"
 CONFIGURE = f"{PROGRAMS}/virtwork-configure"
 
@@ -14,6 +17,16 @@ CONFIGURE = f"{PROGRAMS}/virtwork-configure"
 def program(name: str, source: str) -> GuestFile:
     """A guest script `virtwork-<name>`, from a file of this package."""
     return GuestFile(path=f"{PROGRAMS}/virtwork-{name}", content=read(source), mode=PROGRAM)
+
+
+def library(name: str, source: str) -> GuestFile:
+    """A Python module, by its path below the library."""
+    return GuestFile(path=f"{LIBRARY}/{name}", content=read(source))
+
+
+def otlp() -> GuestFile:
+    """The module that sends spans to a collector."""
+    return library("otlp.py", "guest/otlp.py")
 
 
 def install_packages(family: Family) -> GuestFile:

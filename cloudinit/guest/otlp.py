@@ -125,8 +125,10 @@ class Exporter:
         self._thread.join(TIMEOUT)
 
     def _send_batches(self) -> None:
-        while not self._closing:
+        last = False
+        while not last:
             self._wake.wait(BATCH_SECONDS)
+            last = self._closing
             self._wake.clear()
             while self._queue:
                 spans = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_SPANS))]
@@ -144,7 +146,7 @@ class Exporter:
             connection.request("POST", self._path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             said = answer.read(LARGEST_ANSWER)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise CollectorError(f"{type(error).__name__}: {error}") from None
         finally:
             connection.close()
@@ -208,6 +210,6 @@ def _value(value: Value) -> dict[str, object]:
 def _refused(said: bytes) -> int:
     """How many spans a collector says it refused; what isn't OTLP's answer refuses none."""
     try:
-        return int(json.loads(said)["partialSuccess"]["rejectedSpans"])
-    except (ValueError, TypeError, KeyError):
+        return max(0, int(json.loads(said)["partialSuccess"]["rejectedSpans"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
         return 0

@@ -1,0 +1,66 @@
+"""What a client may send; anything else is an HTTPException that says what is allowed."""
+
+import asyncio
+import json
+
+from starlette.exceptions import HTTPException  # type: ignore[import-not-found,unused-ignore]
+from starlette.requests import ClientDisconnect, Request  # type: ignore[import-not-found,unused-ignore]
+
+LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's int4, which pgbench uses for all its numbers
+LARGEST_BODY = 256  # bytes
+BODY_SECONDS = 5.0
+
+_CHANGE = (
+    'the body must be {"delta": n} and nothing else, '
+    f"with an integer n from {-LARGEST_INTEGER - 1} to {LARGEST_INTEGER}"
+)
+
+
+def identifier(text: str, thing: str, largest: int) -> int:
+    """The id of a thing, from its part of the path.
+
+    Raises:
+        HTTPException: 400 for what is no positive integer, 404 beyond the largest that there can be.
+    """
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdigit()):
+        raise HTTPException(400, f"{thing} id must be a positive integer")
+    # By length first: Python refuses to convert a number of thousands of digits.
+    if len(digits) > len(str(largest)) or int(digits) > largest:
+        raise HTTPException(404, f"no such {thing}")
+    return int(digits)
+
+
+async def delta(request: Request) -> int:
+    """The change of a balance, from a request's body.
+
+    Raises:
+        HTTPException: 400, 408, 413 or 415.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise HTTPException(415, "the body must be JSON, with the header Content-Type: application/json")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(request)
+        found = json.loads(body.decode("utf-8"))
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS:g} s") from None
+    except (ValueError, RecursionError, ClientDisconnect):
+        raise HTTPException(400, _CHANGE) from None
+    if not isinstance(found, dict) or set(found) != {"delta"}:
+        raise HTTPException(400, _CHANGE)
+    value = found["delta"]
+    # type(), not isinstance(): to Python, true is an integer.
+    if type(value) is not int or not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
+        raise HTTPException(400, _CHANGE)
+    return value
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413, f"the body must be at most {LARGEST_BODY} bytes")
+    return body

@@ -1,0 +1,39 @@
+"""What the application asks of the database: the tables are pgbench's."""
+
+from dataclasses import dataclass
+
+ACCOUNTS_A_BRANCH = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An SQL statement, and what a trace calls it."""
+
+    text: str
+    operation: str
+    table: str = ""
+
+
+ALIVE = Statement("SELECT 1", "SELECT")
+
+BALANCE = Statement("SELECT abalance FROM pgbench_accounts WHERE aid = $1", "SELECT", "pgbench_accounts")
+"""Of the account $1."""
+
+CHANGE = Statement(
+    "WITH changed AS ("
+    "UPDATE pgbench_accounts SET abalance = abalance + $2 WHERE aid = $1 RETURNING aid, bid, abalance"
+    "), history AS ("
+    "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) "
+    "SELECT 10 * (bid - 1) + 1 + floor(10 * random()), bid, aid, $2, now() FROM changed"
+    ") SELECT abalance FROM changed",
+    "UPDATE",
+    "pgbench_accounts",
+)
+"""Of the balance of account $1 by $2: pgbench's simple update, in one round trip, with any teller of the branch."""
+
+BRANCH = Statement(
+    "SELECT count(*) AS accounts, sum(abalance) AS balance FROM pgbench_accounts WHERE aid BETWEEN $1 AND $2",
+    "SELECT",
+    "pgbench_accounts",
+)
+"""The sum over a branch, by the range of its accounts."""
