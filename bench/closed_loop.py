@@ -1,87 +1,51 @@
-"""A closed loop: every connection sends its next request when it has the answer to the last one.
+"""A closed loop: a connection sends its next request only after the answer to the last one. By k6.
 
-For the most that a target can answer, and to show what such a generator does not see. The generator is wrk.
+What most load generators do. A target that stands still is asked nothing meanwhile, and so nothing of it is reported.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from lab import debian_package
-from lab.config import LabError
+from lab.config import Lab, LabError
 
-_SCRIPT = Path(__file__).with_name("closed_loop.lua")
-_MICROSECONDS_OF_MS = 1000.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a closed loop saw.
-
-    Attributes:
-        count: answers.
-        wrong: answers that weren't 2xx, and connections that broke or timed out.
-        per_second: answers per second.
-        p50, p99, p999, longest: times, in milliseconds.
-    """
-
-    count: int
-    wrong: int
-    per_second: float
-    p50: float
-    p99: float
-    p999: float
-    longest: float
+_SCRIPT = Path(__file__).with_name("closed_loop.js")
+_NAMES = {"count": "count", "p50": "med", "p99": "p(99)", "p999": "p(99.9)", "max": "max"}
 
 
-def run(url: str, *, connections: int, seconds: int, traced: float = 0.0, pause_ms: int = 0) -> Answers:
-    """Ask for random accounts through a closed loop.
+def run(lab: Lab, url: str, *, connections: int, seconds: int, pause_ms: int) -> dict[str, float]:
+    """Ask for random accounts.
 
     Args:
+        lab: whose k6 to use.
         url: base URL, without a trailing slash.
         connections: how many ask at a time.
         seconds: how long.
-        traced: share of requests whose traceparent says that they are sampled.
         pause_ms: how long a connection waits after each answer.
 
+    Returns:
+        How many answers there were, and percentiles of their times in milliseconds.
+
     Raises:
-        LabError: wrk failed.
+        LabError: k6 failed.
     """
-    unpacked = debian_package.unpack("wrk", "libluajit-5.1-2")
-    (library,) = unpacked.glob("usr/lib/*/libluajit-5.1.so.2")
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent)}
-    command = [
-        str(unpacked / "usr" / "bin" / "wrk"),
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds}s",
-        "--timeout",
-        "10s",
-        "-s",
-        str(_SCRIPT),
-        url,
-    ]
+    settings = {"TARGET": url, "CONNECTIONS": connections, "SECONDS": seconds, "PAUSE_MS": pause_ms}
     with tempfile.TemporaryDirectory() as directory:
+        summary = Path(directory) / "summary.json"
+        options = ["--quiet", "--no-usage-report", "--address=", f"--summary-export={summary}"]
         done = subprocess.run(
-            [*command, "--", str(traced), str(pause_ms)],
-            cwd=directory,
-            env=environment,
+            [str(lab.binaries / "k6"), "run", *options, str(_SCRIPT)],
+            env={**os.environ, **{name: str(value) for name, value in settings.items()}},
             capture_output=True,
             text=True,
             timeout=seconds + 60,
             check=False,
         )
-    found = dict(re.findall(r"^result (\w+) ([0-9.]+)$", done.stdout, re.M))
-    if done.returncode != 0 or not found:
-        raise LabError(f"wrk failed: {(done.stderr or done.stdout).strip()[-500:]}")
-    return Answers(
-        count=int(found["count"]),
-        wrong=int(found["wrong"]),
-        per_second=int(found["count"]) / (float(found["duration"]) / 1e6),
-        **{name: float(found[name]) / _MICROSECONDS_OF_MS for name in ("p50", "p99", "p999", "longest")},
-    )
+        if done.returncode != 0:
+            raise LabError(f"k6 failed: {done.stderr.strip()[-500:]}")
+        times = json.loads(summary.read_text())["metrics"]["http_req_duration"]
+    return {name: float(times[key]) for name, key in _NAMES.items()}

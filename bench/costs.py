@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import closed_loop
+from bench import saturation
 from bench.chain import chain
 from bench.collector import Collector, scraping
 from bench.ratio import Series, interleaved, ratios
@@ -53,11 +53,11 @@ def measure(lab: Lab, rounds: int, console: Console) -> dict[str, Any]:
         bare = open_until_the_end.enter_context(chain(plain, 8280, attribution=False))
         open_until_the_end.enter_context(scraping(stacks["metrics"].guests))
         targets = {
-            "attribution": partial(_per_second, attributed),
-            "no attribution": partial(_per_second, bare),
-            "plain": partial(_per_second, plain.url),
-            "metrics": partial(_per_second, stacks["metrics"].url),
-            "tracing": partial(_per_second, stacks["tracing"].url, traced=SAMPLED),
+            "attribution": partial(_saturated, attributed),
+            "no attribution": partial(_saturated, bare),
+            "plain": partial(_saturated, plain.url),
+            "metrics": partial(_saturated, stacks["metrics"].url),
+            "tracing": partial(_saturated, stacks["tracing"].url, traced=SAMPLED),
         }
         found = interleaved(targets, rounds, _reporter(console))
         if not collector.spans:
@@ -66,11 +66,8 @@ def measure(lab: Lab, rounds: int, console: Console) -> dict[str, Any]:
     return {cost: _result(found[cost], found[base], LIMITS[cost]) for cost, base in bases.items()}
 
 
-def _per_second(url: str, traced: float = 0.0) -> float:
-    answers = closed_loop.run(url, connections=CONNECTIONS, seconds=SECONDS, traced=traced)
-    if answers.wrong:
-        raise LabError(f"{answers.wrong} of {answers.count} answers of {url} were wrong.")
-    return answers.per_second
+def _saturated(url: str, traced: float = 0.0) -> float:
+    return saturation.per_second(url, connections=CONNECTIONS, seconds=SECONDS, traced=traced)
 
 
 def _reporter(console: Console) -> Callable[[str, int, float], None]:

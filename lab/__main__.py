@@ -41,8 +41,8 @@ def up(stack: str = "lab") -> None:
         status.show(lab, console)
         raise
     cluster, outputs = api.connect(lab.kubeconfig), deployment.outputs(lab, stack)
-    traffic.wait_for_load(cluster, outputs, progress, _LOAD_SECONDS)
-    traffic.show(cluster, outputs, console)
+    samples = traffic.load_samples(lab, outputs, progress, _LOAD_SECONDS)
+    traffic.show(cluster, outputs, samples, console)
     settings = os.path.relpath(lab.root / "env")
     console.print(f"\nNext: `. {settings}` and plain `pulumi` and `kubectl` work. To end: `make lab-down`.")
 
@@ -73,7 +73,8 @@ def show_traffic(stack: str = "lab") -> None:
     """Send some requests through the tiers and show them, with what the load generator has measured."""
     lab = Lab.from_environment()
     outputs = deployment.outputs(lab, stack)
-    traffic.show(api.connect(lab.kubeconfig), outputs, console)
+    samples = traffic.load_samples(lab, outputs, Progress(console), _LOAD_SECONDS)
+    traffic.show(api.connect(lab.kubeconfig), outputs, samples, console)
 
 
 @app.command()

@@ -12,16 +12,20 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import api
-from lab.config import LabError
+from lab.config import Lab, LabError
 from lab.progress import Progress
+from measure import percentiles
+from measure.cluster import Cluster, connect
+from measure.failures import MeasureError
+from measure.samples import Recording, Samples
 
 Stack = dict[str, object]  # a stack's outputs
 SERVICES = api.Resource("v1", "services")
 _SAMPLES = 8
 _ACCOUNTS = 1000  # every stack has these: pgbench makes 100,000 accounts at its smallest scale
-_TRENDS = {"client": "client_time", "application": "application_time", "database": "database_time"}
 _TITLE_WIDTH = 76
-_METRICS_AFTER = 100  # answers, for percentiles that mean something
+_ENOUGH = 100  # requests, for percentiles that mean something
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +78,40 @@ def reachable_url(cluster: api.Api, url: str) -> str:
     return f"http://{found['spec']['clusterIP']}"
 
 
-def load_metrics(cluster: api.Api, stack: Stack) -> dict[str, dict[str, float]]:
-    """Return k6's live metrics by name, or nothing while it doesn't run."""
-    path = str(stack.get("loadMetrics", "")).partition("--raw ")[2]
-    try:
-        answer = cluster.request("GET", path, timeout=5)
-        return {item["id"]: item["attributes"]["sample"] for item in answer["data"]}
-    except (api.ApiError, ValueError, KeyError, TypeError):
-        return {}
+def load_samples(lab: Lab, stack: Stack, progress: Progress, timeout: float) -> Samples | None:
+    """Wait until the load generator has sent enough requests to show, and return what it measured of them.
 
-
-def wait_for_load(cluster: api.Api, stack: Stack, progress: Progress, timeout: float) -> None:
-    """Wait until the load generator, where the stack has one, has measured enough requests to show.
+    Returns:
+        None where the stack generates no load.
 
     Raises:
-        LabError: it did not within `timeout` seconds.
+        LabError: there were not enough requests within `timeout` seconds.
     """
-    if "loadMetrics" not in stack:
-        return
+    found = re.search(r"/namespaces/([^/]+)/services/([^/]+)-load:", str(stack.get("loadStatus", "")))
+    if not found:
+        return None
+    cluster = Cluster(connect(lab.kubeconfig, None), namespace=found[1], name=found[2])
+    recording, offset, problem = Recording(), None, "its machine isn't ready"
     deadline = time.monotonic() + timeout
     with progress.step("Traffic through all tiers") as step:
-        while (count := load_metrics(cluster, stack).get("answers", {}).get("count", 0)) < _METRICS_AFTER:
-            step.say(f"{count:.0f} requests")
+        while len(recording.samples) < _ENOUGH:
+            try:
+                status = cluster.status()
+                problem = status.run.problem if status.run else "it has no plan yet"
+                offset = status.samples.next if offset is None else offset
+                lines = cluster.samples(offset)
+                recording.append(lines)
+                offset += len(lines)
+            except MeasureError as error:
+                problem = str(error)
+            step.say(f"{len(recording.samples)} requests")
             if time.monotonic() > deadline:
                 raise LabError(
-                    f"No traffic after {timeout:.0f} s. `python -m lab status` says what isn't ready, "
-                    "`python -m lab console <vm>` what a guest said."
+                    f"No traffic after {timeout:.0f} s; the load generator says: {problem or 'nothing'}. "
+                    "`python -m lab status` says what isn't ready, `python -m lab console <vm>` what a guest said."
                 )
-            time.sleep(0.2)
+            time.sleep(_POLL_SECONDS)
+    return recording.samples
 
 
 def requests_table(crossings: list[Crossing], url: str) -> Table:
@@ -120,22 +130,21 @@ def requests_table(crossings: list[Crossing], url: str) -> Table:
     return table
 
 
-def load_table(metrics: dict[str, dict[str, float]]) -> Table:
+def load_table(samples: Samples) -> Table:
     """Return a table of what the load generator measured: time seen at each tier, that of the tiers behind included."""
-    answers, wrong = metrics["answers"], metrics.get("unexpected_answers", {}).get("rate", 0.0)
-    title = f"Load generator: {answers['count']:.0f} requests, {answers['rate']:.1f}/s, {wrong:.2%} unexpected (ms)"
+    seconds = float(samples["sent"].max() - samples["sent"].min()) / 1000
+    wrong = float((samples["good"] == 0).mean())
+    title = f"Load generator: {len(samples)} requests, {len(samples) / seconds:.1f}/s, {wrong:.2%} unexpected (ms)"
     table = Table(title=title, title_justify="left", min_width=_TITLE_WIDTH)
     table.add_column("seen by")
     for column in ("p50", "p90", "p95", "max"):
         table.add_column(column, justify="right")
-    for tier, metric in _TRENDS.items():
-        sample = metrics.get(metric, {})
-        values = (sample.get(key) for key in ("med", "p(90)", "p(95)", "max"))
-        table.add_row(tier, *("-" if value is None else f"{value:.2f}" for value in values))
+    for tier, seen in percentiles.latency_seen(samples).items():
+        table.add_row(tier, *(f"{value:.2f}" for value in (seen.p50, seen.p90, seen.p95, seen.max)))
     return table
 
 
-def show(cluster: api.Api, stack: Stack, console: Console) -> None:
+def show(cluster: api.Api, stack: Stack, samples: Samples | None, console: Console) -> None:
     """Send some requests through the web tier and print them, with what the load generator has measured.
 
     Raises:
@@ -149,5 +158,5 @@ def show(cluster: api.Api, stack: Stack, console: Console) -> None:
     except httpx.HTTPError as error:
         raise LabError(f"{url} doesn't answer: {error}. See `python -m lab status`.") from None
     console.print(requests_table(crossings, str(stack["url"])))
-    if metrics := load_metrics(cluster, stack):
-        console.print(load_table(metrics))
+    if samples is not None:
+        console.print(load_table(samples))

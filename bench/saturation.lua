@@ -1,15 +1,9 @@
--- Random accounts with a traceparent each. Arguments: share of sampled requests, pause after each answer in ms.
+-- Random accounts with a traceparent each. Argument: the share of sampled requests.
 local random, format = math.random, string.format
 
 function init(args)
   sampled = tonumber(args[1]) or 0
-  pause = tonumber(args[2]) or 0
   math.randomseed(os.time())
-end
-
--- wrk asks this before each request of a connection, for how long to wait.
-function delay()
-  return pause
 end
 
 function request()
@@ -23,10 +17,6 @@ function done(summary, latency)
   local errors = summary.errors
   local wrong = errors.connect + errors.read + errors.write + errors.status + errors.timeout
   print(format('result count %d', summary.requests))
-  print(format('result duration %d', summary.duration))
+  print(format('result microseconds %d', summary.duration))
   print(format('result wrong %d', wrong))
-  print(format('result p50 %d', latency:percentile(50)))
-  print(format('result p99 %d', latency:percentile(99)))
-  print(format('result p999 %d', latency:percentile(99.9)))
-  print(format('result longest %d', latency.max))
 end
