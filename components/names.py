@@ -53,6 +53,11 @@ class Names:
         """The ConfigMap with the load plan, what lets the generator read it, and the Service of its figures."""
         return f"{self.name}-load"
 
+    @property
+    def metrics(self) -> str:
+        """The ServiceMonitor."""
+        return f"{self.name}-metrics"
+
     def labels(self, component: str) -> dict[str, str]:
         """Return the recommended Kubernetes labels; `instance` alone selects everything of this stack."""
         return {

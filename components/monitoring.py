@@ -1,0 +1,65 @@
+"""What tells the Prometheus operator of a stack's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.names import Names
+
+COMPONENT = "metrics"
+INTERVAL = "15s"
+PORTS = ("metrics", "node-metrics")
+# Prometheus itself calls a target by its address, which says nothing to a person and changes with the machine.
+LABELS = {
+    "stack": "__meta_kubernetes_service_label_app_kubernetes_io_instance",
+    "tier": "__meta_kubernetes_service_label_app_kubernetes_io_component",
+    "machine": "__meta_kubernetes_pod_label_vm_kubevirt_io_name",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringArgs:
+    """What the monitoring is given.
+
+    Attributes:
+        names: the names of the stack's objects.
+    """
+
+    names: Names
+
+
+class Monitoring(pulumi.ComponentResource):
+    """A ServiceMonitor for every Service of the stack that has a port for metrics; the cluster needs the operator."""
+
+    def __init__(self, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("multi-tier:components:Monitoring", "monitoring", None, opts)
+        names = args.names
+        kubernetes.apiextensions.CustomResource(
+            "service-monitor",
+            api_version="monitoring.coreos.com/v1",
+            kind="ServiceMonitor",
+            metadata={
+                "name": names.metrics,
+                "namespace": names.namespace,
+                "labels": names.labels(COMPONENT),
+            },
+            spec=specification(names),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+def specification(names: Names) -> Mapping[str, Any]:
+    """Return the ServiceMonitor's spec: which Services, which of their ports, and what the targets are called."""
+    relabelings = [
+        {"action": "replace", "sourceLabels": [source], "targetLabel": label} for label, source in LABELS.items()
+    ]
+    return {
+        "selector": {"matchLabels": {"app.kubernetes.io/instance": names.name}},
+        "endpoints": [{"port": port, "interval": INTERVAL, "relabelings": relabelings} for port in PORTS],
+    }
