@@ -57,7 +57,7 @@ def _application(stack: Running, name: str, port: int, attribution: bool) -> str
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", unit, re.M)
     command = command.replace("--port 8080", f"--port {port}")
     if not attribution:
-        command = command.replace("server:application", "unmeasured:application")
+        command = command.replace("application.server:application", "unmeasured:application")
     environment = f"CREDENTIALS_DIRECTORY=/etc/virtwork PYTHONPATH=/{_PLACE} PYTHONDONTWRITEBYTECODE=1"
     return f"set -a; . /etc/virtwork/application.env; export {environment}; exec {command}"
 

@@ -30,7 +30,7 @@ def measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[s
         LabError: a run failed.
     """
     (application,) = (name for name in stack.guests.names() if name.endswith("-application-0"))
-    server = stack.guests.process(application, "uvicorn", "server:application")
+    server = stack.guests.process(application, "uvicorn", "application.server:application")
     closed: list[dict[str, float]] = []
 
     def loop() -> None:

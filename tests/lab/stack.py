@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import psycopg
 from lab import api, environment, traffic
 from lab.config import PROJECT, Lab
 from lab.node.services import INSTANCES, SECRETS
+from measure.cluster import Cluster, connect
 
 NAME = "multi-tier"
 
@@ -68,6 +70,23 @@ class Stack:
         self.run(
             "config", "set", "--path", path, str(value), "--stack", "lab", "--config-file", str(self.configuration)
         )
+
+    def measure(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m measure` on this stack."""
+        command, *rest = arguments
+        where = ["--kubeconfig", str(self.lab.kubeconfig), "--namespace", NAME, "--name", NAME]
+        return subprocess.run(
+            [sys.executable, "-m", "measure", command, *where, *rest],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def load_cluster(self) -> Cluster:
+        """Return the load agent, as measuring reaches it."""
+        return Cluster(connect(self.lab.kubeconfig, None), namespace=NAME, name=NAME)
 
     def outputs(self) -> dict[str, Any]:
         done = self.run("stack", "output", "--json", "--stack", "lab")

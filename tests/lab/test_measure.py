@@ -1,0 +1,112 @@
+"""Measured runs through the real tiers: what was asked is sent, the numbers add up, and a stalled tier shows."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import closed_loop
+from bench.guests import Guests
+from tests.lab.stack import NAME, Stack
+
+RPS, SECONDS = 300, 15
+
+
+def summary_of(results: Path) -> dict[str, Any]:
+    (path,) = results.glob("*/summary.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The summary of a steady run that all kinds of requests take part in, with gates that it passes."""
+    results = tmp_path_factory.mktemp("steady")
+    mix = "random=70,hot=10,missing=5,slow=1,write=14"
+    gates = ["--gate", "error_rate=0", "--gate", "delivered_share=0.999", "--gate", "total.p99=2000"]
+    load = ["--rps", str(RPS), "--for", f"{SECONDS}s", "--concurrency", "50", "--mix", mix]
+    run = stack.measure("run", *load, *gates, "--results", str(results))
+    assert run.returncode == 0, run.stdout + run.stderr
+    return summary_of(results)
+
+
+def test_what_was_asked_for_is_sent_and_answered(steady: dict[str, Any]) -> None:
+    delivery = steady["delivery"]
+    assert delivery["asked"] == RPS * SECONDS
+    assert delivery["delivered_share"] >= 0.999
+    assert delivery["errors"] == 0
+
+
+def test_requests_are_sent_evenly(steady: dict[str, Any]) -> None:
+    assert steady["delivery"]["evenness"] <= 1.2
+
+
+def test_every_request_took_the_client_longest_and_the_database_shortest(steady: dict[str, Any]) -> None:
+    invariants = steady["invariants"]
+    assert invariants["held"] == invariants["requests"] == steady["delivery"]["sent"]
+
+
+def test_the_parts_add_up_to_the_total(steady: dict[str, Any]) -> None:
+    assert sum(one["mean"] for one in steady["shares"]) == pytest.approx(steady["latency"]["total"]["mean"], rel=1e-6)
+
+
+def test_every_kind_of_request_was_asked_for(steady: dict[str, Any]) -> None:
+    assert set(steady["kinds"]) == {"random", "hot", "missing", "slow", "write"}
+    kinds = {name: one["latency"]["database"]["p50"] for name, one in steady["kinds"].items()}
+    assert kinds["slow"] > kinds["random"], "a sum over 100,000 rows takes longer than one row"
+
+
+def test_writes_reach_the_database(stack: Stack, steady: dict[str, Any]) -> None:
+    with stack.database() as connection:
+        (written,) = connection.execute("SELECT count(*) FROM pgbench_history").fetchone() or (0,)
+    assert written >= steady["kinds"]["write"]["requests"]
+
+
+def test_a_run_leaves_no_change_behind(stack: Stack, steady: dict[str, Any]) -> None:
+    assert steady
+    stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    assert stack.preview() == []
+
+
+def test_a_gate_that_is_missed_fails_the_run_and_says_which(stack: Stack, tmp_path: Path) -> None:
+    load = ["--rps", "50", "--for", "10s", "--gate", "database.p95=0.001"]
+    run = stack.measure("run", *load, "--results", str(tmp_path))
+    assert run.returncode == 1, run.stdout
+    assert "database.p95" in run.stdout
+    assert summary_of(tmp_path)["verdict"]["outcome"] == "failed"
+
+
+def test_a_second_that_the_application_stands_still_is_reported_where_a_closed_loop_hides_it(
+    stack: Stack, tmp_path: Path
+) -> None:
+    guests = Guests(stack.lab, NAME)
+    server = guests.process(f"{NAME}-application-0", "uvicorn")
+    closed: dict[str, float] = {}
+
+    def loop() -> None:
+        with stack.client() as client:
+            url = str(client.base_url).rstrip("/")
+        closed.update(closed_loop.run(stack.lab, url, connections=1, seconds=SECONDS, pause_ms=2))
+
+    def freeze_later() -> None:
+        time.sleep(SECONDS / 2)
+        guests.freeze(server, 1.0)
+
+    threads = [threading.Thread(target=loop), threading.Thread(target=freeze_later)]
+    for thread in threads:
+        thread.start()
+    load = ["--rps", str(RPS), "--for", f"{SECONDS}s", "--concurrency", "50", "--results", str(tmp_path)]
+    run = stack.measure("run", *load)
+    for thread in threads:
+        thread.join()
+    assert run.returncode == 0, run.stdout
+    total = summary_of(tmp_path)["latency"]["total"]
+    assert total["p999"] >= 900, "one of fifteen seconds of arrivals waited, up to a second"
+    assert total["p99"] >= 500
+    assert closed["max"] >= 900, "the closed loop met the same second"
+    assert closed["p999"] < 500, "and reports it as one request in thousands"
