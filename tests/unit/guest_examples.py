@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from cloudinit import (
     ApplicationGuest,
@@ -38,7 +39,9 @@ HOSTILE = {
 }
 
 
-def database(family: Family = Family.DEBIAN, password: str = PASSWORD, scale: int = 10) -> str:
+def database(
+    family: Family = Family.DEBIAN, password: str = PASSWORD, scale: int = 10, *, metrics: bool = False
+) -> str:
     return render_database(
         DatabaseGuest(
             hostname="multi-tier-database-0",
@@ -46,16 +49,25 @@ def database(family: Family = Family.DEBIAN, password: str = PASSWORD, scale: in
             password=password,
             scale=scale,
             data_disk_serial="database",
+            metrics=metrics,
         )
     )
 
 
 def application(
-    family: Family = Family.DEBIAN, password: str = PASSWORD, database_host: str = f"multi-tier-database.{DOMAIN}"
+    family: Family = Family.DEBIAN,
+    password: str = PASSWORD,
+    database_host: str = f"multi-tier-database.{DOMAIN}",
+    *,
+    metrics: bool = False,
 ) -> str:
     return render_application(
         ApplicationGuest(
-            hostname="multi-tier-application-0", family=family, password=password, database_host=database_host
+            hostname="multi-tier-application-0",
+            family=family,
+            password=password,
+            database_host=database_host,
+            metrics=metrics,
         )
     )
 
@@ -72,22 +84,23 @@ def load(token: str = TOKEN) -> LoadGuest:
     )
 
 
-def web(family: Family = Family.DEBIAN) -> str:
+def web(family: Family = Family.DEBIAN, *, metrics: bool = False) -> str:
     """A web guest without load: every one but the first."""
-    return _web(family, None)
+    return _web(family, None, metrics=metrics)
 
 
 def web_with_load(family: Family = Family.DEBIAN, token: str = TOKEN) -> str:
     return _web(family, load(token))
 
 
-def _web(family: Family, with_load: LoadGuest | None) -> str:
+def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False) -> str:
     return render_web(
         WebGuest(
             hostname="multi-tier-web-0",
             family=family,
             application_host=f"multi-tier-application.{DOMAIN}",
             load=with_load,
+            metrics=metrics,
         )
     )
 
@@ -97,4 +110,9 @@ EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "application": application,
     "web": web,
     "web-with-load": web_with_load,
+}
+WITH_METRICS: dict[str, Callable[[Family], str]] = {
+    "database": partial(database, metrics=True),
+    "application": partial(application, metrics=True),
+    "web": partial(web, metrics=True),
 }

@@ -11,7 +11,7 @@ import pytest
 
 import cloudinit
 from cloudinit import Family, packages
-from tests.unit.guest_examples import EVERY_GUEST, database, web, web_with_load
+from tests.unit.guest_examples import EVERY_GUEST, WITH_METRICS, database, web, web_with_load
 from tests.unit.guest_root import GuestRoot
 
 SOURCES = Path(cloudinit.__file__).parent
@@ -26,7 +26,9 @@ def test_shellcheck_has_nothing_to_say_about_any_script() -> None:
 
 
 def test_every_file_of_the_package_reaches_some_guest() -> None:
-    everything = "".join(render(family) for render in EVERY_GUEST.values() for family in Family)
+    everything = "".join(
+        render(family) for render in (*EVERY_GUEST.values(), *WITH_METRICS.values()) for family in Family
+    )
     flat = {line.strip() for line in everything.splitlines()}
     for path in SOURCES.rglob("*.*"):
         if path.suffix in {".sh", ".conf", ".service", ".timer", ".sql", ".js"} or path.name in {
