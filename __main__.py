@@ -9,6 +9,7 @@ from components.credentials import Credentials
 from components.database import Database, DatabaseArgs
 from components.load import Load, LoadArgs
 from components.load_plan import LoadPlan
+from components.monitoring import Monitoring
 from components.outputs import outputs
 from components.web import Web, WebArgs
 
@@ -45,6 +46,9 @@ if plan and not on_web:
         LoadArgs(stack=settings, machine=settings.load, generator=plan.generator),
         pulumi.ResourceOptions(depends_on=[*place, plan, web]),
     )
+
+if settings.metrics.service_monitors:
+    Monitoring(names, pulumi.ResourceOptions(depends_on=place))
 
 for name, value in outputs(settings).items():
     pulumi.export(name, value)

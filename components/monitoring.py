@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -22,23 +21,11 @@ LABELS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MonitoringArgs:
-    """What the monitoring is given.
-
-    Attributes:
-        names: the names of the stack's objects.
-    """
-
-    names: Names
-
-
 class Monitoring(pulumi.ComponentResource):
     """A ServiceMonitor for every Service of the stack that has a port for metrics; the cluster needs the operator."""
 
-    def __init__(self, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("multi-tier:components:Monitoring", "monitoring", None, opts)
-        names = args.names
         kubernetes.apiextensions.CustomResource(
             "service-monitor",
             api_version="monitoring.coreos.com/v1",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from lab.config import PROJECT, Lab
 from tests.lab.stack import Stack, wait_until
@@ -15,7 +15,9 @@ from tests.lab.stack import Stack, wait_until
 def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack `lab`, up; destroyed at the end, whatever the tests left of it."""
     configuration = tmp_path_factory.mktemp("stack") / "Pulumi.lab.yaml"
-    shutil.copy(PROJECT / "stacks" / "Pulumi.lab.yaml", configuration)
+    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
+    document["config"]["multi-tier:metrics"] = {"enabled": True}
+    configuration.write_text(yaml.safe_dump(document))
     stack = Stack(control_plane, configuration)
     assert stack.run("stack", "select", "--create", "lab").returncode == 0
     try:
