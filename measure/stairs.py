@@ -1,0 +1,93 @@
+"""A stress run's stairs: each judged as soon as it can be, and the limit named at the first that breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import accumulate, pairwise
+from math import ceil
+
+import numpy as np
+
+from cloudinit.load import LoadPlan, arrivals
+from measure.gates import DELIVERED_SHARE, ERROR_RATE, judge, words
+from measure.limits import cause
+from measure.percentiles import percentiles
+from measure.plan import arrivals_until
+from measure.samples import Samples, between, part
+from measure.summary import Stair, Stress
+
+DEFAULT_GATES = {DELIVERED_SHARE: 0.99, ERROR_RATE: 0.01}
+_GRACE = 1.0  # seconds after its end in which a stair's requests may still begin
+_ANSWER = 11.0  # seconds until every request that began has its answer or its time-out
+
+
+class Stairs:
+    """The stairs of one run, as far as they were climbed."""
+
+    def __init__(self, plan: LoadPlan, gates: Mapping[str, float]) -> None:
+        self._plan = plan
+        self._gates = dict(gates) or DEFAULT_GATES
+        ends = accumulate((segment.seconds for segment in plan.segments), initial=0.0)
+        self._spans = [(*span, segment.begin) for span, segment in zip(pairwise(ends), plan.segments, strict=True)]
+        self.judged: list[Stair] = []
+
+    @property
+    def broken(self) -> Stair | None:
+        """The stair that broke."""
+        return next((stair for stair in self.judged if not stair.held), None)
+
+    def judge(self, samples: Samples, elapsed: float, *, ended: bool = False) -> None:
+        """Judge each further stair of which enough is known, until one breaks.
+
+        Args:
+            samples: all that have come.
+            elapsed: seconds since the run's begin.
+            ended: whether no more samples will come.
+        """
+        while self.broken is None and len(self.judged) < len(self._spans):
+            begin, end, rate = self._spans[len(self.judged)]
+            stair = self._stair(samples, begin, end, rate)
+            if elapsed < end or not (ended or self._decided(stair, elapsed)):
+                return
+            self.judged.append(stair)
+
+    def _decided(self, stair: Stair, elapsed: float) -> bool:
+        since = elapsed - stair.end
+        missing = stair.asked - stair.sent
+        # What is under way may be one request for each connection; more than those and the allowed ones never began.
+        hopeless = missing > self._plan.concurrency + stair.asked * (1 - self._gates.get(DELIVERED_SHARE, 0.99))
+        return missing <= 0 or since > _GRACE + _ANSWER or (since > 2 * _GRACE and hopeless)
+
+    def _stair(self, samples: Samples, begin: float, end: float, rate: float) -> Stair:
+        # Number n is due when the rate's integral reaches n.
+        first, behind = (ceil(one - 1e-6) for one in arrivals_until(self._plan.segments, [begin, end]))
+        asked = min(behind, arrivals(self._plan.segments)) - first
+        number = samples["number"]
+        began = samples[(number >= first) & (number < behind) & (samples["sent"] < (end + _GRACE) * 1000)]
+        gates = judge(self._gates, began, asked=asked)
+        p50, p99 = percentiles(part(began, "total"), [500, 990])
+        return Stair(
+            rate=rate,
+            begin=begin,
+            end=end,
+            asked=asked,
+            sent=len(began),
+            errors=int(np.count_nonzero(began["good"] == 0)),
+            p50=p50,
+            p99=p99,
+            gates=gates,
+            held=all(gate.passed for gate in gates),
+        )
+
+    def result(self, samples: Samples) -> Stress:
+        """Return the stairs, and the limit in words."""
+        broken = self.broken
+        return Stress(stairs=self.judged, limit=None if broken is None else self._limit(samples, broken))
+
+    def _limit(self, samples: Samples, broken: Stair) -> str:
+        before = between(samples, 0.0, self._spans[0][1])
+        what = ", ".join(words(gate) for gate in broken.gates if not gate.passed)
+        why = cause(before, between(samples, broken.begin, broken.end), concurrency=self._plan.concurrency)
+        held = [stair.rate for stair in self.judged if stair.held]
+        lower = f"; {held[-1]:.0f}/s held" if held else ""
+        return f"{broken.rate:.0f} requests/s is too much{lower}. {what}. Why: {why}."
