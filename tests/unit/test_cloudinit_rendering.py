@@ -15,7 +15,17 @@ from jinja2 import UndefinedError
 
 from cloudinit import ApplicationGuest, DatabaseGuest, Family, LoadPlan, Profile, packages, render_load_plan
 from cloudinit.templates import render, shell_settings, unit_settings
-from tests.unit.guest_examples import EVERY_GUEST, HOSTILE, PASSWORD, application, database, load, web, web_with_load
+from tests.unit.guest_examples import (
+    EVERY_GUEST,
+    HOSTILE,
+    PASSWORD,
+    WITH_METRICS,
+    application,
+    database,
+    load,
+    web,
+    web_with_load,
+)
 from tests.unit.guest_root import GuestRoot
 
 hostile = pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
@@ -47,6 +57,9 @@ def test_the_load_plan_renders_as_its_golden_file(golden: Callable[[str, str], N
 
 def test_cloud_init_accepts_every_document_without_a_word(guest: GuestRoot) -> None:
     documents = {f"{name}.{family}": EVERY_GUEST[name](family) for name in EVERY_GUEST for family in Family}
+    documents |= {
+        f"{name} with metrics.{family}": WITH_METRICS[name](family) for name in WITH_METRICS for family in Family
+    }
     documents |= {f"hostile {name}": application(password=value) for name, value in HOSTILE.items()}
     for index, document in enumerate(documents.values()):
         guest.write(f"/opt/test/schema/{index}.yaml", document)

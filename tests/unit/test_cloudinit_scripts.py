@@ -51,8 +51,7 @@ def test_nginx_accepts_its_configuration(guest: GuestRoot, render: Callable[[Fam
 
 
 def test_systemd_accepts_every_unit(guest: GuestRoot) -> None:
-    guest.write_files(database())
-    for render in EVERY_GUEST.values():
+    for render in (*WITH_METRICS.values(), *EVERY_GUEST.values()):
         guest.write_files(render(Family.DEBIAN))
     said = guest.run("sh", "-c", "systemd-analyze verify --man=no /etc/systemd/system/virtwork-*", check=False)
     assert "virtwork" not in said, said
