@@ -35,6 +35,7 @@ class FamilyFacts:
     database_packages: tuple[str, ...]
     application_packages: tuple[str, ...]
     web_packages: tuple[str, ...]
+    load_packages: tuple[str, ...]
     database_mount: str
     """Where the data disk is mounted; Fedora's SELinux policy labels this path for PostgreSQL by itself."""
     postgresql_drop_in: str
@@ -57,6 +58,7 @@ FACTS = {
             "python3-httptools",
         ),
         web_packages=("nginx-light", "curl", "ca-certificates", "logrotate", "python3"),
+        load_packages=("curl", "ca-certificates", "python3"),
         database_mount="/srv/database",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
@@ -79,6 +81,7 @@ FACTS = {
             "python3-httptools",
         ),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
+        load_packages=("curl", "ca-certificates", "python3"),
         database_mount="/var/lib/pgsql/data",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
@@ -92,7 +95,8 @@ FACTS = {
 def packages(family: Family) -> tuple[str, ...]:
     """Every distribution package that a golden image of the family should hold, sorted."""
     facts = FACTS[family]
-    every = {*facts.database_packages, *facts.application_packages, *facts.web_packages, facts.prometheus_client}
+    tiers = {*facts.database_packages, *facts.application_packages, *facts.web_packages, *facts.load_packages}
+    every = {*tiers, facts.prometheus_client}
     return tuple(sorted(every | {program.package for program in facts.exporters.values()}))
 
 

@@ -1,7 +1,9 @@
-"""The load generator: k6 on a web guest, steered by a plan that is no part of the guest's user data."""
+"""The load generator: k6 and the agent that runs it by a plan, which is no part of the guest's user data."""
 
 from cloudinit.document import SECRET, GuestFile, cloud_config
-from cloudinit.guest import SETTINGS, install_packages, program
+from cloudinit.families import FACTS, Exporter
+from cloudinit.guest import CONFIGURE, LIBRARY, SETTINGS, install_packages, library, program
+from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import LoadGuest, LoadMachineGuest
 from cloudinit.load.plan import LARGEST_SEED, MIX, LoadPlan, parse_load_plan, render_load_plan
 from cloudinit.load.profiles import STAIRS, Profile, Segment, arrivals, rate_at, segments
@@ -18,43 +20,69 @@ __all__ = [
     "load_files",
     "parse_load_plan",
     "rate_at",
+    "render_load",
     "render_load_plan",
     "segments",
 ]
 
-_UNITS = "/etc/systemd/system"
+# The same layout as here, so that the modules find each other in both places.
+_MODULES: tuple[str, ...] = (
+    "plan.py",
+    "profiles.py",
+    "requests.js",
+    "arrivals.js",
+    "choices.js",
+    "agent/__init__.py",
+    "agent/__main__.py",
+    "agent/chain.py",
+    "agent/conductor.py",
+    "agent/config_map.py",
+    "agent/generator.py",
+    "agent/plans.py",
+    "agent/run.py",
+    "agent/sample.py",
+    "agent/sample_log.py",
+    "agent/service.py",
+)
+_UNIT = "virtwork-multi-tier-load.service"
 
 
 def load_files(guest: LoadGuest) -> list[GuestFile]:
-    """What a web guest needs besides its own files to generate load."""
+    """What a guest needs besides its own files to generate load; with tracing, besides otlp.py too."""
+    plan = guest.plan
+    modules, settings = _MODULES, {"TARGET": guest.target}
+    settings |= {"CONFIG_MAP_URL": f"{plan.server}/api/v1/namespaces/{plan.namespace}/configmaps/{plan.config_map}"}
+    if guest.metrics:
+        modules += ("agent/metrics.py",)
+        settings |= {"METRICS": "1"}
+    if guest.tracing:
+        modules += ("agent/spans.py",)
+        settings |= {"TRACING_ENDPOINT": guest.tracing.endpoint, "TRACING_SERVICE": guest.tracing.service_name}
     return [
         program("install-k6", "load/install-k6.sh"),
-        program("await-chain", "load/await-chain.sh"),
-        program("load-plan", "load/follow_plan.py"),
-        GuestFile(path="/usr/local/lib/virtwork/requests.js", content=read("load/requests.js")),
-        GuestFile(path=f"{SETTINGS}/load.env", content=unit_settings(TARGET=guest.target)),
-        GuestFile(
-            path=f"{SETTINGS}/load-plan.env",
-            content=unit_settings(
-                PLAN_URL=f"{guest.plan.server}/api/v1/namespaces/{guest.plan.namespace}"
-                f"/configmaps/{guest.plan.config_map}"
-            ),
-        ),
-        GuestFile(path=f"{SETTINGS}/load-plan.token", content=guest.plan.token, mode=SECRET),
-        GuestFile(path=f"{SETTINGS}/load-plan.ca", content=guest.plan.certificate_authority, mode=SECRET),
-        GuestFile(
-            path=f"{_UNITS}/virtwork-load-plan.service",
-            content=read("load/virtwork-load-plan.service"),
-        ),
-        GuestFile(
-            path=f"{_UNITS}/virtwork-multi-tier-load.service",
-            content=read("load/virtwork-multi-tier-load.service"),
-        ),
+        GuestFile(path=f"{LIBRARY}/load/__init__.py", content=""),
+        *(library(f"load/{module}", f"load/{module}") for module in modules),
+        GuestFile(path=f"{SETTINGS}/load.env", content=unit_settings(**settings)),
+        GuestFile(path=f"{SETTINGS}/load-plan.token", content=plan.token, mode=SECRET),
+        GuestFile(path=f"{SETTINGS}/load-plan.ca", content=plan.certificate_authority, mode=SECRET),
+        GuestFile(path=f"/etc/systemd/system/{_UNIT}", content=read(f"load/{_UNIT}")),
     ]
 
 
 def render_load(guest: LoadMachineGuest) -> str:
-    """User data of a machine of the load generator's own; it holds the token that reads the load plan."""
+    """User data of the load generator's own guest; it holds the token that reads the load plan."""
+    facts, load = FACTS[guest.family], guest.load
     return cloud_config(
-        hostname=guest.hostname, files=[install_packages(guest.family), *load_files(guest.load)], commands=[]
+        hostname=guest.hostname,
+        files=[
+            install_packages(guest.family),
+            program("configure", "load/configure.sh"),
+            *load_files(load),
+            *([library("otlp.py", "guest/otlp.py")] if load.tracing else []),
+            *(exporter_files(guest.family, Exporter.NODE) if load.metrics else []),
+        ],
+        commands=[
+            [CONFIGURE, *facts.load_packages, *([facts.prometheus_client] if load.metrics else [])],
+            *(exporter_commands(guest.family, Exporter.NODE) if load.metrics else []),
+        ],
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from cloudinit.load.profiles import Profile, Segment, arrivals, segments
+from .profiles import Profile, Segment, arrivals, segments
 
 MIX = ("random", "hot", "missing", "slow", "write")
 LARGEST_SEED = 2**32 - 1
@@ -35,8 +35,8 @@ class LoadPlan:
     accounts: int
     """Accounts that exist: 100,000 times the database's scale."""
     mix: dict[str, int]
-    """Weights of the kinds: any account at `random`, one `hot` account, accounts that are `missing` (404 is the expected
-    answer), a `slow` query, a `write`."""
+    """Weights of the kinds: any account at `random`, one `hot` account, accounts that are `missing` (404 is what is
+    expected), a `slow` query, a `write`."""
     seed: int
     """What the choice of kinds and accounts follows from, 0 to LARGEST_SEED."""
     sampled: float = 1.0

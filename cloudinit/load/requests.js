@@ -1,18 +1,26 @@
-// A steady, open-model stream of requests through every tier. PLAN is the path of the plan, TARGET the web tier.
+// An open-model stream of requests through every tier: each begins when it is due, whatever the answers before it
+// take, and where no connection is free its waiting counts. In the environment: PLAN, the plan's path; TARGET, base
+// URL of the web tier; TRACE, 16 hexadecimal digits that the run's trace ids begin with. Writes to the log one line
+// `started,<unix seconds>` and one for each request, with the fields in the order in which they stand below.
+import exec from 'k6/execution';
 import http from 'k6/http';
-import { Counter, Rate, Trend } from 'k6/metrics';
+import { sleep } from 'k6';
+import { Rate, Trend } from 'k6/metrics';
+import { dueTimes } from './arrivals.js';
+import { KINDS, choices, expectedStatus } from './choices.js';
 
 const plan = JSON.parse(open(__ENV.PLAN));
 const target = __ENV.TARGET;
+const trace = __ENV.TRACE;
 
-// k6 keeps every sample for its percentiles: this many requests take some 100 MB.
-const REQUESTS_A_RUN = 500000;
-
-const clientTime = new Trend('client_time', true);
-const applicationTime = new Trend('application_time', true);
-const databaseTime = new Trend('database_time', true);
-const unexpected = new Rate('unexpected_answers');
-const answers = new Counter('answers');
+const repeats = plan.run === '';
+const TIMEOUT = 10000; // ms
+const HEAD_START = 200; // ms between the setup and the first request, for the connections' programs to be there
+const GRACE = 1000; // ms after a run's end in which requests still begin
+// A plan that repeats has no end: without this, a tier that stood still for an hour would be asked for all of it.
+const LATEST = 60000; // ms
+const EARLY = 1; // ms
+const FOR_EVER = '87600h';
 
 export const options = {
   discardResponseBodies: true,
@@ -20,72 +28,85 @@ export const options = {
   systemTags: ['status', 'name', 'scenario'],
   scenarios: {
     stream: {
-      executor: 'constant-arrival-rate',
-      rate: plan.rps,
-      timeUnit: '1s',
-      duration: `${Math.max(60, Math.floor(REQUESTS_A_RUN / plan.rps))}s`,
-      preAllocatedVUs: plan.concurrency,
-      maxVUs: plan.concurrency,
-      gracefulStop: '5s',
+      executor: 'shared-iterations',
+      vus: repeats ? plan.concurrency : Math.min(plan.concurrency, plan.arrivals),
+      iterations: repeats ? Number.MAX_SAFE_INTEGER : plan.arrivals,
+      maxDuration: repeats ? FOR_EVER : `${HEAD_START + plan.seconds * 1000 + GRACE}ms`,
+      gracefulStop: `${TIMEOUT + 1000}ms`,
     },
   },
 };
 
-const HOT_ACCOUNT = 1;
-const requestKinds = {
-  random: { expected: 200, account: () => 1 + Math.floor(Math.random() * plan.accounts) },
-  hot: { expected: 200, account: () => HOT_ACCOUNT },
-  missing: { expected: 404, account: () => plan.accounts + 1 + Math.floor(Math.random() * plan.accounts) },
-};
-for (const [name, kind] of Object.entries(requestKinds)) {
-  kind.name = name;
-  kind.weight = plan.mix[name];
-  kind.callback = http.expectedStatuses(kind.expected);
-}
-const kinds = Object.values(requestKinds);
-const totalWeight = kinds.reduce((sum, kind) => sum + kind.weight, 0);
+const totalTime = new Trend('total_time', true);
+const waitTime = new Trend('wait_time', true);
+const clientTime = new Trend('client_time', true);
+const applicationTime = new Trend('application_time', true);
+const databaseTime = new Trend('database_time', true);
+const unexpected = new Rate('unexpected_answers');
 
-function pickKind() {
-  let left = Math.random() * totalWeight;
-  for (const kind of kinds) {
-    left -= kind.weight;
-    if (left < 0) return kind;
-  }
-  return kinds[0];
+const due = dueTimes(plan);
+const choose = choices(plan);
+const callbacks = Object.fromEntries(KINDS.map((kind) => [kind, http.expectedStatuses(expectedStatus(kind))]));
+const last = repeats ? Infinity : plan.seconds * 1000 + GRACE;
+
+// Milliseconds by part in a Server-Timing header.
+const TIMING = /([a-z]+);dur=([0-9.]+)/g;
+function serverTiming(header) {
+  const parts = {};
+  for (const [, part, duration] of (header || '').matchAll(TIMING)) parts[part] = Number(duration);
+  return parts;
 }
 
-function randomHex(bytes) {
-  let text = '';
-  for (let i = 0; i < bytes; i += 1) text += Math.floor(Math.random() * 256).toString(16).padStart(2, '0');
-  return text;
+const text = (milliseconds) => (milliseconds === undefined ? '' : milliseconds.toFixed(3));
+
+function send({ kind, path, body, trace: low, sampled }) {
+  const parameters = {
+    headers: { traceparent: `00-${trace}${low}-${low}-${sampled ? '01' : '00'}` },
+    tags: { name: kind },
+    responseCallback: callbacks[kind],
+    timeout: TIMEOUT,
+  };
+  if (body === null) return http.get(`${target}/api/v1/${path}`, parameters);
+  parameters.headers['Content-Type'] = 'application/json';
+  return http.post(`${target}/api/v1/${path}`, body, parameters);
 }
 
-// W3C Trace Context: version, trace id, span id, sampled.
-const traceparent = () => `00-${randomHex(16)}-${randomHex(8)}-01`;
-
-// Milliseconds of one part in a Server-Timing header, or undefined.
-function serverTiming(header, part) {
-  const found = new RegExp(`(?:^|,)\\s*${part};dur=([0-9.]+)`).exec(header || '');
-  return found ? Number(found[1]) : undefined;
+export function setup() {
+  // JavaScript's clock shows whole milliseconds: at the moment of a tick it is right to some microseconds.
+  const before = Date.now();
+  let unix = before;
+  while (unix === before) unix = Date.now();
+  const origin = exec.instance.currentTestRunDuration + HEAD_START;
+  console.log(`started,${((unix + HEAD_START) / 1000).toFixed(6)}`);
+  return { origin };
 }
 
-export default function () {
-  const kind = pickKind();
-  const answer = http.get(`${target}/api/v1/accounts/${kind.account()}`, {
-    headers: { traceparent: traceparent() },
-    tags: { name: kind.name },
-    responseCallback: kind.callback,
-    timeout: '10s',
-  });
-  answers.add(1);
-  const good = answer.status === kind.expected;
+export default function ({ origin }) {
+  const clock = () => exec.instance.currentTestRunDuration - origin;
+  const number = exec.scenario.iterationInTest;
+  const begins = due(number);
+  const taken = clock();
+  if (taken > (repeats ? begins + LATEST : last)) return;
+  if (begins > taken) sleep((begins - taken) / 1000);
+  const sent = clock();
+  if (sent < begins - EARLY) return; // k6 is being stopped: that ends every sleep
+  const request = choose(number);
+  const answer = send(request);
+  const { blocked, duration } = answer.timings;
+  const parts = serverTiming(answer.headers['Server-Timing']);
+  // What a timer takes to wake is the generator's own and no waiting for a connection.
+  const wait = taken > begins ? sent - begins : 0;
+  // Blocked is the time until there was a connection, a new one's connecting included. Without an answer k6 has no
+  // complete times.
+  const client = answer.status ? blocked + duration : clock() - sent;
+  const good = answer.status === expectedStatus(request.kind);
+  const times = [begins, sent, wait, blocked, client, parts.app, parts.pool, parts.connect, parts.db].map(text);
+  const outcome = [answer.status, answer.error_code, good ? 1 : 0, request.kind, request.trace];
+  console.log(`${number},${times.join(',')},${outcome.join(',')}`);
+  totalTime.add(wait + client);
+  waitTime.add(wait);
+  clientTime.add(client);
+  if (parts.app !== undefined) applicationTime.add(parts.app);
+  if (parts.db !== undefined) databaseTime.add(parts.db);
   unexpected.add(!good);
-  if (!good) return;
-  const header = answer.headers['Server-Timing'];
-  // With the time to get a connection: the person waiting for the answer waits for that too.
-  clientTime.add(answer.timings.blocked + answer.timings.connecting + answer.timings.duration);
-  const application = serverTiming(header, 'app');
-  const database = serverTiming(header, 'db');
-  if (application !== undefined) applicationTime.add(application);
-  if (database !== undefined) databaseTime.add(database);
 }

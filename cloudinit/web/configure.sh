@@ -18,7 +18,7 @@ systemctl daemon-reload
 # Restart, not start: an image may have it running with its welcome page.
 systemctl restart nginx.service
 systemctl enable --now virtwork-upstream.service virtwork-logrotate.timer
-if [ -e /etc/systemd/system/virtwork-load-plan.service ]; then
-    systemctl enable virtwork-multi-tier-load.service
-    systemctl enable --now virtwork-load-plan.service
+if [ -e /etc/systemd/system/virtwork-multi-tier-load.service ]; then
+    # Not waited for: an image without k6 downloads it first.
+    systemctl enable --now --no-block virtwork-multi-tier-load.service
 fi
