@@ -2,7 +2,7 @@
 
 from cloudinit.document import SECRET, GuestFile, cloud_config
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, library, otlp, program
+from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, library, program, span_exporter
 from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import ApplicationGuest
 from cloudinit.templates import read, unit_settings
@@ -28,7 +28,7 @@ def render_application(guest: ApplicationGuest) -> str:
             install_packages(guest.family),
             program("configure", "application/configure.sh"),
             *(library(f"application/{module}.py", f"application/{module}.py") for module in modules),
-            *([otlp()] if guest.tracing else []),
+            *([span_exporter()] if guest.tracing else []),
             GuestFile(path=f"{SETTINGS}/application.env", content=unit_settings(**settings)),
             # Ends in the newline that the server takes off again, as on the database guest.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),

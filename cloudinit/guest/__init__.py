@@ -24,8 +24,8 @@ def library(name: str, source: str) -> GuestFile:
     return GuestFile(path=f"{LIBRARY}/{name}", content=read(source))
 
 
-def otlp() -> GuestFile:
-    """The module that sends spans to a collector."""
+def span_exporter() -> GuestFile:
+    """The module `otlp`, which sends spans to a collector."""
     return library("otlp.py", "guest/otlp.py")
 
 

@@ -94,7 +94,7 @@ class Exporter:
             span_id: 16 hexadecimal digits.
             parent_id: 16 hexadecimal digits, or nothing for the first span of a trace.
             kind: Which side of a call it is.
-            start: Unix time in seconds. A float holds it to a quarter of a microsecond, and keeps the order of times.
+            start: Unix time in seconds; sent to the microsecond, which is about what a float holds.
             end: The same, not before start.
             attributes: By OpenTelemetry's names; long texts are cut.
             error: Whether what was done failed.
@@ -108,8 +108,8 @@ class Exporter:
             "parentSpanId": parent_id,
             "name": name,
             "kind": int(kind),
-            "startTimeUnixNano": str(int(start * 1e9)),
-            "endTimeUnixNano": str(int(end * 1e9)),
+            "startTimeUnixNano": _nanoseconds(start),
+            "endTimeUnixNano": _nanoseconds(end),
             "attributes": _attributes(attributes or {}),
             "status": {"code": 2} if error else {},
         }
@@ -189,6 +189,10 @@ class _Account:
             log.warning("traces: %s takes all spans again, %d were dropped", self._url, self.dropped - self._before)
             self._dropping = False
         self._judged += lost
+
+
+def _nanoseconds(seconds: float) -> str:
+    return f"{round(seconds * 1e6)}000"
 
 
 def _attributes(attributes: Mapping[str, Value]) -> list[dict[str, object]]:

@@ -2,13 +2,14 @@
 
 from cloudinit.document import GuestFile, cloud_config
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, library, program, span_exporter
 from cloudinit.guest.exporters import exporter_commands, exporter_files
-from cloudinit.guests import WebGuest
+from cloudinit.guests import TracingTarget, WebGuest
 from cloudinit.load import load_files
-from cloudinit.templates import read, render, shell_settings
+from cloudinit.templates import read, render, shell_settings, unit_settings
 
 _UNITS = "/etc/systemd/system"
+_SPANS_UNIT = "virtwork-web-spans.service"
 _EXPORTERS = (Exporter.NODE, Exporter.NGINX)
 
 
@@ -24,7 +25,7 @@ def render_web(guest: WebGuest) -> str:
             # Not where nginx's package wants to put its own: both package managers would ask what to do.
             GuestFile(
                 path=f"{SETTINGS}/nginx.conf",
-                content=render("web/nginx.conf.j2", user=facts.nginx_user),
+                content=render("web/nginx.conf.j2", user=facts.nginx_user, tracing=guest.tracing is not None),
             ),
             GuestFile(path=f"{_UNITS}/nginx.service.d/virtwork.conf", content=read("web/nginx.service.conf")),
             GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=read("web/upstream-unknown.conf")),
@@ -47,9 +48,22 @@ def render_web(guest: WebGuest) -> str:
             ),
             *(load_files(guest.load) if guest.load else []),
             *(exporter_files(guest.family, *_EXPORTERS) if guest.metrics else []),
+            *(_span_files(guest.tracing) if guest.tracing else []),
         ],
         commands=[
             [CONFIGURE, *facts.web_packages],
             *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
+            *([["systemctl", "enable", "--now", _SPANS_UNIT]] if guest.tracing else []),
         ],
     )
+
+
+def _span_files(target: TracingTarget) -> list[GuestFile]:
+    """What makes spans of nginx's access log."""
+    settings = unit_settings(TRACING_ENDPOINT=target.endpoint, TRACING_SERVICE=target.service_name)
+    return [
+        span_exporter(),
+        library("web_spans.py", "web/spans.py"),
+        GuestFile(path=f"{SETTINGS}/web-spans.env", content=settings),
+        GuestFile(path=f"{_UNITS}/{_SPANS_UNIT}", content=read(f"web/{_SPANS_UNIT}")),
+    ]

@@ -11,6 +11,7 @@ from cloudinit import (
     Family,
     LoadGuest,
     LoadPlanSource,
+    TracingTarget,
     WebGuest,
     render_application,
     render_database,
@@ -20,6 +21,7 @@ from cloudinit import (
 PASSWORD = "correct-horse-battery-staple"
 DOMAIN = "multi-tier.svc.cluster.local"
 TOKEN = "a-token"
+COLLECTOR = "http://collector:4318"
 CERTIFICATE_AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 HOSTILE = {
@@ -60,6 +62,7 @@ def application(
     database_host: str = f"multi-tier-database.{DOMAIN}",
     *,
     metrics: bool = False,
+    tracing: str | None = None,
 ) -> str:
     return render_application(
         ApplicationGuest(
@@ -68,6 +71,7 @@ def application(
             password=password,
             database_host=database_host,
             metrics=metrics,
+            tracing=_tracing("application", tracing),
         )
     )
 
@@ -84,16 +88,16 @@ def load(token: str = TOKEN) -> LoadGuest:
     )
 
 
-def web(family: Family = Family.DEBIAN, *, metrics: bool = False) -> str:
+def web(family: Family = Family.DEBIAN, *, metrics: bool = False, tracing: str | None = None) -> str:
     """A web guest without load: every one but the first."""
-    return _web(family, None, metrics=metrics)
+    return _web(family, None, metrics=metrics, tracing=tracing)
 
 
 def web_with_load(family: Family = Family.DEBIAN, token: str = TOKEN) -> str:
     return _web(family, load(token))
 
 
-def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False) -> str:
+def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False, tracing: str | None = None) -> str:
     return render_web(
         WebGuest(
             hostname="multi-tier-web-0",
@@ -101,14 +105,21 @@ def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False) 
             application_host=f"multi-tier-application.{DOMAIN}",
             load=with_load,
             metrics=metrics,
+            tracing=_tracing("web", tracing),
         )
     )
+
+
+def _tracing(tier: str, endpoint: str | None) -> TracingTarget | None:
+    return TracingTarget(endpoint=endpoint, service_name=f"multi-tier-{tier}") if endpoint else None
 
 
 EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "database": database,
     "application": application,
+    "application-traced": partial(application, tracing=COLLECTOR),
     "web": web,
+    "web-traced": partial(web, tracing=COLLECTOR),
     "web-with-load": web_with_load,
 }
 WITH_METRICS: dict[str, Callable[[Family], str]] = {

@@ -51,6 +51,7 @@ class GuestRoot:
     def __init__(self, pid: int) -> None:
         self._enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--pid", "--root", "--wd", "--"]
         self._root = Path(f"/proc/{pid}/root")
+        self.network_namespace = Path(f"/proc/{pid}/ns/net")
 
     def run(self, *command: str, check: bool = True, stdin: str | None = None) -> str:
         """Return what a program prints, both streams together."""
