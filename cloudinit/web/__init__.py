@@ -51,7 +51,11 @@ def render_web(guest: WebGuest) -> str:
             *(_span_files(guest.tracing) if guest.tracing else []),
         ],
         commands=[
-            [CONFIGURE, *facts.web_packages],
+            [
+                CONFIGURE,
+                *facts.web_packages,
+                *([facts.prometheus_client] if guest.load and guest.load.metrics else []),
+            ],
             *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
             *([["systemctl", "enable", "--now", _SPANS_UNIT]] if guest.tracing else []),
         ],
