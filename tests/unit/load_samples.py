@@ -1,0 +1,59 @@
+"""Samples of the load generator, as its lines say them, for tests to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+_WHOLE = {"number", "status", "error", "good"}
+_TEXT = {"kind", "trace"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line; times in milliseconds, None where it has none."""
+
+    number: int
+    due: float
+    sent: float
+    wait: float
+    connect: float
+    client: float
+    app: float | None
+    pool: float | None
+    dbconnect: float | None
+    db: float | None
+    status: int
+    error: int
+    good: int
+    kind: str
+    trace: str
+
+    @property
+    def total(self) -> float:
+        return self.wait + self.client
+
+
+def rows(text: str) -> list[Row]:
+    """The samples among the lines of a text, by their numbers."""
+    lines = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
+    return sorted((_row(texts) for texts in lines), key=lambda row: row.number)
+
+
+def _row(texts: Iterable[str]) -> Row:
+    def value(column: str, text: str) -> Any:
+        if column in _TEXT:
+            return text
+        if column in _WHOLE:
+            return int(text)
+        return float(text) if text else None
+
+    columns = [field.name for field in fields(Row)]
+    return Row(**{column: value(column, text) for column, text in zip(columns, texts, strict=True)})
+
+
+def line(number: int = 0, *, kind: str = "random", status: int = 200, trace: str = "00000000ffffffff") -> str:
+    """A sample's line: 2 ms of waiting, 8 ms in all, 5 of them in the application, 1 + 0.5 + 2 for its database."""
+    times = f"{number * 10}.000,{number * 10 + 2}.000,2.000,0.100,8.000,5.000,1.000,0.500,2.000"
+    return f"{number},{times},{status},0,{int(status == 200)},{kind},{trace}"
