@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,7 @@ class Agent:
         self._record = Record(told.state / "runs.json", self._samples.next)
         tools = Tools(start=self._generator, chain=partial(chain.problem_of, told.target))
         self._conductor = Conductor(self._plans, self._record, self._samples, tools)
-        self._metrics = _metrics() if told.metrics else None
+        self._metrics = _metrics(self._asked) if told.metrics else None
         self._spans = _spans(told) if told.tracing_endpoint else None
         self._k6 = ""
 
@@ -114,6 +115,10 @@ class Agent:
             self._spans.close()
         self._samples.close()
 
+    def _asked(self) -> float:
+        run = self._record.current
+        return run.rate(time.time()) if run else 0.0
+
     def _status(self) -> dict[str, Any]:
         return {
             "versions": {"k6": self._k6},
@@ -147,10 +152,10 @@ def _version(k6: str) -> str:
 # Both imported only where asked for: what they need is not there otherwise.
 
 
-def _metrics() -> "Metrics":
+def _metrics(asked: Callable[[], float]) -> "Metrics":
     from .metrics import Metrics
 
-    return Metrics()
+    return Metrics(asked)
 
 
 def _spans(told: Settings) -> "Spans":

@@ -1,10 +1,11 @@
 """The samples as Prometheus metrics, by the distribution's client library."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import (  # type: ignore[import-not-found,unused-ignore]
     CONTENT_TYPE_LATEST,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -16,9 +17,15 @@ PARTS = ("total", "wait", "web", "application", "database")
 
 
 class Metrics:
-    """Counts requests and times their parts."""
+    """Counts requests and times their parts.
 
-    def __init__(self) -> None:
+    Args:
+        asked: Gives the arrivals per second that the plan in force asks for now.
+    """
+
+    def __init__(self, asked: Callable[[], float]) -> None:
+        rate = Gauge("multi_tier_load_asked_rate", "Requests per second that the plan in force asks for.")
+        rate.set_function(asked)
         self._requests = Counter(
             "multi_tier_load_requests_total", "Requests sent, by outcome.", ("kind", "status", "good")
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..plan import LoadPlan, parse_load_plan, render_load_plan
-from ..profiles import arrivals
+from ..profiles import arrivals, rate_at
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,13 @@ class Run:
     def once(self) -> bool:
         """Whether it has an id, and so is done only once."""
         return bool(self.plan.run)
+
+    def rate(self, now: float) -> float:
+        """Arrivals per second that it asks for at a Unix time; 0 before its first request is due and after its last."""
+        if self.started is None:
+            return 0.0
+        second = now - self.started
+        return rate_at(self.plan.segments, second if self.once else second % self.plan.seconds)
 
     def document(self) -> dict[str, Any]:
         """The run as the API tells of it."""
