@@ -58,9 +58,9 @@ def busy(samples: Samples) -> tuple[float, int]:
     """Return how many connections had a request under way: on average between first and last, and at most."""
     if not len(samples):
         return 0.0, 0
-    begins, ends = np.sort(samples["sent"]), np.sort(samples["sent"] + samples["client"])
+    # A connection that ends a request and begins the next at once is one connection, however the times were rounded.
+    begins, ends = np.sort(samples["sent"]), np.sort(samples["sent"] + samples["client"]) - _ROUNDING
     span = float(ends[-1] - begins[0])
-    # A connection that ends a request at the very time at which the next begins is one connection.
     under_way = np.arange(1, len(begins) + 1) - np.searchsorted(ends, begins, side="right")
     return (float(samples["client"].sum()) / span if span else 0.0), int(under_way.max())
 

@@ -64,7 +64,7 @@ def cause(before: Samples, after: Samples, *, concurrency: int) -> str:
     """
     if not len(after):
         return "no request was sent at all"
-    return "; ".join([*_saturated(after, concurrency), _grew(before, after)])
+    return "; ".join([*_saturated(after, concurrency), _grew(before, after, concurrency)])
 
 
 def _saturated(samples: Samples, concurrency: int) -> list[str]:
@@ -92,12 +92,19 @@ def _saturated(samples: Samples, concurrency: int) -> list[str]:
     return said
 
 
-def _grew(before: Samples, after: Samples) -> str:
+def _grew(before: Samples, after: Samples, concurrency: int) -> str:
     grown = growth(before, after)
     if grown:
         return f"what grew most is {grown.words()}"
     name, mean = largest(after)
-    return f"no part grew since the begin; the longest is {_NAMES[name]}, {mean:.3g} ms on average"
+    longest = f"the longest is {_NAMES[name]}, {mean:.3g} ms on average"
+    client = float(after["client"].mean())
+    if busy(after)[0] < _ALL_BUSY * concurrency or not client:
+        return f"no part grew since the begin; {longest}"
+    return (
+        f"no part grew since the begin, so the connections are the limit: {concurrency} of them at {client:.3g} ms "
+        f"carry at most {concurrency * 1000 / client:,.0f} requests/s; {longest}"
+    )
 
 
 def undelivered(samples: Samples, *, asked: int, seconds: float, concurrency: int) -> str | None:

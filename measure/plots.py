@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from measure.samples import TIERS, Samples, part
 from measure.timeline import Timeline
@@ -68,7 +69,7 @@ def tail_plot(timeline: Timeline) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
         for name in (*TIERS, "total"):
-            times = np.maximum(timeline[f"{name}_p99"], _LOWEST)
+            times = np.where(timeline[f"{name}_p99"] >= _LOWEST, timeline[f"{name}_p99"], np.nan)
             axes.plot(timeline["second"], times, color=COLOURS[name], linewidth=1.4, label=f"{name} p99")
         axes.set(xlabel="due at (s since the begin)", ylabel="p99 (ms)", yscale="log")
         return _svg(figure, axes, "tail")
@@ -107,7 +108,9 @@ def _figure(height: float) -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, axes: Axes, name: str) -> str:
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0, ncols=6)
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     text = io.StringIO()
     # Names inside of the drawings are hashes of this and must differ, as they share a page.
     salt: dict[Any, object] = {"svg.hashsalt": name}

@@ -47,7 +47,7 @@ def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
         application_share=sum(of_total[name].share for name in INSIDE if name in of_total),
         application_tail=sum(of_total[name].tail_share for name in INSIDE if name in of_total),
         tier_colours=plots.COLOURS,
-        drawings=_drawings(samples, timeline),
+        drawings=drawings(samples, timeline),
         document=json.dumps(summary.model_dump(mode="json", include={"config", "plan"}), indent=2),
     )
 
@@ -58,7 +58,8 @@ def describe_plan(plan: Plan) -> str:
     return f"{describe(plan)}; mix {mix}; seed {plan.seed}"
 
 
-def _drawings(samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
+def drawings(samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
+    """Return the plots with their titles; none of a run without a request."""
     if not len(samples):
         return []
     drawn = [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from threading import Event
 
@@ -74,7 +75,7 @@ class Runner:
 
     def run(self) -> ExitCode:
         """Do the run, or all of them, and return what to exit with."""
-        first = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{self._plan.profile}"
+        first = _free(self._wish.results, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{self._plan.profile}")
         if self._wish.repeat == 1:
             return self._one(first, self._wish.results / first)
         worst = ExitCode.PASSED
@@ -90,11 +91,10 @@ class Runner:
     def _one(self, name: str, directory: Path) -> ExitCode:
         plan = replace(self._plan, run=name)
         progress = new_progress(plan, self._gates)
-        with self._view(self._console) as view:
+        with self._view(self._console) as view, _made(directory):
             session = Session(self._cluster, progress, view=view, stop=self._stop, timeout=self._wish.timeout)
             session.begin()
             self._console.print(f"{name}: {describe(plan)}", highlight=False, soft_wrap=True)
-            _make(directory)
             with SamplesFile(directory) as file:
                 early = session.follow(file.keep)
         status = progress.status
@@ -119,11 +119,27 @@ class Runner:
         )
 
 
-def _make(directory: Path) -> None:
+def _free(results: Path, name: str) -> str:
+    """Return a name for a run that none has yet, even if there was one in the same second."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if not (results / one).exists())
+
+
+@contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Make a directory; if nothing is written to it because of an error, it goes again."""
+    new = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
         directory.mkdir(parents=True)
     except OSError as error:
         raise WrongUsageError(f"{directory} can't be made for the results: {error.strerror}. See --results.") from None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something is in it
+            for path in new:
+                path.rmdir()
+        raise
 
 
 def _stack_plan(text: str | None) -> LoadPlan:

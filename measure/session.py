@@ -229,7 +229,7 @@ class Session:
         if late and problem:
             raise NotServingError(f"The stack doesn't serve: {problem}.")
         if late:
-            raise TimedOutError(f"The run did not begin within {self._timeout:.0f} s (--timeout).")
+            raise TimedOutError(f"The run did not begin within {self._timeout:g} s (--timeout).")
 
     def _end(self) -> None:
         """Take the run out of the cluster and read what is left of it."""

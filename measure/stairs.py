@@ -17,7 +17,9 @@ from measure.samples import Samples, between, part
 from measure.summary import Stair, Stress
 
 DEFAULT_GATES = {DELIVERED_SHARE: 0.99, ERROR_RATE: 0.01}
-_GRACE = 1.0  # seconds after its end in which a stair's requests may still begin
+# Seconds after a stair's end in which its requests may still begin: as long as a run's, but of a short stair not so
+# long that a rate beyond what can be carried would seem delivered.
+_GRACE, _GRACE_SHARE = 1.0, 0.1
 _ANSWER = 11.0  # seconds until every request that began has its answer or its time-out
 
 
@@ -62,8 +64,9 @@ class Stairs:
         # Number n is due when the rate's integral reaches n.
         first, behind = (ceil(one - 1e-6) for one in arrivals_until(self._plan.segments, [begin, end]))
         asked = min(behind, arrivals(self._plan.segments)) - first
+        grace = min(_GRACE, _GRACE_SHARE * (end - begin))
         number = samples["number"]
-        began = samples[(number >= first) & (number < behind) & (samples["sent"] < (end + _GRACE) * 1000)]
+        began = samples[(number >= first) & (number < behind) & (samples["sent"] < (end + grace) * 1000)]
         gates = judge(self._gates, began, asked=asked)
         p50, p99 = percentiles(part(began, "total"), [500, 990])
         return Stair(

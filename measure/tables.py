@@ -79,6 +79,7 @@ def gates_table(gates: list[GateResult]) -> Table:
 def stairs_table(stress: Stress) -> Table:
     """Return the stairs that were climbed."""
     made = table("Stairs", "rate", "asked", "sent", "errors", "p50 ms", "p99 ms", "")
+    made.columns[-1].justify = "left"
     for one in stress.stairs:
         broke = ", ".join(words(gate) for gate in one.gates if not gate.passed)
         counts = (f"{one.asked:,}", f"{one.sent:,}", f"{one.errors:,}")

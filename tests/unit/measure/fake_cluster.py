@@ -1,0 +1,244 @@
+"""An API server with one ConfigMap, and behind its service proxy a load agent whose clock can run fast."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from cloudinit.load import LoadPlan, parse_load_plan, render_load_plan
+from tests.unit.measure.synthetic import Service, plan, requests, steady
+
+CONFIG_MAP = "/api/v1/namespaces/multi-tier/configmaps/multi-tier-load"
+WEB = "/api/v1/namespaces/multi-tier/services/multi-tier-web"
+PROXY = "/api/v1/namespaces/multi-tier/services/multi-tier-load:http/proxy"
+TRACE = "abcdef0123456789"
+
+
+@dataclass
+class Agent:
+    """The load agent: it does the run that the ConfigMap holds, on a clock of its own.
+
+    Attributes:
+        service: what the tiers do with a request.
+        speed: seconds of its clock in one of ours.
+        problem: why the chain doesn't answer, if it doesn't.
+        silent: whether it runs and writes no samples.
+        away: whether it doesn't answer.
+        deaf: whether it doesn't look at the ConfigMap.
+    """
+
+    service: Service = steady
+    speed: float = 100.0
+    problem: str = ""
+    silent: bool = False
+    away: bool = False
+    deaf: bool = False
+    log: bytearray = field(default_factory=bytearray)
+    run: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
+    coming: list[tuple[float, bytes]] = field(default_factory=list)
+    born: float = field(default_factory=time.time)
+
+    def now(self) -> float:
+        return self.born + (time.time() - self.born) * self.speed
+
+    def advance(self, text: str | None) -> None:
+        """Do what was to be done until now."""
+        if self.deaf:
+            return
+        self._write()
+        wanted = parse_load_plan(text) if text else None
+        if self.run and (wanted is None or wanted.run != self.run["id"]):
+            self._end("stopped")
+        if wanted and self.run is None and (self.last is None or self.last["id"] != wanted.run):
+            self._begin(wanted)
+
+    def _begin(self, wanted: LoadPlan) -> None:
+        state = "waiting" if self.problem else "running"
+        ended = [] if self.silent or self.problem else requests(wanted, self.service)
+        self.coming = [(at / 1000, line.encode()) for at, line in ended]
+        self.run = {
+            "id": wanted.run,
+            "plan": json.loads(render_load_plan(wanted)),
+            "state": state,
+            "problem": self.problem,
+            "started": None if self.problem else self.now(),
+            "asked": json.loads(render_load_plan(wanted))["arrivals"],
+            "trace": TRACE,
+            "first": len(self.log),
+            "next": None,
+        }
+
+    def _write(self) -> None:
+        if self.run is None or self.run["state"] != "running":
+            return
+        elapsed = self.now() - self.run["started"]
+        done = 0
+        for at, line in self.coming:
+            if at > elapsed:
+                break
+            self.log += line
+            done += 1
+        del self.coming[:done]
+        if not self.coming and not self.silent and elapsed > self.run["plan"]["seconds"]:
+            self._end("finished")
+
+    def _end(self, state: str) -> None:
+        assert self.run
+        self.last = {**self.run, "state": state, "next": len(self.log)}
+        self.run = None
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "time": self.now(),
+            "versions": {"k6": "1.8.1"},
+            "target": "http://multi-tier-web.multi-tier.svc.cluster.local",
+            "run": self.run or self._own(),
+            "last": self.last,
+            "samples": {"first": 0, "next": len(self.log)},
+        }
+
+    def _own(self) -> dict[str, Any]:
+        state = "waiting" if self.problem else "running"
+        return {
+            "id": "",
+            "plan": json.loads(render_load_plan(plan())),
+            "state": state,
+            "problem": self.problem,
+            "started": self.born,
+            "asked": None,
+            "trace": TRACE,
+            "first": len(self.log),
+            "next": None,
+        }
+
+
+@dataclass
+class FakeCluster:
+    """Everything that the program asks a cluster for."""
+
+    kubeconfig: Path
+    agent: Agent = field(default_factory=Agent)
+    data: dict[str, str] | None = field(default_factory=dict)
+    version: int = 1
+    put: float | None = None
+    has_web: bool = True
+    forbidden: bool = False
+    seen: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def run(self) -> LoadPlan | None:
+        text = (self.data or {}).get("run.json")
+        return parse_load_plan(text) if text else None
+
+    @property
+    def started_runs(self) -> int:
+        return sum(line.startswith("put ") for line in self.seen)
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, bytes]:
+        with self.lock:
+            self.agent.advance((self.data or {}).get("run.json"))
+            if self.forbidden:
+                return 403, _status("configmaps is forbidden")
+            if path == CONFIG_MAP:
+                return self._config_map(method, query, body)
+            if path == WEB and self.has_web:
+                return 200, b"{}"
+            if path == "/version":
+                return 200, b'{"gitVersion": "v1.35.1"}'
+            if path.startswith(PROXY):
+                return self._agent(path.removeprefix(PROXY), query)
+            return 404, _status(f"{path} not found")
+
+    def _config_map(self, method: str, query: dict[str, list[str]], body: Any) -> tuple[int, bytes]:
+        if self.data is None:
+            return 404, _status('configmaps "multi-tier-load" not found')
+        if method == "PATCH":
+            assert query["fieldManager"] == ["multi-tier-measure"]
+            if body["metadata"]["resourceVersion"] != str(self.version):
+                return 409, _status("the object has been modified")
+            # Server-side apply: what this manager no longer names, it no longer has.
+            self.data.pop("run.json", None)
+            self.data.update(body.get("data") or {})
+            self.seen.append(f"put {self.run.run}" if self.run else "removed")
+            self.version, self.put = self.version + 1, time.time()
+        managers = [{"manager": "pulumi", "time": "2026-01-01T00:00:00Z"}]
+        if self.put:
+            said = datetime.fromtimestamp(self.put, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            managers.append({"manager": "multi-tier-measure", "time": said})
+        metadata = {"name": "multi-tier-load", "resourceVersion": str(self.version), "managedFields": managers}
+        return 200, json.dumps({"metadata": metadata, "data": self.data}).encode()
+
+    def _agent(self, path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+        if self.agent.away:
+            return 503, _status('no endpoints available for service "multi-tier-load"')
+        if path == "/status":
+            return 200, json.dumps(self.agent.status()).encode()
+        begin = int(query["from"][0])
+        piece = bytes(self.agent.log[begin : begin + 2**18])
+        return 200, piece[: piece.rfind(b"\n") + 1]
+
+
+def _status(message: str) -> bytes:
+    return json.dumps({"kind": "Status", "message": message}).encode()
+
+
+@contextmanager
+def fake_cluster(directory: Path, stack_plan: LoadPlan | None = None) -> Iterator[FakeCluster]:
+    """Yield a cluster with a stack that serves, and a kubeconfig for it."""
+    cluster = FakeCluster(directory / "kubeconfig")
+    cluster.data = {"plan.json": render_load_plan(replace(stack_plan or plan(), run="")), "gates.json": "{}"}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def handle_any(self) -> None:
+            split = urlsplit(self.path)
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = json.loads(sent) if sent else None
+            status, answer = cluster.answer(self.command, split.path, parse_qs(split.query), body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_PATCH = handle_any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    cluster.kubeconfig.write_text(_kubeconfig(f"http://127.0.0.1:{server.server_address[1]}"))
+    try:
+        yield cluster
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _kubeconfig(server: str) -> str:
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": {"server": server}}],
+            "users": [{"name": "fake", "user": {"token": "token"}}],
+            "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+        }
+    )
