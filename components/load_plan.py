@@ -34,7 +34,10 @@ class LoadPlan(pulumi.ComponentResource):
     generator: pulumi.Output[LoadGuest]
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("multi-tier:components:LoadPlan", "load-plan", None, opts)
+        # What this was called before the generator could have a machine of its own: existing stacks keep their objects.
+        former = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="load", type_="multi-tier:components:Load")])
+        options = pulumi.ResourceOptions.merge(opts, former)
+        super().__init__("multi-tier:components:LoadPlan", "load-plan", None, options)
         self._names = settings.names
         self._child = pulumi.ResourceOptions(parent=self)
         kubernetes.core.v1.ConfigMap(
