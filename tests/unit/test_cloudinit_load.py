@@ -1,204 +1,184 @@
-"""The load generator's script by k6 itself, and the reader of its plan against a real HTTPS server."""
+"""The load generator's script by k6 itself, through the real tiers."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import ssl
+import statistics
 import threading
-from collections import defaultdict
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any, ClassVar
 
+import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-import cloudinit
-from cloudinit import LoadPlan, render_load_plan
+from cloudinit import LoadPlan, Profile, render_load_plan
+from cloudinit.load.agent.generator import OPTIONS
 from tests.unit.guest_examples import web_with_load
 from tests.unit.guest_root import GuestRoot
+from tests.unit.load_samples import Row, rows
 
-READER = Path(cloudinit.__file__).parent / "load" / "follow_plan.py"
-PLAN = LoadPlan(rps=50, concurrency=20, accounts=100_000, mix={"random": 60, "hot": 20, "missing": 20})
+TRACE = "00112233aabbccdd"
+PLAN = LoadPlan(
+    profile=Profile.CONSTANT,
+    rps=300,
+    peak=300,
+    seconds=2,
+    concurrency=20,
+    accounts=100_000,
+    mix={"random": 60, "hot": 15, "missing": 10, "slow": 1, "write": 14},
+    seed=7,
+    sampled=0.5,
+    run="unit",
+)
 
 
-# --- k6
+@dataclass(frozen=True)
+class Measured:
+    """What one process of k6 said."""
+
+    started: float
+    rows: list[Row]
+
+
+def k6_command(tiers: GuestRoot, plan: LoadPlan, *options: str, target: str = "http://127.0.0.1") -> list[str]:
+    """The command that does a plan as the agent does it."""
+    tiers.write_files(web_with_load())
+    tiers.write("/opt/test/plan.json", render_load_plan(plan))
+    environment = ["HOME=/root", "PLAN=/opt/test/plan.json", f"TARGET={target}", f"TRACE={TRACE}"]
+    return ["env", *environment, "k6", *OPTIONS, *options, "/usr/local/lib/virtwork/load/requests.js"]
+
+
+def measure(tiers: GuestRoot, plan: LoadPlan, *options: str, target: str = "http://127.0.0.1") -> Measured:
+    said = tiers.run(*k6_command(tiers, plan, *options, target=target))
+    (started,) = [line.partition(",")[2] for line in said.splitlines() if line.startswith("started,")]
+    return Measured(float(started), rows(said))
+
+
+def freeze_application(after: float, seconds: float) -> None:
+    """Let the application stand still for a while."""
+    mine = psutil.Process().children(recursive=True)
+    nsenter, application = (one for one in mine if "uvicorn" in " ".join(one.as_dict(["cmdline"])["cmdline"] or []))
+    time.sleep(after)
+    application.suspend()
+    time.sleep(seconds)
+    application.resume()
+    nsenter.resume()  # it stands still with its child
 
 
 @pytest.fixture(scope="module")
-def samples(tiers: GuestRoot) -> dict[str, list[dict[str, Any]]]:
-    """What k6 measured in 60 requests through the running tiers, by metric."""
-    tiers.write_files(web_with_load())
-    tiers.write("/opt/test/plan.json", render_load_plan(PLAN))
-    # The number of requests from the command line replaces the scenario; everything else is the script's.
-    environment = ["PLAN=/opt/test/plan.json", "TARGET=http://127.0.0.1", "HOME=/root"]
-    short = ["--iterations=60", "--vus=2", "--out=json=/opt/test/k6.json", "--address="]
-    quiet = ["--quiet", "--no-usage-report", "--summary-mode=disabled"]
-    tiers.run("env", *environment, "k6", "run", *short, *quiet, "/usr/local/lib/virtwork/requests.js")
-    found = defaultdict(list)
-    for line in tiers.read("/opt/test/k6.json").splitlines():
-        entry = json.loads(line)
-        if entry["type"] == "Point":
-            found[entry["metric"]].append(entry["data"])
-    return found
+def steady(tiers: GuestRoot) -> Measured:
+    """600 requests of every kind at 300 a second, with k6's own samples in a file."""
+    tiers.write("/var/log/nginx/access.json", "")
+    return measure(tiers, PLAN, "--out=json=/opt/test/k6.json")
 
 
-def test_the_load_generator_measures_every_tier_of_every_request(samples: dict[str, list[dict[str, Any]]]) -> None:
-    assert len(samples["answers"]) == 60
-    assert all(sample["value"] == 0 for sample in samples["unexpected_answers"])
-    for metric in ("client_time", "application_time", "database_time"):
-        assert len(samples[metric]) == 60, metric
-    for client, application, database in zip(
-        *(
-            sorted(sample["value"] for sample in samples[f"{tier}_time"])
-            for tier in ("client", "application", "database")
-        ),
-        strict=True,
-    ):
-        assert client >= application >= database > 0
+def test_every_request_of_the_plan_is_sent_once_and_answered_as_expected(steady: Measured) -> None:
+    assert [row.number for row in steady.rows] == list(range(600))
+    assert {(row.good, row.error) for row in steady.rows} == {(1, 0)}
+    assert {(row.kind, row.status) for row in steady.rows} == {
+        ("random", 200),
+        ("hot", 200),
+        ("missing", 404),
+        ("slow", 200),
+        ("write", 200),
+    }
+    for kind, count in Counter(row.kind for row in steady.rows).items():
+        assert count / 600 == pytest.approx(PLAN.mix[kind] / 100, abs=0.06), kind
+    assert time.time() - 60 < steady.started < time.time()
 
 
-def test_a_missing_account_is_expected_to_be_missing(samples: dict[str, list[dict[str, Any]]]) -> None:
-    by_name = {(sample["tags"]["name"], sample["tags"]["status"]) for sample in samples["http_reqs"]}
-    assert by_name == {("random", "200"), ("hot", "200"), ("missing", "404")}
-    assert all(sample["value"] == 0 for sample in samples["http_req_failed"])
+def test_each_tier_lies_within_the_one_before_it_for_every_request(steady: Measured) -> None:
+    for row in steady.rows:
+        assert row.app is not None
+        assert row.db is not None
+        assert row.client >= row.app >= row.db + (row.pool or 0) + (row.dbconnect or 0), row
+        assert row.db > 0
+        assert 0 <= row.connect <= row.client
 
 
-def test_no_request_has_a_tag_value_of_its_own(samples: dict[str, list[dict[str, Any]]]) -> None:
-    for sample in samples["http_req_duration"]:
-        assert set(sample["tags"]) <= {"name", "status", "scenario", "expected_response"}
+def test_a_connection_of_the_pool_is_opened_now_and_then_and_used_often(steady: Measured) -> None:
+    assert sum(row.connect > 0.1 for row in steady.rows) <= 60, "k6 keeps its connections"
+    assert all(row.pool is not None for row in steady.rows)
 
 
-def test_the_scenario_is_the_plans(tiers: GuestRoot, samples: dict[str, list[dict[str, Any]]]) -> None:
-    assert samples
-    environment = ["-e", "PLAN=/opt/test/plan.json", "-e", "TARGET=http://127.0.0.1"]
-    options = json.loads(tiers.run("k6", "inspect", *environment, "/usr/local/lib/virtwork/requests.js"))
-    stream = options["scenarios"]["stream"]
-    assert stream["executor"] == "constant-arrival-rate"
-    assert (stream["rate"], stream["timeUnit"]) == (50, "1s")
-    assert (stream["preAllocatedVUs"], stream["maxVUs"]) == (20, 20)
-    assert stream["duration"] == "2h46m40s", "half a million requests a run: k6 keeps each one's times in memory"
+def test_requests_begin_when_they_are_due_and_evenly(steady: Measured) -> None:
+    assert [row.due for row in steady.rows] == pytest.approx([number / 0.3 for number in range(600)], abs=0.001)
+    assert all(row.sent >= row.due - 1 for row in steady.rows)
+    each_10_ms = Counter(int(row.sent // 10) for row in steady.rows)
+    counts = [each_10_ms[slot] for slot in range(200)]
+    assert statistics.pvariance(counts) / statistics.mean(counts) <= 1.2
+    # A timer's lateness is no waiting: that is only where every connection was busy.
+    assert sum(row.wait == 0 for row in steady.rows) > 500
 
 
-# --- the plan's reader
+def test_the_log_of_the_web_tier_tells_the_same_requests(tiers: GuestRoot, steady: Measured) -> None:
+    logged = {}
+    for entry in map(json.loads, tiers.read("/var/log/nginx/access.json").splitlines()):
+        if entry["traceparent"].startswith(f"00-{TRACE}"):
+            logged[entry["traceparent"][19:35]] = entry
+    for row in steady.rows:
+        entry = logged[row.trace]
+        sampled = "01" if int(row.trace[:8], 16) / 2**32 < 0.5 else "00"
+        assert entry["traceparent"] == f"00-{TRACE}{row.trace}-{row.trace}-{sampled}"
+        assert (entry["method"], entry["status"]) == ("POST" if row.kind == "write" else "GET", row.status)
+        assert entry["uri"].startswith("/api/v1/branches/" if row.kind == "slow" else "/api/v1/accounts/")
+        assert (entry["application_ms"], entry["database_ms"]) == (row.app, row.db)
+        # nginx's clock ticks in milliseconds, and it begins to count when it has read the request.
+        assert entry["request_time"] * 1000 <= row.client + 2
 
 
-class ApiServer(BaseHTTPRequestHandler):
-    """Answers as the API server does for one ConfigMap."""
-
-    data: ClassVar[dict[str, str]] = {}
-    asked: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        allowed = self.headers["Authorization"] == "Bearer the-token"
-        self.send_response(200 if allowed else 401)
-        self.end_headers()
-        if allowed:
-            self.wfile.write(json.dumps({"kind": "ConfigMap", "data": self.data}).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def certificate(directory: Path) -> tuple[Path, Path]:
-    """A key and a certificate for localhost that is its own authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    text = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (directory / "key").write_bytes(text)
-    (directory / "ca").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    return directory / "key", directory / "ca"
-
-
-@pytest.fixture
-def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The guest's reader as a module, a server for it to ask, and a systemctl that only notes what it was told."""
-    key, authority = certificate(tmp_path)
-    (tmp_path / "token").write_text("the-token\n", encoding="ascii")
-    systemctl = tmp_path / "systemctl"
-    systemctl.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\n', encoding="ascii")
-    systemctl.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-
-    server = ThreadingHTTPServer(("localhost", 0), ApiServer)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-
-    path = "api/v1/namespaces/multi-tier/configmaps/multi-tier-load"
-    monkeypatch.setenv("PLAN_URL", f"https://localhost:{server.server_port}/{path}")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(ApiServer, "data", {"plan.json": render_load_plan(PLAN)})
-    specification = importlib.util.spec_from_file_location("plan_reader", READER)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    yield module
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_a_new_plan_is_written_and_restarts_the_generator_once(reader: ModuleType, tmp_path: Path) -> None:
-    assert reader.apply(reader.fetch())
-    assert not reader.apply(reader.fetch())
-    assert (tmp_path / "plan.json").read_text() == render_load_plan(PLAN)
-    assert (tmp_path / "told").read_text() == "restart --no-block virtwork-multi-tier-load.service\n"
-    assert ApiServer.asked[-1] == "/api/v1/namespaces/multi-tier/configmaps/multi-tier-load"
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [({}, "no readable plan.json"), ({"plan.json": "{broken"}, "no readable plan.json")],
-)
-def test_a_broken_plan_is_refused_and_the_last_one_stays(
-    reader: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: dict[str, str], words: str
+def test_k6s_own_metrics_tell_the_tiers_too_and_no_request_has_a_tag_value_of_its_own(
+    tiers: GuestRoot, steady: Measured
 ) -> None:
-    reader.apply(reader.fetch())
-    monkeypatch.setattr(ApiServer, "data", data)
-    with pytest.raises(reader.PlanError, match=words):
-        reader.fetch()
-    assert (tmp_path / "plan.json").read_text() == render_load_plan(PLAN)
+    entries = [json.loads(line) for line in tiers.read("/opt/test/k6.json").splitlines()]
+    points = [entry for entry in entries if entry["type"] == "Point"]
+    by_metric = {
+        metric: [point["data"] for point in points if point["metric"] == metric]
+        for metric in {point["metric"] for point in points}
+    }
+    for metric in ("total_time", "wait_time", "client_time", "application_time", "database_time"):
+        assert len(by_metric[metric]) == 600, metric
+    assert sum(point["value"] for point in by_metric["client_time"]) == pytest.approx(
+        sum(row.client for row in steady.rows), rel=0.001
+    )
+    assert all(point["value"] == 0 for point in by_metric["unexpected_answers"] + by_metric["http_req_failed"])
+    for point in by_metric["http_req_duration"]:
+        assert set(point["tags"]) <= {"name", "status", "scenario", "expected_response"}
 
 
-def test_a_refused_token_is_said_by_its_status(reader: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("another", encoding="ascii")
-    with pytest.raises(reader.PlanError, match="the API server answered 401"):
-        reader.fetch()
+def test_a_second_of_standstill_is_in_the_latency_of_every_request_that_was_due_in_it(tiers: GuestRoot) -> None:
+    plan = replace(PLAN, rps=200, peak=200, seconds=2, concurrency=10, mix={**PLAN.mix, "slow": 0})
+    thread = threading.Thread(target=freeze_application, args=(0.8, 1.0))
+    thread.start()
+    found = measure(tiers, plan).rows
+    thread.join()
+    assert len(found) == 400, "nothing is dropped"
+    assert max(row.total for row in found) > 950
+    # Due evenly through that second, 200 requests waited for what was left of it.
+    late = sorted(row.total for row in found if row.total > 50)
+    assert 150 <= len(late) <= 260
+    assert statistics.median(late) == pytest.approx(500, abs=150)
+    # What a closed loop would show: ten requests that took a second, and the rest fast.
+    assert sum(row.client > 500 for row in found) <= 10
+    assert sum(row.wait > 100 for row in found) > 100
 
 
-def test_a_server_of_another_authority_is_not_trusted(reader: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    _, other = certificate(tmp_path / "other")
-    (tmp_path / "ca").write_bytes(other.read_bytes())
-    with pytest.raises(reader.PlanError, match="certificate verify failed"):
-        reader.fetch()
+def test_without_an_answer_there_are_an_error_and_the_time_it_took(tiers: GuestRoot) -> None:
+    found = measure(tiers, replace(PLAN, rps=20, peak=20, seconds=1), target="http://127.0.0.1:9").rows
+    assert len(found) == 20
+    refused = 1212
+    assert {(row.status, row.error, row.good) for row in found} == {(0, refused, 0)}
+    assert all(row.client > 0 and row.app is None and row.db is None for row in found)
 
 
-def test_an_api_server_that_is_away_is_said_in_words(reader: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "PLAN_URL", "https://localhost:1/")
-    with pytest.raises(reader.PlanError, match="the API server is away"):
-        reader.fetch()
+def test_a_generator_that_is_stopped_invents_no_requests(tiers: GuestRoot, tmp_path: Path) -> None:
+    command = k6_command(tiers, replace(PLAN, rps=5, peak=5, seconds=60))
+    with tiers.running(*command, log=tmp_path / "k6"):
+        deadline = time.monotonic() + 10
+        while not rows((tmp_path / "k6").read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    found = rows((tmp_path / "k6").read_text())
+    assert found
+    assert all(row.status and row.sent >= row.due for row in found), "the requests that were to come are not sent"
