@@ -11,7 +11,7 @@ QUANTILES = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
 """In thousandths."""
 PARTS = ("total", "wait", "web", "application", "code", "pool", "connect", "database", "unattributed")
 SEEN = {"client": "client", "application": "application seen", "database": "database seen"}
-_TAIL = 990  # thousandths from which a request counts as one of the slowest
+_TAIL = 100  # one in so many requests is one of the slowest
 
 
 def nearest_rank(count: int, thousandths: int) -> int:
@@ -68,7 +68,7 @@ def shares(samples: Samples) -> list[Share]:
     total = part(samples, "total")
     if not len(total):
         return []
-    slow = total >= np.float64(percentiles(total, [_TAIL])[0])
+    slow = np.argsort(total)[-max(1, len(total) // _TAIL) :]
     found = []
     for name in LEAVES:
         times = np.nan_to_num(part(samples, name), nan=0.0)

@@ -20,7 +20,7 @@ DEFAULT_GATES = {DELIVERED_SHARE: 0.99, ERROR_RATE: 0.01}
 # Seconds after a stair's end in which its requests may still begin: as long as a run's, but of a short stair not so
 # long that a rate beyond what can be carried would seem delivered.
 _GRACE, _GRACE_SHARE = 1.0, 0.1
-_ANSWER = 11.0  # seconds until every request that began has its answer or its time-out
+_ANSWER = 12.0  # seconds after its end until every request that began has its answer or its time-out
 
 
 class Stairs:
@@ -48,25 +48,28 @@ class Stairs:
         """
         while self.broken is None and len(self.judged) < len(self._spans):
             begin, end, rate = self._spans[len(self.judged)]
-            stair = self._stair(samples, begin, end, rate)
-            if elapsed < end or not (ended or self._decided(stair, elapsed)):
+            first, behind = self._numbers(begin, end)
+            of_stair = samples[(samples["number"] >= first) & (samples["number"] < behind)]
+            stair = self._stair(of_stair, begin, end, rate, behind - first)
+            if elapsed < end or not (ended or self._decided(stair, late=len(of_stair) - stair.sent, elapsed=elapsed)):
                 return
             self.judged.append(stair)
 
-    def _decided(self, stair: Stair, elapsed: float) -> bool:
-        since = elapsed - stair.end
-        missing = stair.asked - stair.sent
-        # What is under way may be one request for each connection; more than those and the allowed ones never began.
-        hopeless = missing > self._plan.concurrency + stair.asked * (1 - self._gates.get(DELIVERED_SHARE, 0.99))
-        return missing <= 0 or since > _GRACE + _ANSWER or (since > 2 * _GRACE and hopeless)
-
-    def _stair(self, samples: Samples, begin: float, end: float, rate: float) -> Stair:
+    def _numbers(self, begin: float, end: float) -> tuple[int, int]:
+        """Return the first number that is due in a span, and the first behind it."""
         # Number n is due when the rate's integral reaches n.
         first, behind = (ceil(one - 1e-6) for one in arrivals_until(self._plan.segments, [begin, end]))
-        asked = min(behind, arrivals(self._plan.segments)) - first
+        return first, min(behind, arrivals(self._plan.segments))
+
+    def _decided(self, stair: Stair, *, late: int, elapsed: float) -> bool:
+        """Return whether more samples could not change what is known of a stair that is over."""
+        unknown = stair.asked - stair.sent - late
+        hopeless = late > stair.asked * (1 - self._gates.get(DELIVERED_SHARE, 0.0))
+        return unknown <= 0 or hopeless or elapsed - stair.end > _ANSWER
+
+    def _stair(self, samples: Samples, begin: float, end: float, rate: float, asked: int) -> Stair:
         grace = min(_GRACE, _GRACE_SHARE * (end - begin))
-        number = samples["number"]
-        began = samples[(number >= first) & (number < behind) & (samples["sent"] < (end + grace) * 1000)]
+        began = samples[samples["sent"] < (end + grace) * 1000]
         gates = judge(self._gates, began, asked=asked)
         p50, p99 = percentiles(part(began, "total"), [500, 990])
         return Stair(

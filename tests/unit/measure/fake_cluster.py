@@ -220,6 +220,7 @@ def fake_cluster(directory: Path, stack_plan: LoadPlan | None = None) -> Iterato
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that was ended
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     cluster.kubeconfig.write_text(_kubeconfig(f"http://127.0.0.1:{server.server_address[1]}"))

@@ -117,6 +117,7 @@ class TestARunThatFails:
         self, measure: Measure, cluster: FakeCluster, results: Path
     ) -> None:
         # 10 connections at 10 ms carry 1,000/s: the stair of 1,120/s is too much.
+        cluster.agent.speed = 15.0
         cluster.agent.service = lambda *_: Answer(web=2.0, code=7.0, pool=0.5, database=0.5)
         said = measure("--profile", "stress", "--rps", "400", "--peak", "2560", "--for", "10s")
         summary = summary_of(only_run(results))
