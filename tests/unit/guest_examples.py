@@ -10,11 +10,13 @@ from cloudinit import (
     DatabaseGuest,
     Family,
     LoadGuest,
+    LoadMachineGuest,
     LoadPlanSource,
     TracingTarget,
     WebGuest,
     render_application,
     render_database,
+    render_load,
     render_web,
 )
 
@@ -76,8 +78,10 @@ def application(
     )
 
 
-def load(token: str = TOKEN) -> LoadGuest:
+def load(token: str = TOKEN, *, metrics: bool = False, tracing: str | None = None) -> LoadGuest:
     return LoadGuest(
+        metrics=metrics,
+        tracing=_tracing("load", tracing),
         target=f"http://multi-tier-web.{DOMAIN}",
         plan=LoadPlanSource(
             namespace="multi-tier",
@@ -93,8 +97,18 @@ def web(family: Family = Family.DEBIAN, *, metrics: bool = False, tracing: str |
     return _web(family, None, metrics=metrics, tracing=tracing)
 
 
-def web_with_load(family: Family = Family.DEBIAN, token: str = TOKEN) -> str:
-    return _web(family, load(token))
+def web_with_load(
+    family: Family = Family.DEBIAN, token: str = TOKEN, *, metrics: bool = False, tracing: str | None = None
+) -> str:
+    with_load = load(token, metrics=metrics, tracing=tracing)
+    return _web(family, with_load, metrics=metrics, tracing=tracing)
+
+
+def load_machine(
+    family: Family = Family.DEBIAN, token: str = TOKEN, *, metrics: bool = False, tracing: str | None = None
+) -> str:
+    with_load = load(token, metrics=metrics, tracing=tracing)
+    return render_load(LoadMachineGuest(hostname="multi-tier-load-0", family=family, load=with_load))
 
 
 def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False, tracing: str | None = None) -> str:
@@ -121,6 +135,7 @@ EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "web": web,
     "web-traced": partial(web, tracing=COLLECTOR),
     "web-with-load": web_with_load,
+    "load": load_machine,
 }
 WITH_METRICS: dict[str, Callable[[Family], str]] = {
     "database": partial(database, metrics=True),
