@@ -1,0 +1,126 @@
+"""A real Prometheus scrapes the stack, and answers for every tier."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.config import PROJECT
+from tests.lab.prometheus import Prometheus, prometheus
+from tests.lab.stack import NAME, Stack, wait_until
+
+DASHBOARD = json.loads((PROJECT / "docs" / "grafana" / "multi-tier.json").read_text())
+EXPRESSIONS = [
+    pytest.param(target["expr"], id=f"{panel['title']}, {target['refId']}")
+    for panel in DASHBOARD["panels"]
+    for target in panel.get("targets", ())
+]
+VARIABLES = {"$namespace": NAME, "$stack": NAME, "$__rate_interval": "10s"}
+ASKED = 50
+SECONDS = 15  # of scrapes, for rates over ten
+TARGETS = {
+    (f"{NAME}-application-0", "application"): {9100, 9464},
+    (f"{NAME}-database-0", "database"): {9100, 9187},
+    (f"{NAME}-web-0", "load"): {8089},
+    (f"{NAME}-web-0", "web"): {9100, 9113},
+}
+MACHINES = {f"{NAME}-{tier}-0" for tier in ("application", "database", "web")}
+
+
+@pytest.fixture(scope="module")
+def server(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """Prometheus, which has scraped the stack under load for a while."""
+    with prometheus(stack, tmp_path_factory.mktemp("prometheus")) as server:
+
+        def loaded() -> bool:
+            return bool(server.query("multi_tier_load_requests_total"))
+
+        wait_until("Prometheus scrapes the load generator, and that sends requests", loaded)
+        time.sleep(SECONDS)
+        yield server
+
+
+def test_every_port_for_metrics_is_found_and_answers(server: Prometheus) -> None:
+    found: dict[tuple[str, str], set[int]] = {}
+    for target in server.targets():
+        assert target["health"] == "up", f"{target['scrapeUrl']}: {target['lastError']}"
+        labels = target["labels"]
+        assert (labels["stack"], labels["namespace"]) == (NAME, NAME)
+        port = int(labels["instance"].rpartition(":")[2])
+        found.setdefault((labels["machine"], labels["tier"]), set()).add(port)
+
+    assert found == TARGETS
+
+
+def test_no_collector_of_any_machine_fails(server: Prometheus) -> None:
+    assert not server.query("node_scrape_collector_success == 0")
+    assert server.value("pg_exporter_last_scrape_error") == 0
+
+
+def test_the_load_is_delivered_as_asked(server: Prometheus) -> None:
+    assert server.value("sum(multi_tier_load_asked_rate)") == ASKED
+    assert server.value("sum(rate(multi_tier_load_requests_total[10s]))") == pytest.approx(ASKED, rel=0.1)
+    assert server.value('sum(rate(multi_tier_load_requests_total{good="1"}[10s]))') == pytest.approx(ASKED, rel=0.1)
+
+
+def test_the_parts_of_the_loads_requests_add_up_to_their_total(server: Prometheus) -> None:
+    seconds = "sum(multi_tier_load_duration_seconds_sum{part%s'total'})"
+    assert server.value(seconds % "!=") == pytest.approx(server.value(seconds % "="), rel=0.02)
+
+
+def test_nginx_sees_the_rate_of_the_load(server: Prometheus) -> None:
+    # Beside the load: a scrape and a probe or two, each second.
+    assert ASKED * 0.9 < server.value("sum(rate(nginx_http_requests_total[10s]))") < ASKED * 1.1 + 5
+    assert server.value("nginx_up") == 1
+
+
+def test_the_application_times_its_requests(server: Prometheus) -> None:
+    histogram = 'sum by (le) (rate(multi_tier_request_duration_seconds_bucket{route=~"/api/.*"}[10s]))'
+    assert 0 < server.value(f"histogram_quantile(0.99, {histogram})") < 1
+    count = 'sum(rate(multi_tier_request_duration_seconds_count{route=~"/api/.*"}[10s]))'
+    assert server.value(count) == pytest.approx(ASKED, rel=0.1)
+    parts = "sum by (part) (multi_tier_database_duration_seconds_count)"
+    assert {sample.labels["part"] for sample in server.query(parts)} == {"pool", "connect", "query"}
+
+
+def test_the_database_commits_what_the_load_asks_for(server: Prometheus) -> None:
+    commits = 'sum(rate(pg_stat_database_xact_commit{datname="appdb"}[10s]))'
+    assert server.value(commits) > ASKED / 2
+    assert server.value("pg_up") == 1
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'sum by (machine) (rate(node_cpu_seconds_total{mode!="idle"}[10s]))',
+        "sum by (machine) (node_memory_MemAvailable_bytes)",
+        'sum by (machine) (rate(node_network_receive_bytes_total{device!="lo"}[10s]))',
+    ],
+    ids=["processors", "memory", "network"],
+)
+def test_every_machine_tells_of_itself(server: Prometheus, expression: str) -> None:
+    samples = server.query(expression)
+    assert {sample.labels["machine"] for sample in samples} == MACHINES
+    assert all(sample.value > 0 for sample in samples)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_every_panel_of_the_dashboard_shows_something(server: Prometheus, expression: str) -> None:
+    for variable, value in VARIABLES.items():
+        expression = expression.replace(variable, value)
+    # Some parts have no number now: no connection was opened in these seconds, so there is no p99 of opening one.
+    assert any(not math.isnan(sample.value) for sample in server.query(expression)), f"no answer to {expression}"
+
+
+def test_the_dashboard_finds_the_stack_by_its_variables(server: Prometheus) -> None:
+    variables: dict[str, Any] = {one["name"]: one for one in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["query"] == "prometheus"
+    for name in ("namespace", "stack"):
+        selector = variables[name]["definition"].removeprefix("label_values(").rpartition(",")[0]
+        samples = server.query(selector.replace("$namespace", NAME))
+        assert {sample.labels[name] for sample in samples} == {NAME}
