@@ -25,7 +25,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 
 @app.command()
 def bench(
-    rounds: Annotated[int, typer.Option(min=1, help="How often each side of a comparison is measured.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side of a comparison is measured.")] = 15,
     results: Annotated[Path, typer.Option(help="Directory for bench.json and bench.svg.")] = Path("results/bench"),
 ) -> None:
     """Measure delivery, the frozen second and the costs; write JSON, print and plot it."""
@@ -62,12 +62,15 @@ def _show(found: dict[str, Any]) -> None:
         one = found["frozen_second"][name]
         frozen.add_row(name, str(one["count"]), *(f"{one[key]:.1f}" for key in ("p50", "p99", "p999", "max")))
     console.print(frozen)
-    cost = Table("cost of", "with", "without", "median cost", "ratio of rounds", "limit")
+    cost = Table("cost of", "throughput", "rounds", "limit", "processor time a request", "rounds")
     for name, one in found["costs"].items():
-        spread = f"{one['ratio']['least']:.3f} to {one['ratio']['most']:.3f}"
-        throughput = (f"{one['with']['median']:,.0f}/s", f"{one['without']['median']:,.0f}/s")
-        cost.add_row(name, *throughput, f"{one['cost']:.1%}", spread, f"{one['limit']:.0%}")
+        row = [f"{-one['cost']:+.1%}", _spread(one["throughput"]["ratio"]), f"-{one['limit']:.0%}"]
+        cost.add_row(name, *row, f"{one['cpu']['ratio']['median'] - 1:+.1%}", _spread(one["cpu"]["ratio"]))
     console.print(cost)
+
+
+def _spread(ratio: dict[str, Any]) -> str:
+    return f"x {ratio['least']:.2f} to {ratio['most']:.2f}"
 
 
 def main() -> None:

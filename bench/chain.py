@@ -10,10 +10,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
+from bench.guests import cpu_seconds
 from bench.stacks import Running
 from lab.config import LabError
 
@@ -22,17 +25,31 @@ _PLACE = "opt/bench"  # below a guest's root
 _UNMEASURED = Path(__file__).with_name("unmeasured.py")
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A second web server and application that run.
+
+    Attributes:
+        url: base URL of the web server.
+        groups: the process groups that they are.
+    """
+
+    url: str
+    groups: tuple[int, ...]
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that both have used, in seconds."""
+        return sum(cpu_seconds(pid) for pid in psutil.pids() if _group(pid) in self.groups)
+
+
 @contextmanager
-def chain(stack: Running, port: int, *, attribution: bool) -> Iterator[str]:
+def chain(stack: Running, port: int, *, attribution: bool) -> Iterator[Chain]:
     """Run nginx and the application once more, on ports `port` and `port + 1`, and end them.
 
     Args:
         stack: in whose first web and application guest.
         port: of nginx.
         attribution: with the clocks, header and access log that the stack's own have; or without all of it.
-
-    Yields:
-        The base URL of the second nginx.
 
     Raises:
         LabError: it doesn't serve.
@@ -42,11 +59,11 @@ def chain(stack: Running, port: int, *, attribution: bool) -> Iterator[str]:
     (application,) = (name for name in names if name.endswith("-application-0"))
     url = f"http://{stack.guests.address(web)}:{port}"
     with (
-        _running(stack, application, _application(stack, application, port + 1, attribution)),
-        _running(stack, web, _nginx(stack, web, port, stack.guests.address(application), attribution)),
+        _running(stack, application, _application(stack, application, port + 1, attribution)) as behind,
+        _running(stack, web, _nginx(stack, web, port, stack.guests.address(application), attribution)) as before,
     ):
         _await(url)
-        yield url
+        yield Chain(url, (before, behind))
 
 
 def _application(stack: Running, name: str, port: int, attribution: bool) -> str:
@@ -79,14 +96,14 @@ def _nginx(stack: Running, name: str, port: int, application: str, attribution: 
 
 
 @contextmanager
-def _running(stack: Running, name: str, script: str) -> Iterator[None]:
-    """Run a shell script inside a guest for as long as the context lasts."""
+def _running(stack: Running, name: str, script: str) -> Iterator[int]:
+    """Run a shell script inside a guest for as long as the context lasts, and yield its process group."""
     enter = ["nsenter", "--target", str(stack.guests.leader(name)), "--mount", "--net", "--pid", "--uts"]
     process = subprocess.Popen(
         [*enter, "sh", "-c", script], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
-        yield
+        yield process.pid
     except LabError as error:
         if process.poll() is not None and process.stderr:
             raise LabError(f"{error} {shlex.quote(script)} said: {process.stderr.read().decode()[-500:]}") from None
@@ -95,6 +112,13 @@ def _running(stack: Running, name: str, script: str) -> Iterator[None]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(10)
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _await(url: str) -> None:

@@ -33,7 +33,7 @@ class Guests:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that all processes of all guests have used, in seconds."""
-        return sum(_cpu_seconds(pid) for name in self._instances for pid in self._pids(name))
+        return sum(cpu_seconds(pid) for name in self._instances for pid in self._pids(name))
 
     def process(self, name: str, *words: str) -> int:
         """Return the id, on this machine, of the guest's one process whose command line has all the words.
@@ -92,7 +92,8 @@ def _innermost_id(pid: int) -> str:
     return line.split()[-1]
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, in seconds; nothing for one that is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

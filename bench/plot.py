@@ -18,7 +18,7 @@ def save(bench: dict[str, Any], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     costs = bench["costs"]
     for place, cost in enumerate(costs.values()):
-        ratio = cost["ratio"]
+        ratio = cost["throughput"]["ratio"]
         left.plot(ratio["values"], [place] * len(ratio["values"]), "o", color="0.6", markersize=4)
         left.plot(ratio["median"], place, "o", color="#0072b2", markersize=8)
         left.plot([1 - cost["limit"]] * 2, [place - 0.3, place + 0.3], color="#d55e00")

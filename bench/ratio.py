@@ -6,7 +6,9 @@ import random
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +27,18 @@ class Series:
         return {**asdict(self), "median": self.median, "least": min(self.values), "most": max(self.values)}
 
 
-def interleaved(
-    measure: Mapping[str, Callable[[], float]], rounds: int, report: Callable[[str, int, float], None]
-) -> dict[str, Series]:
+def interleaved(measure: Mapping[str, Callable[[], Value]], rounds: int) -> dict[str, list[Value]]:
     """Take each measurement once a round, in an order that changes, so that what the machine does besides hits all.
 
     Args:
         measure: what to measure, by name.
         rounds: how often.
-        report: called with name, round and value after each measurement.
     """
-    values: dict[str, list[float]] = {name: [] for name in measure}
-    for number in range(rounds):
+    values: dict[str, list[Value]] = {name: [] for name in measure}
+    for _ in range(rounds):
         for name in random.sample(list(measure), len(measure)):
             values[name].append(measure[name]())
-            report(name, number, values[name][-1])
-    return {name: Series(tuple(each)) for name, each in values.items()}
+    return values
 
 
 def ratios(variant: Series, base: Series) -> Series:

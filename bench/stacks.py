@@ -75,7 +75,7 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
             ]
         finally:
             for variant in variants:
-                deployment.pulumi(lab, "destroy", *_options(variant, files[variant.name]))
+                deployment.pulumi(lab, "destroy", "--remove", *_options(variant, files[variant.name]))
 
 
 def _options(variant: Variant, file: Path) -> tuple[str, ...]:
