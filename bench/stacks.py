@@ -76,6 +76,12 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
         finally:
             for variant in variants:
                 deployment.pulumi(lab, "destroy", "--remove", *_options(variant, files[variant.name]))
+                _beside_the_others(variant).unlink(missing_ok=True)
+
+
+def _beside_the_others(variant: Variant) -> Path:
+    """Return the file that the engine writes when it makes the stack, whatever --config-file says later."""
+    return PROJECT / "stacks" / f"Pulumi.{variant.stack}.yaml"
 
 
 def _options(variant: Variant, file: Path) -> tuple[str, ...]:
