@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab.config import Lab
 from lab.image import GOLDEN as GOLDEN_IMAGE
@@ -14,6 +15,11 @@ from tests.unit.guest_root import GuestRoot, guest_root
 from tests.unit.running_tiers import running_tiers
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
