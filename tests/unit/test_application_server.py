@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,13 +161,22 @@ def test_while_the_database_is_away_the_answer_is_a_quick_503_and_then_all_is_we
 
 
 def test_a_database_that_hangs_costs_a_bounded_time_and_then_all_is_well_again(tiers: GuestRoot) -> None:
+    assert tiers.get(f"{WEB}/api/v1/accounts/1").status == 200  # leaves a connection that the change then takes
     server = "$(ps -o pid= -u postgres 2>/dev/null || grep -l ^postgres /proc/[0-9]*/comm | cut -d/ -f3)"
     tiers.run("sh", "-c", f"kill -STOP {server}")
     try:
         started = time.monotonic()
-        answer = tiers.get(f"{WEB}/api/v1/accounts/1")
+        with ThreadPoolExecutor() as threads:
+            json_body = ("--header", "Content-Type: application/json", "--data", '{"delta": 0}')
+            changed = threads.submit(tiers.get, f"{WEB}/api/v1/accounts/1", *json_body)
+            time.sleep(0.1)
+            answer = tiers.get(f"{WEB}/api/v1/accounts/1")
         assert (answer.status, answer.json) == (503, {"error": "database away"})
         assert time.monotonic() - started < 4
+        lost = changed.result()
+        assert (lost.status, lost.json) == (503, {"error": "database away: whether the change was made is not known"})
+        assert "retry-after" not in lost.headers
+        assert milliseconds(lost)["db"] > 1900
     finally:
         tiers.run("sh", "-c", f"kill -CONT {server}")
     assert tiers.get_until(f"{WEB}/api/v1/accounts/1", 200, seconds=5).status == 200

@@ -37,13 +37,10 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
     """Run both tiers and the follower of the access log; see that none of them logged a traceback."""
     with ExitStack() as running:
         receiver = running.enter_context(receiving(guest.network_namespace))
-        files = _files(application(password=PASSWORD, database_host="127.0.0.1", tracing=receiver.url))
-        _install(guest, files)
-        start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace("--port 8080", "--port 8180")
-        run_application(running, guest, files["/etc/virtwork/application.env"], start, logs / "application")
+        files = guest_files(application(password=PASSWORD, database_host="127.0.0.1", tracing=receiver.url))
+        run_application(running, guest, files, 8180, logs / "application")
 
-        files = _files(web(tracing=receiver.url))
-        _install(guest, files)
+        files = guest_files(web(tracing=receiver.url), install=guest)
         nginx = files["/etc/virtwork/nginx.conf"]
         for old, new in {
             ":80 ": ":180 ",
@@ -80,21 +77,31 @@ def _await_follower(guest: GuestRoot, receiver: Receiver) -> None:
         time.sleep(0.05)
 
 
-def run_application(running: ExitStack, guest: GuestRoot, settings: str, start: str, log: Path) -> None:
-    """Run an application as its unit does, with other settings."""
-    environment = [*_settings(settings), "CREDENTIALS_DIRECTORY=/etc/virtwork", "PYTHONDONTWRITEBYTECODE=1"]
+def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, str], port: int, log: Path) -> None:
+    """Run an application by the files of its user data, on another port."""
+    _install(guest, files)
+    start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace("--port 8080", f"--port {port}")
+    environment = [*_settings(files["/etc/virtwork/application.env"]), "CREDENTIALS_DIRECTORY=/etc/virtwork"]
     running.enter_context(guest.running("env", *environment, *shlex.split(start), log=log))
 
 
-def _files(user_data: str) -> dict[str, str]:
-    return {file["path"]: file["content"] for file in yaml.safe_load(user_data)["write_files"]}
+def guest_files(user_data: str, install: GuestRoot | None = None) -> dict[str, str]:
+    """Return what the user data writes, by path; its Python modules are put in place in a guest, where one is given."""
+    files = {file["path"]: file["content"] for file in yaml.safe_load(user_data)["write_files"]}
+    if install:
+        _install(install, files)
+    return files
 
 
 def _install(guest: GuestRoot, files: Mapping[str, str]) -> None:
     """Put the Python modules in place, those of the other tiers and more; but nothing waits as long as in a guest."""
     for path, content in files.items():
         if path.startswith("/usr/local/lib/"):
-            guest.write(path, re.sub(r"^(BATCH|POLL)_SECONDS = .*", r"\1_SECONDS = 0.02", content, flags=re.M))
+            guest.write(path, re.sub(r"^(BATCH|POLL|ROTATION)_SECONDS = .*", _sooner, content, flags=re.M))
+
+
+def _sooner(setting: re.Match[str]) -> str:
+    return f"{setting[1]}_SECONDS = {0.25 if setting[1] == 'ROTATION' else 0.02}"
 
 
 def _command(unit: str) -> str:
