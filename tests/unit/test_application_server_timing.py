@@ -68,7 +68,7 @@ def test_a_query_that_waits_for_a_lock_is_the_databases_time(tiers: GuestRoot, t
 def test_a_request_that_finds_every_connection_busy_waits_for_the_pool_and_not_for_the_database(
     tiers: GuestRoot, tmp_path: Path
 ) -> None:
-    with ThreadPoolExecutor() as threads, locked_account(tiers, 501, tmp_path / "lock"):
+    with ThreadPoolExecutor(POOL_SIZE + 1) as threads, locked_account(tiers, 501, tmp_path / "lock"):
         busy = [threads.submit(change, tiers, 501) for _ in range(POOL_SIZE)]
         until_waiting(tiers, POOL_SIZE)
         waiting = threads.submit(tiers.get, f"{APPLICATION}/api/v1/accounts/1")
