@@ -110,8 +110,9 @@ def _measured(name: str, samples: Samples, asked: int) -> float | None:
 def words(result: GateResult) -> str:
     """Say in words how a gate went, such as `total.p99 is 61.2 ms, at most 50 ms is allowed`."""
     share = result.gate in SHARES
-    allowed = "at least" if result.gate == DELIVERED_SHARE else "at most"
-    return f"{result.gate} is {_value(result.measured, share)}, {allowed} {_value(result.limit, share)} is allowed"
+    limit = _value(result.limit, share)
+    allowed = f"at least {limit} is wanted" if result.gate == DELIVERED_SHARE else f"at most {limit} is allowed"
+    return f"{result.gate} is {_value(result.measured, share)}, {allowed}"
 
 
 def _value(value: float | None, share: bool) -> str:

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cloudinit.load import LoadPlan, rate_at
+from cloudinit.load import LoadPlan, arrivals, rate_at
 from measure.figures import milliseconds, rate, share
 from measure.percentiles import percentiles
 from measure.plan import arrivals_until
@@ -92,22 +92,32 @@ def line(progress: Progress) -> str:
     asked, delivered = rates(progress, samples)
     times = "  ".join(f"{name} {_three(samples, name)}" for name in ("total", *TIERS[1:]))
     errors = int(np.count_nonzero(progress.samples["good"] == 0))
+    of = f"/{progress.plan.seconds}" if progress.plan.run else ""
     return (
-        f"{progress.elapsed:4.0f}/{progress.plan.seconds} s  asked {rate(asked)} delivered {rate(delivered)}  "
+        f"{progress.elapsed:4.0f}{of} s  asked {rate(asked)} delivered {rate(delivered)}  "
         f"p50/p95/p99 ms: {times}  errors {errors:,}"
     )
 
 
 def rates(progress: Progress, samples: Samples) -> tuple[float, float]:
-    """Return the rates asked and delivered at the moment, per second."""
-    plan = progress.plan
-    asked = rate_at(plan.segments, min(_in_plan(progress), plan.seconds - 1e-6))
-    span = min(_RECENT, float(np.ptp(samples["sent"])) / 1000) if len(samples) > 1 else 0.0
-    return asked, (len(samples) - 1) / span if span else 0.0
+    """Return the rates asked and delivered in the time of some samples, per second."""
+    sent = samples["sent"] / 1000
+    begin, end = (float(sent.min()), float(sent.max())) if len(sent) else (0.0, 0.0)
+    if begin == end:
+        return rate_at(progress.plan.segments, _in_plan(progress)), 0.0
+    asked = _arrivals(progress.plan, end) - _arrivals(progress.plan, begin)
+    return asked / (end - begin), (len(samples) - 1) / (end - begin)
+
+
+def _arrivals(plan: LoadPlan, second: float) -> float:
+    """Return how many requests are due until a time; the stack's own plan begins anew whenever it ends."""
+    if plan.run:
+        return float(arrivals_until(plan.segments, second))
+    rounds, rest = divmod(second, plan.seconds)
+    return rounds * arrivals(plan.segments) + float(arrivals_until(plan.segments, rest))
 
 
 def _in_plan(progress: Progress) -> float:
-    """Return seconds since the plan's begin; the stack's own begins anew whenever it ends."""
     return progress.elapsed if progress.plan.run else progress.elapsed % progress.plan.seconds
 
 

@@ -80,8 +80,8 @@ def percentile_plot(samples: Samples) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(4.0)
         lines = [(name, COLOURS[name], "-", name) for name in TIERS if name != "wait"]
-        lines += [("client", _CLIENT, "--", "total, from when it was sent (closed loop)")]
-        lines += [("total", COLOURS["total"], "-", "total, from when it was due")]
+        lines += [("client", _CLIENT, "--", "total from sent (closed loop)")]
+        lines += [("total", COLOURS["total"], "-", "total from due")]
         for name, colour, dash, label in lines:
             times = np.sort(part(samples, name))
             times = times[~np.isnan(times)]

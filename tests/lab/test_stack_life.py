@@ -7,14 +7,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 
-from lab import api
+import pytest
+
+from lab import api, network
+from lab.image import GOLDEN
 from lab.node.services import INSTANCES, VIRTUAL_MACHINES
 from lab.node.volumes import CLAIMS, DATA_VOLUMES, VOLUMES
 from tests.lab.stack import NAME, Stack, wait_until
+from tests.unit.otlp_receiver import Receiver, Span, receiving
 
+INTERNAL = 1  # a span's kind, as OTLP numbers it
+NGINX_TICK = 1_000_000  # nanoseconds
+COLLECTOR_PORT = 4318
 MARK = 987_654
 MARKED_ACCOUNT = 77
+
+
+@pytest.fixture(scope="module")
+def collector(stack: Stack) -> Iterator[Receiver]:
+    """An OpenTelemetry collector that the guests reach."""
+    lab = stack.lab
+    with receiving(network.namespace_path(lab), COLLECTOR_PORT, str(lab.address)) as receiver:
+        yield receiver
 
 
 def test_all_machines_are_ready_when_up_returns(stack: Stack) -> None:
@@ -58,9 +74,14 @@ def test_the_database_password_is_in_no_plain_place(stack: Stack) -> None:
         assert password not in (guest / "console.log").read_text(errors="replace")
 
 
-def test_two_web_and_two_application_machines_share_the_load(stack: Stack) -> None:
+def test_more_machines_and_a_generator_of_its_own_share_the_load(stack: Stack, collector: Receiver) -> None:
     stack.configure("multi-tier:application.replicas", 2)
     stack.configure("multi-tier:web.replicas", 2)
+    stack.configure("multi-tier:load.dedicated", "true")
+    stack.configure("multi-tier:load.image.containerDisk", GOLDEN)
+    stack.configure("multi-tier:load.memory", "384Mi")
+    stack.configure("multi-tier:tracing.endpoint", collector.url)
+    stack.configure("multi-tier:tracing.sampling", 0.5)
     stack.up()
     served: Counter[tuple[str, str]] = Counter()
 
@@ -73,6 +94,36 @@ def test_two_web_and_two_application_machines_share_the_load(stack: Stack) -> No
         return len({web for web, _ in served}) == 2 and len({application for _, application in served}) == 2
 
     wait_until("both web and both application machines serve", all_serve)
+    generator = stack.load_cluster().status()
+    assert generator.run is not None
+    assert generator.run.state == "running"
+
+
+def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Receiver) -> None:
+    services = [f"{NAME}-load", f"{NAME}-web", f"{NAME}-application"]
+
+    def traces() -> list[list[Span]]:
+        found: dict[str, list[Span]] = {}
+        for span in list(collector.spans):
+            found.setdefault(span.trace_id, []).append(span)
+        return [spans for spans in found.values() if {span.service for span in spans} == set(services)]
+
+    wait_until("traces of the generator's requests come", lambda: len(traces()) >= 50)
+    assert not collector.problems
+    for spans in traces():
+        client, web, application = (
+            next(span for span in spans if span.service == service and span.kind != INTERNAL) for service in services
+        )
+        (query,) = (span for span in spans if span.attributes.get("db.operation.name"))
+        assert client.parent_id == ""
+        assert [web.parent_id, application.parent_id, query.parent_id] == [
+            client.span_id,
+            web.span_id,
+            application.span_id,
+        ]
+        assert web.holds(application)
+        assert application.holds(query)
+        assert client.start - NGINX_TICK <= web.start <= web.end <= client.end + NGINX_TICK
 
 
 def test_a_replaced_database_machine_keeps_its_data(stack: Stack) -> None:

@@ -139,9 +139,9 @@ def _attributes(pairs: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def receiving(namespace: Path | None = None, port: int = 0) -> Iterator[Receiver]:
-    """Run a receiver on loopback; in another network namespace, where one is given."""
-    with listening(namespace, port) as listener:
+def receiving(namespace: Path | None = None, port: int = 0, address: str = "127.0.0.1") -> Iterator[Receiver]:
+    """Run a receiver, on loopback unless told otherwise; in another network namespace, where one is given."""
+    with listening(namespace, port, address) as listener:
         receiver = Receiver("http://{}:{}".format(*listener.getsockname()))
 
         class Handler(BaseHTTPRequestHandler):
@@ -175,8 +175,8 @@ def receiving(namespace: Path | None = None, port: int = 0) -> Iterator[Receiver
             thread.join()
 
 
-def listening(namespace: Path | None = None, port: int = 0) -> socket.socket:
-    """Return a socket that listens on loopback, made in another network namespace where one is given."""
+def listening(namespace: Path | None = None, port: int = 0, address: str = "127.0.0.1") -> socket.socket:
+    """Return a socket that listens, made in another network namespace where one is given."""
     made: list[socket.socket] = []
 
     def make() -> None:
@@ -187,7 +187,7 @@ def listening(namespace: Path | None = None, port: int = 0) -> socket.socket:
                 ctypes.get_errno()
             )
             os.close(descriptor)
-        made.append(socket.create_server(("127.0.0.1", port)))
+        made.append(socket.create_server((address, port)))
 
     thread = threading.Thread(target=make)
     thread.start()
