@@ -359,3 +359,10 @@ def test_an_api_server_that_is_away_leaves_the_last_plan(scene: Scene) -> None:
     scene.plans.out_of_date("the API server is away")
     assert scene.step()["state"] == "running"
     assert scene.plans.problem == "the API server is away; the last plan stays"
+
+
+def test_a_k6_that_is_killed_is_said_to_be(scene: Scene) -> None:
+    scene.give()
+    scene.begin()
+    scene.k6.code = -9
+    assert scene.step()["problem"] == "k6 was ended by signal 9: it said nothing"

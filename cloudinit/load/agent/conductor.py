@@ -125,7 +125,8 @@ class Conductor:
             self._end(State.FINISHED)
         else:
             self._process = None
-            self._fail(run, f"k6 ended with {code}: {process.words or 'it said nothing'}")
+            end = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+            self._fail(run, f"k6 {end}: {process.words or 'it said nothing'}")
 
     def _fail(self, run: Run, problem: str) -> None:
         """A run with an id is over; the stack's plan is tried again after a pause."""
