@@ -1,6 +1,15 @@
-"""Numbers as people read them."""
+"""Numbers and parts as people see them."""
 
 from __future__ import annotations
+
+# Okabe and Ito's colours, told apart by everybody.
+PART_COLOURS = {
+    "wait": "#999999",
+    "web": "#56B4E9",
+    "application": "#E69F00",
+    "database": "#009E73",
+    "total": "#D55E00",
+}
 
 
 def milliseconds(value: float | None) -> str:

@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
+from measure.figures import PART_COLOURS
 from measure.samples import TIERS, Samples, part
 from measure.timeline import Timeline
 
-# Okabe and Ito's colours, told apart by everybody.
-COLOURS = {"wait": "#999999", "web": "#56B4E9", "application": "#E69F00", "database": "#009E73", "total": "#D55E00"}
 _CLIENT, _ASKED = "#CC79A7", "#0072B2"
 _INK = "#010203"  # stands for the page's text colour
 _STYLE: dict[Any, object] = {
@@ -47,7 +46,7 @@ def rate_plot(timeline: Timeline) -> str:
         axes.step(seconds, timeline["asked"], where="post", color=_ASKED, linewidth=3, alpha=0.5, label="asked")
         axes.step(seconds, timeline["sent"], where="post", color=_INK, linewidth=1.2, label="sent")
         if timeline["errors"].any():
-            axes.fill_between(seconds, timeline["errors"], step="post", color=COLOURS["total"], label="errors")
+            axes.fill_between(seconds, timeline["errors"], step="post", color=PART_COLOURS["total"], label="errors")
         axes.set(xlabel="time since the begin (s)", ylabel="requests per second", ylim=(0, None))
         return _svg(figure, axes, "rate")
 
@@ -58,7 +57,9 @@ def latency_plot(timeline: Timeline) -> str:
         figure, axes = _figure(3.4)
         seconds = timeline["second"]
         stack = [np.nan_to_num(timeline[f"{name}_p50"]) for name in TIERS]
-        axes.stackplot(seconds, stack, colors=[COLOURS[name] for name in TIERS], labels=[f"{n} p50" for n in TIERS])
+        axes.stackplot(
+            seconds, stack, colors=[PART_COLOURS[name] for name in TIERS], labels=[f"{n} p50" for n in TIERS]
+        )
         axes.plot(seconds, timeline["total_p50"], color=_INK, linewidth=1.2, label="total p50")
         axes.set(xlabel="due at (s since the begin)", ylabel="median time (ms)", ylim=(0, None))
         return _svg(figure, axes, "latency")
@@ -70,7 +71,7 @@ def tail_plot(timeline: Timeline) -> str:
         figure, axes = _figure(3.4)
         for name in (*TIERS, "total"):
             times = np.where(timeline[f"{name}_p99"] >= _LOWEST, timeline[f"{name}_p99"], np.nan)
-            axes.plot(timeline["second"], times, color=COLOURS[name], linewidth=1.4, label=f"{name} p99")
+            axes.plot(timeline["second"], times, color=PART_COLOURS[name], linewidth=1.4, label=f"{name} p99")
         axes.set(xlabel="due at (s since the begin)", ylabel="p99 (ms)", yscale="log")
         return _svg(figure, axes, "tail")
 
@@ -79,9 +80,9 @@ def percentile_plot(samples: Samples) -> str:
     """Return the time of each percentile: in total, without the wait, and of each tier."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(4.0)
-        lines = [(name, COLOURS[name], "-", name) for name in TIERS if name != "wait"]
+        lines = [(name, PART_COLOURS[name], "-", name) for name in TIERS if name != "wait"]
         lines += [("client", _CLIENT, "--", "total from sent (closed loop)")]
-        lines += [("total", COLOURS["total"], "-", "total from due")]
+        lines += [("total", PART_COLOURS["total"], "-", "total from due")]
         for name, colour, dash, label in lines:
             times = np.sort(part(samples, name))
             times = times[~np.isnan(times)]

@@ -8,8 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from measure import plots
-from measure.figures import milliseconds, share
+from measure.figures import PART_COLOURS, milliseconds, share
 from measure.gates import SHARES, words
 from measure.live import describe
 from measure.results import REPORT
@@ -46,7 +45,7 @@ def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
         of_total=of_total,
         application_share=sum(of_total[name].share for name in INSIDE if name in of_total),
         application_tail=sum(of_total[name].tail_share for name in INSIDE if name in of_total),
-        tier_colours=plots.COLOURS,
+        tier_colours=PART_COLOURS,
         drawings=drawings(samples, timeline),
         document=json.dumps(summary.model_dump(mode="json", include={"config", "plan"}), indent=2),
     )
@@ -62,6 +61,9 @@ def drawings(samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
     """Return the plots with their titles; none of a run without a request."""
     if not len(samples):
         return []
+    # Only here: matplotlib takes longer to import than all the rest, and most commands draw nothing.
+    from measure import plots
+
     drawn = [
         ("Requests per second", plots.rate_plot(timeline)),
         ("Median time per tier, stacked", plots.latency_plot(timeline)),

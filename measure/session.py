@@ -193,7 +193,7 @@ class Session:
         if run is not None and run.first is not None and run.state != "waiting":
             self._progress.run = run
             self._offset = run.first if self._offset is None else self._offset
-            if run.started is not None:
+            if run.started is not None and run.in_force:
                 self._progress.elapsed = max(0.0, status.time - run.started)
             # Of a run that goes on, all that stood there when it was asked is its own; what comes behind may not be.
             news = self._read(run, status.samples.next if run.next is None else run.next)

@@ -13,8 +13,8 @@ from cloudinit.load import Profile
 from lab.config import PROJECT
 from measure import report, results
 from measure.agent import RunStatus
+from measure.figures import PART_COLOURS
 from measure.outcome import summarize
-from measure.plots import COLOURS
 from measure.results import SUMMARY, read_samples, read_summary
 from measure.session import new_progress
 from measure.summary import Config, Machine, schema
@@ -60,7 +60,7 @@ def test_the_page_has_its_plots_with_units_in_colours_that_everybody_tells_apart
     assert page.count("<svg") == 4
     for label in ("requests per second", "median time (ms)", "p99 (ms)", "time since the begin (s)", "percentile"):
         assert f">{label}</text>" in page
-    assert all(colour.lower() in page.lower() for colour in COLOURS.values())
+    assert all(colour.lower() in page.lower() for colour in PART_COLOURS.values())
     assert "currentColor" in page, "axes are in the page's own colour, light or dark"
 
 

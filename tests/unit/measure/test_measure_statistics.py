@@ -24,7 +24,7 @@ from tests.unit.measure.synthetic import Answer, plan, samples
 #        number,due,sent,wait,connect,client,app,pool,dbconnect,db,status,error,good,kind,trace
 ONE = b"7,1000.000,1010.000,10.000,0.500,8.000,5.000,1.000,0.500,2.000,200,0,1,random,00000000000000ff\n"
 LOST = b"8,1001.000,1001.000,0.000,0.500,10000.000,,,,,0,1050,0,slow,00000000000000fe\n"
-TIMES = st.lists(st.floats(0, 1e5), min_size=1, max_size=300)
+TIMES = st.lists(st.floats(0, 1e5), min_size=1, max_size=60)
 
 
 class TestOneRequest:
