@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from cloudinit import DatabaseGuest, render_database
+from cloudinit.families import Exporter
 from components import machine_settings
 from components.names import TierName
 from components.tier import Endpoint, Tier, TierArgs
@@ -31,7 +32,7 @@ class Database(Tier[machine_settings.Database]):
     """PostgreSQL with a pgbench schema."""
 
     tier = TierName.DATABASE
-    endpoint = Endpoint(5432, "postgresql", {"tcpSocket": {"port": 5432}}, 9187)
+    endpoint = Endpoint(5432, "postgresql", {"tcpSocket": {"port": 5432}}, 9187, Exporter.POSTGRESQL)
 
     def __init__(self, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)

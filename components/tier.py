@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from cloudinit import TracingTarget
+from cloudinit.families import Exporter, has_exporter
 from components.machine_settings import Machine
 from components.names import TierName
 from components.settings import Settings
@@ -41,12 +42,14 @@ class Endpoint:
         port_name: name of the port, which tells meshes its protocol.
         readiness: handler of the probe that tells whether a machine serves.
         metrics_port: port of the guests' exporter for what the tier does.
+        exporter: what listens there, where it is a program of the distribution's, which not every one has.
     """
 
     port: int
     port_name: str
     readiness: Mapping[str, Any]
     metrics_port: int
+    exporter: Exporter | None = None
 
 
 class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
@@ -110,7 +113,10 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         """
         ports = {self.endpoint.port_name: self.endpoint.port}
         if self._args.stack.metrics.enabled:
-            ports |= {"metrics": self.endpoint.metrics_port, "node-metrics": NODE_METRICS_PORT}
+            exporter = self.endpoint.exporter
+            if exporter is None or has_exporter(self._args.machine.family, exporter):
+                ports["metrics"] = self.endpoint.metrics_port
+            ports["node-metrics"] = NODE_METRICS_PORT
         kubernetes.core.v1.Service(
             f"{self.tier}-service",
             metadata=self._metadata(self._names.service(self.tier), {"pulumi.com/skipAwait": "true"}),

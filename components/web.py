@@ -8,6 +8,7 @@ from functools import partial
 import pulumi
 
 from cloudinit import LoadGuest, WebGuest, render_web
+from cloudinit.families import Exporter
 from components import machine_settings
 from components.names import TierName
 from components.tier import Endpoint, Tier, TierArgs
@@ -28,7 +29,7 @@ class Web(Tier[machine_settings.Web]):
     """The reverse proxy before the application."""
 
     tier = TierName.WEB
-    endpoint = Endpoint(80, "http", {"httpGet": {"path": "/ready", "port": 80}}, 9113)
+    endpoint = Endpoint(80, "http", {"httpGet": {"path": "/ready", "port": 80}}, 9113, Exporter.NGINX)
 
     def __init__(self, args: WebArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)

@@ -108,8 +108,9 @@ def test_requests_begin_when_they_are_due_and_evenly(steady: Measured) -> None:
     assert all(row.sent >= row.due - 1 for row in steady.rows)
     each_10_ms = Counter(int(row.sent // 10) for row in steady.rows)
     counts = [each_10_ms[slot] for slot in range(200)]
-    # A busy machine stops for a moment, and what was due is sent at once: that must be the exception, not absent.
-    assert sum(2 <= count <= 4 for count in counts) >= 0.5 * len(counts)
+    # Arrivals by chance have 1. A busy machine stops for a moment, and what was due is sent at once: not all the time.
+    half_seconds = [counts[slot : slot + 50] for slot in range(0, 200, 50)]
+    assert min(statistics.pvariance(each) / statistics.mean(each) for each in half_seconds) <= 0.6
     # A timer's lateness is no waiting: that is only where every connection was busy.
     assert sum(row.wait == 0 for row in steady.rows) > 500
 
@@ -158,11 +159,10 @@ def test_a_second_of_standstill_is_in_the_latency_of_every_request_that_was_due_
     assert len(found) == 400, "nothing is dropped"
     assert max(row.total for row in found) > 950
     # Due evenly through that second, 200 requests waited for what was left of it.
-    late = sorted(row.total for row in found if row.total > 50)
-    assert 150 <= len(late) <= 260
-    assert statistics.median(late) == pytest.approx(500, abs=150)
+    assert sum(row.total > 100 for row in found) >= 170
+    assert sum(row.total > 500 for row in found) >= 90
     # What a closed loop would show: ten requests that took a second, and the rest fast.
-    assert sum(row.client > 500 for row in found) <= 10
+    assert sum(row.client > 500 for row in found) <= 2 * plan.concurrency
     assert sum(row.wait > 100 for row in found) > 100
 
 

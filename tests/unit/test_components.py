@@ -134,6 +134,15 @@ def test_metrics_are_found_by_the_names_of_service_ports(tier: str, port: int, n
     assert ports.get("node-metrics") == (9100 if node else None), "one Service tells of each machine"
 
 
+@pytest.mark.parametrize("tier", ["database", "web"])
+def test_a_distribution_without_an_exporter_has_no_port_for_it(tier: str) -> None:
+    deployment = deploy({tier: ON_FEDORA, "metrics": {"enabled": True}})
+
+    ports = {one["name"] for one in deployment.object("Service", f"multi-tier-{tier}").inputs["spec"]["ports"]}
+    assert "metrics" not in ports
+    assert "node-metrics" in ports
+
+
 def test_a_generator_with_its_own_machine_has_a_node_to_scrape() -> None:
     ports = deploy(DEDICATED).object("Service", "multi-tier-load").inputs["spec"]["ports"]
 
