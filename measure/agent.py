@@ -57,6 +57,7 @@ class AgentStatus(BaseModel):
         time: its clock, Unix seconds.
         versions: of the programs that it uses.
         target: the URL that it sends requests to.
+        problem: why it can't follow the ConfigMap, in words.
         run: what is in force now.
         last: the newest run with an id that has ended.
         samples: what can be read of the samples.
@@ -65,6 +66,7 @@ class AgentStatus(BaseModel):
     time: float
     versions: dict[str, str] = {}
     target: str = ""
+    problem: str = ""
     run: RunStatus | None = None
     last: RunStatus | None = None
     samples: Retained

@@ -65,7 +65,7 @@ class Cluster:
             ApiAwayError: no answer.
         """
         try:
-            found = json.loads(self._request("GET", self._load))
+            found = self.read(self._load)
         except RefusedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
@@ -127,10 +127,14 @@ class Cluster:
         """Return the decoded JSON of any path of the API.
 
         Raises:
-            RefusedError: there is no such thing, or it may not be read.
+            RefusedError: there is no such thing.
+            WrongUsageError: it may not be read, or what answers is no API server.
             ApiAwayError: no answer.
         """
-        return json.loads(self._request("GET", path))
+        try:
+            return json.loads(self._request("GET", path))
+        except ValueError:
+            raise WrongUsageError("What the kubeconfig leads to is no Kubernetes API server.") from None
 
     def _from_agent(self, path: str, query: list[tuple[str, str]] | None = None) -> bytes:
         try:

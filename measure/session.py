@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from threading import Event
 from typing import Protocol
 
-from cloudinit.load import LoadPlan, Profile, parse_load_plan, render_load_plan
+from cloudinit.load import LoadPlan, Profile
 from measure.agent import AgentStatus, RunStatus
-from measure.cluster import RUN, Cluster, LoadObject
+from measure.cluster import Cluster
 from measure.failures import (
     ApiAwayError,
     InterruptedRunError,
@@ -19,8 +18,8 @@ from measure.failures import (
     NotServingError,
     RefusedError,
     TimedOutError,
-    WrongUsageError,
 )
+from measure.ownership import put_run, remove_run
 from measure.samples import Recording, Samples
 from measure.stairs import Stairs
 
@@ -28,9 +27,7 @@ POLL = 0.5
 """Seconds between two looks at the agent."""
 SILENCE = 15.0
 """Seconds without samples, or without an answer, after which a run is lost; a request's own time-out is 10."""
-_OVERDUE = 60.0  # seconds behind its plan's end after which somebody else's run has no owner any more
 _DRAIN = 5.0  # seconds for the agent to end a run that was taken out
-_TRIES = 5
 
 
 @dataclass(slots=True)
@@ -109,17 +106,7 @@ class Session:
             InterruptedRunError: stopped while waiting.
         """
         self._await_serving()
-        for _ in range(_TRIES):
-            load, status = self._cluster.load_object(), self._cluster.status()
-            refuse_another_run(load, status)
-            try:
-                self._cluster.put_run(render_load_plan(self._progress.plan), load.version)
-            except RefusedError as error:
-                if error.status != HTTPStatus.CONFLICT:
-                    raise
-            else:
-                return
-        raise TimedOutError("The load's ConfigMap changes all the time: who else writes to it?")
+        put_run(self._cluster, self._progress.plan)
 
     def follow(self, keep: Callable[[bytes, str], None]) -> MeasureError | None:
         """Read the run's samples to its end, and take the run out of the cluster.
@@ -224,8 +211,8 @@ class Session:
         return ended
 
     def _not_begun(self, run: RunStatus | None, *, late: bool) -> None:
-        problem = run.problem if run else ""
-        self._say(f"the chain doesn't answer: {problem}" if problem else "waiting for the load generator")
+        problem = run.problem if run else self._progress.status.problem if self._progress.status else ""
+        self._say(f"waiting: {problem}" if problem else "waiting for the load generator")
         if late and problem:
             raise NotServingError(f"The stack doesn't serve: {problem}.")
         if late:
@@ -253,54 +240,3 @@ class Session:
 def new_progress(plan: LoadPlan, gates: dict[str, float]) -> Progress:
     """Return the progress of a run that has not begun."""
     return Progress(plan, stairs=Stairs(plan, gates) if plan.profile is Profile.STRESS else None)
-
-
-def remove_run(cluster: Cluster, run: str) -> None:
-    """Take a run out of the cluster, unless another has its place.
-
-    Raises:
-        MeasureError: the API server is away or refuses.
-    """
-    for _ in range(_TRIES):
-        load = cluster.load_object()
-        other = _owner(load)
-        if other is None or other.run != run:
-            return
-        try:
-            cluster.remove_run(load.version)
-        except RefusedError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-        else:
-            return
-
-
-def refuse_another_run(load: LoadObject, status: AgentStatus) -> None:
-    """Check that nobody measures at the moment; a run whose owner is gone counts as none.
-
-    Raises:
-        WrongUsageError: somebody does.
-    """
-    other = _owner(load)
-    if other is None:
-        return
-    known = status.find(other.run)
-    if known is not None and not known.in_force:
-        return
-    begun = known.started if known is not None and known.started is not None else load.put
-    if begun is None or status.time > begun + other.seconds + _OVERDUE:
-        return
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(begun))
-    left = max(0.0, begun + other.seconds - status.time)
-    raise WrongUsageError(
-        f"Another run is in force: {other.run}, since {since}, for about another {left:.0f} s. "
-        "Nothing was started; see `python -m measure watch`."
-    )
-
-
-def _owner(load: LoadObject) -> LoadPlan | None:
-    """Return the run in the ConfigMap, None if there is none that could be done."""
-    try:
-        return parse_load_plan(load.data[RUN])
-    except (KeyError, ValueError):
-        return None

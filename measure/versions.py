@@ -63,7 +63,7 @@ def _label(manifest: dict[str, Any], name: str) -> str:
 def _read(cluster: Cluster, path: str) -> Any:
     try:
         return cluster.read(path)
-    except (MeasureError, ValueError):
+    except MeasureError:
         return {}
 
 

@@ -34,6 +34,7 @@ class Agent:
         silent: whether it runs and writes no samples.
         away: whether it doesn't answer.
         deaf: whether it doesn't look at the ConfigMap.
+        complaint: why it can't follow the ConfigMap.
     """
 
     service: Service = steady
@@ -42,6 +43,7 @@ class Agent:
     silent: bool = False
     away: bool = False
     deaf: bool = False
+    complaint: str = ""
     log: bytearray = field(default_factory=bytearray)
     run: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
@@ -102,6 +104,7 @@ class Agent:
             "time": self.now(),
             "versions": {"k6": "1.8.1"},
             "target": "http://multi-tier-web.multi-tier.svc.cluster.local",
+            "problem": self.complaint,
             "run": self.run or self._own(),
             "last": self.last,
             "samples": {"first": 0, "next": len(self.log)},

@@ -198,6 +198,14 @@ class TestWhatDoesNotServe:
         assert said.code == 3
         assert "Run `pulumi up` with this version" in said.err
 
+    def test_a_run_that_the_generator_can_not_read_is_3_with_what_it_said(
+        self, measure: Measure, cluster: FakeCluster
+    ) -> None:
+        cluster.agent.deaf, cluster.agent.complaint = True, "run.json can't be followed: no field profile"
+        said = measure("--timeout", "1s")
+        assert said.code == 3
+        assert "run.json can't be followed: no field profile" in said.out
+
 
 class TestTimeOuts:
     def test_a_run_that_nobody_begins_is_4_and_is_taken_out_again(self, measure: Measure, cluster: FakeCluster) -> None:

@@ -82,3 +82,12 @@ def test_a_directory_without_a_run_is_refused(command: str, call: Measure, tmp_p
     said = call(command, *([tmp_path] * (2 if command == "compare" else 1)))
     assert said.code == 2
     assert f"{tmp_path} holds no run" in said.err
+
+
+def test_what_is_no_api_server_is_refused(
+    measure: Measure, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "answer", lambda *_: (200, b"<html>It works!</html>"))
+    said = measure()
+    assert said.code == 2
+    assert "What the kubeconfig leads to is no Kubernetes API server." in said.err
