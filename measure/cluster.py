@@ -210,6 +210,8 @@ def connect(kubeconfig: Path | None, context: str | None) -> Configuration:
                 persist_config=False,
             )
     except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        if not any(Path(one).expanduser().exists() for one in places):
+            raise WrongUsageError(f"There is no kubeconfig {':'.join(places)}: see --kubeconfig.") from None
         message = " ".join(str(error).split()).rstrip(".")
         raise WrongUsageError(f"{':'.join(places)} can't be used as a kubeconfig: {message}.") from None
     return configuration

@@ -66,7 +66,11 @@ def test_a_user_who_may_not_is_told_what(measure: Measure, cluster: FakeCluster)
 def test_a_kubeconfig_that_is_none_is_refused(call: Measure, tmp_path: Path) -> None:
     said = call("run", "--kubeconfig", tmp_path / "none")
     assert said.code == 2
-    assert "can't be used as a kubeconfig" in said.err
+    assert f"There is no kubeconfig {tmp_path / 'none'}: see --kubeconfig." in said.err
+    (tmp_path / "broken").write_text("clusters: [")
+    said = call("run", "--kubeconfig", tmp_path / "broken")
+    assert said.code == 2
+    assert f"{tmp_path / 'broken'} can't be used as a kubeconfig" in said.err
 
 
 def test_results_that_can_not_be_written_are_refused(call: Measure, cluster: FakeCluster, tmp_path: Path) -> None:
