@@ -13,7 +13,7 @@ from measure.delivery import delivery, invariants
 from measure.drift import drift
 from measure.failures import MeasureError
 from measure.limits import undelivered
-from measure.percentiles import kinds, latency, latency_seen, shares
+from measure.percentiles import kinds, latency, latency_seen, middle_sum, shares
 from measure.plan import arrivals_until
 from measure.samples import Samples, part
 from measure.session import Progress
@@ -70,8 +70,6 @@ def summarize(
     if stress is not None and stress.limit is not None:
         problem = None  # the limit says it
     times = latency(samples)
-    per_part = shares(samples)
-    total = times.get("total")
     return Summary(
         run=_run(progress, end),
         plan=_plan(plan),
@@ -81,8 +79,8 @@ def summarize(
         delivery=delivery(samples, asked=end.asked, problem=problem),
         latency=times,
         seen=latency_seen(samples),
-        shares=per_part,
-        p50_sum=sum(one.p50 for one in per_part) / total.p50 if total and total.p50 else None,
+        shares=shares(samples),
+        p50_sum=middle_sum(samples),
         kinds=kinds(samples),
         invariants=invariants(samples),
         stress=stress,

@@ -85,6 +85,19 @@ def shares(samples: Samples) -> list[Share]:
     return found
 
 
+def middle_sum(samples: Samples) -> float | None:
+    """Return what the parts add up to in the tenth of the requests around the median, as a share of the median.
+
+    Of those requests' averages: medians of skewed parts don't add up, because each part has its own slow requests.
+    """
+    total = part(samples, "total")
+    low, median, high = percentiles(total, [450, 500, 550])
+    if low is None or not median or high is None:
+        return None
+    middle = samples[(total >= low) & (total <= high)]
+    return sum(float(np.nan_to_num(part(middle, name), nan=0.0).mean()) for name in LEAVES) / median
+
+
 def kinds(samples: Samples) -> dict[str, KindSummary]:
     """Return the numbers of each kind of request that was sent."""
     found = {}

@@ -213,7 +213,9 @@ class Summary(Model):
         "client is what a closed-loop generator would report for the total."
     )
     shares: list[Share]
-    p50_sum: float | None = Field(description="The parts' medians added up, over the total's median.")
+    p50_sum: float | None = Field(
+        description="What the parts add up to in the tenth of the requests around the median, over the median."
+    )
     kinds: dict[str, KindSummary]
     invariants: Invariants
     stress: Stress | None

@@ -111,7 +111,7 @@ def delivery_lines(summary: Summary) -> list[str]:
         f"{summary.invariants.requests:,} requests",
     ]
     if summary.p50_sum is not None:
-        lines[-1] += f"; the parts' medians add up to {summary.p50_sum:.1%} of the total's"
+        lines[-1] += f"; around the median the parts add up to {summary.p50_sum:.1%} of it"
     if one.errors_by:
         lines.append("errors: " + ", ".join(f"{count:,} x {name}" for name, count in one.errors_by.items()))
     return lines
