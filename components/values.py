@@ -18,6 +18,7 @@ _UNITS = {
     **{unit: 1024 ** (power + 1) for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi"])},
 }
 _QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGTP]i|[kMGTP]|)", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
 _DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[smh])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _IMAGE = (
@@ -64,6 +65,9 @@ def _whole(low: int, high: int) -> BeforeValidator:
 
 def _number(low: float, high: float, allowed: str) -> BeforeValidator:
     def check(value: object) -> object:
+        # `pulumi config set` writes a number with a decimal point as text.
+        if isinstance(value, str) and _DECIMAL.fullmatch(value):
+            value = float(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise ValueError(f"must be {allowed}")
         return value

@@ -157,3 +157,10 @@ def test_a_duration_is_counted_in_seconds(duration: str, seconds: int) -> None:
 def test_what_is_no_quantity_or_duration_is_an_error(read: Any) -> None:
     with pytest.raises(ValueError, match="not a"):
         read("soon")
+
+
+def test_a_number_is_taken_as_the_command_line_of_the_engine_writes_it() -> None:
+    settings = parse({"gates": '{"errorRate": "0.01", "total": {"p99": "12.5"}}'})
+
+    assert settings.gates.error_rate == 0.01
+    assert settings.gates.total.p99 == 12.5
