@@ -123,7 +123,8 @@ def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Rec
         ]
         assert web.holds(application)
         assert application.holds(query)
-        assert client.start - NGINX_TICK <= web.start <= web.end <= client.end + NGINX_TICK
+        # nginx's time is its log's: of whole ticks, and of when it was done, which may be after the client had it all.
+        assert client.start - NGINX_TICK <= web.start <= client.end
 
 
 def test_a_replaced_database_machine_keeps_its_data(stack: Stack) -> None:
