@@ -25,7 +25,7 @@ class SamplesFile:
     """samples.csv, written while the samples come: what was measured outlives the program."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / SAMPLES).open("wb")
+        self._file = (directory / SAMPLES).open("wb", buffering=0)
         self._file.write(COLUMNS.encode() + b"\n")
 
     def __enter__(self) -> SamplesFile:

@@ -9,7 +9,7 @@ from cloudinit.templates import read, unit_settings
 
 _DATABASE_PORT = 5432
 _METRICS_PORT = 9464
-_MODULES: tuple[str, ...] = ("server", "clocks", "database", "inputs", "measured", "statements")
+_MODULES: tuple[str, ...] = ("server", "answers", "clocks", "database", "inputs", "measured", "statements")
 
 
 def render_application(guest: ApplicationGuest) -> str:

@@ -1,6 +1,6 @@
 """The clocks of one request: when each of its parts began and ended."""
 
-import time
+from time import perf_counter_ns, time_ns
 
 from .statements import Statement
 
@@ -34,36 +34,40 @@ class Clocks:
 
     def begin(self, part: str) -> None:
         """A part begins; what begins again (a connect to a second address) began the first time."""
-        self._begun.setdefault(part, time.perf_counter_ns())
+        self._begun.setdefault(part, perf_counter_ns())
 
     def end(self, part: str) -> None:
         """A part ends, unless it ended before or never began."""
         if part in self._begun and part not in self.intervals:
-            self.intervals[part] = (self._begun[part], time.perf_counter_ns())
+            self.intervals[part] = (self._begun[part], perf_counter_ns())
 
     def nanoseconds(self, part: str) -> int:
         """How long a part took; 0 for one that did not happen."""
         begin, end = self.intervals.get(part, (0, 0))
         return end - begin
 
+    def milliseconds(self, part: str) -> float:
+        """How long a part took, as Server-Timing tells it."""
+        return self.nanoseconds(part) // 1000 / 1000
+
     def unix_nanoseconds(self, reading: int) -> int:
         """The time of day of a reading; within one request exactly as far apart as the readings are."""
         if self._since_epoch is None:
-            self._since_epoch = time.time_ns() - time.perf_counter_ns()
+            self._since_epoch = time_ns() - perf_counter_ns()
         return self._since_epoch + reading
 
-    def server_timing(self) -> dict[str, float]:
-        """The parts as Server-Timing names them, in ms; `pool` is the wait for a connection without the connect.
+    def server_timing(self) -> str:
+        """The parts as the header Server-Timing tells them, in ms; `pool` is the wait without the connect.
 
         Each is cut to a microsecond, not rounded: so the parts never sum to more than `app`.
         """
-        parts: dict[str, int] = {}
+        # Once for each answer: written out, since a loop would cost three times as much.
+        text = ""
         if ACQUIRE in self.intervals:
-            parts["pool"] = self.nanoseconds(ACQUIRE) - self.nanoseconds(CONNECT)
-        if CONNECT in self.intervals:
-            parts["connect"] = self.nanoseconds(CONNECT)
-        if QUERY in self.intervals:
-            parts["db"] = self.nanoseconds(QUERY)
-        if APP in self.intervals:
-            parts["app"] = self.nanoseconds(APP)
-        return {name: nanoseconds // 1000 / 1000 for name, nanoseconds in parts.items()}
+            connect = self.nanoseconds(CONNECT)
+            text = f"pool;dur={(self.nanoseconds(ACQUIRE) - connect) // 1000 / 1000:.3f}, "
+            if connect:
+                text += f"connect;dur={connect // 1000 / 1000:.3f}, "
+            if QUERY in self.intervals:
+                text += f"db;dur={self.milliseconds(QUERY):.3f}, "
+        return f"{text}app;dur={self.milliseconds(APP):.3f}"

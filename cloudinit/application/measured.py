@@ -2,12 +2,11 @@
 
 import logging
 import re
-import socket
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse  # type: ignore[import-not-found,unused-ignore]
-from starlette.types import ASGIApp, Message, Receive, Scope, Send  # type: ignore[import-not-found,unused-ignore]
+from starlette.types import ASGIApp, Receive, Scope, Send  # type: ignore[import-not-found,unused-ignore]
 
+from .answers import Answer
 from .clocks import APP, Clocks
 
 if TYPE_CHECKING:
@@ -24,8 +23,44 @@ OTHER_METHOD = "_OTHER"
 log = logging.getLogger("uvicorn.error")
 
 
+class Measurement:
+    """What is measured of one request.
+
+    Args:
+        trace: The traceparent that it came with, if that is one.
+        traced: Whether its spans are wanted.
+
+    Attributes:
+        status: The answer's status, 0 before there is one.
+    """
+
+    __slots__ = ("clocks", "status", "trace", "traced")
+
+    def __init__(self, trace: re.Match[bytes] | None, *, traced: bool) -> None:
+        self.trace = trace
+        self.traced = traced
+        self.status = 0
+        self.clocks = Clocks()
+        self.clocks.begin(APP)
+
+    def headers(self, status: int) -> list[tuple[bytes, bytes]]:
+        """Stop the clock, and say in headers what it tells."""
+        self.status = status
+        self.clocks.end(APP)
+        headers = []
+        if timing := self.clocks.server_timing():
+            headers.append((b"server-timing", timing.encode()))
+        if self.trace:
+            headers.append((b"traceparent", self.trace[0]))
+        if self.traced:
+            # The web tier's clock is coarse: with this, its span can hold ours.
+            seconds, rest = divmod(self.clocks.unix_nanoseconds(self.clocks.intervals[APP][0]), 10**9)
+            headers.append((b"x-application-start", b"t=%d.%06d" % (seconds, rest // 1000)))
+        return headers
+
+
 class Measured:
-    """Clocks the whole request, names the server, and answers 500 where all else failed.
+    """Clocks the whole request, and answers 500 where all else failed.
 
     Args:
         app: What answers.
@@ -37,56 +72,39 @@ class Measured:
         self.routes = routes
         self.metrics: Metrics | None = None
         self.tracing: Tracing | None = None
-        self.served_by = socket.gethostname().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (or pass on the lifespan protocol)."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        clocks = scope["clocks"] = Clocks()
-        clocks.begin(APP)
-        trace = TRACEPARENT.fullmatch(dict(scope["headers"]).get(b"traceparent", b""))
-        status = 0
-
-        async def send_measured(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                clocks.end(APP)
-                status = message["status"]
-                message["headers"] = [*message.get("headers", []), *self._headers(clocks, trace)]
-            await send(message)
-
+        trace = _trace(scope)
+        traced = bool(self.tracing and trace and int(trace[3], 16) & 1)
+        measured = scope["measured"] = Measurement(trace, traced=traced)
         try:
-            await self.app(scope, receive, send_measured)
+            await self.app(scope, receive, send)
         except Exception:
             log.exception("request failed")
-            if not status:
-                await JSONResponse({"error": "internal error"}, status_code=500)(scope, receive, send_measured)
-        if self.metrics or self.tracing:
-            self._report(scope, clocks, trace, status)
+            if not measured.status:
+                await Answer({"error": "internal error"}, status_code=500)(scope, receive, send)
+        if self.metrics or traced:
+            self._report(scope, measured)
 
-    def _headers(self, clocks: Clocks, trace: re.Match[bytes] | None) -> list[tuple[bytes, bytes]]:
-        measured = ", ".join(f"{part};dur={duration:.3f}" for part, duration in clocks.server_timing().items())
-        headers = [(b"server-timing", measured.encode()), (b"x-served-by", self.served_by)]
-        if trace:
-            headers.append((b"traceparent", trace[0]))
-            if self.tracing and _sampled(trace):
-                # The web tier's clock is coarse: with this, its span can hold ours.
-                seconds, rest = divmod(clocks.unix_nanoseconds(clocks.intervals[APP][0]), 10**9)
-                headers.append((b"x-application-start", b"t=%d.%06d" % (seconds, rest // 1000)))
-        return headers
-
-    def _report(self, scope: Scope, clocks: Clocks, trace: re.Match[bytes] | None, status: int) -> None:
+    def _report(self, scope: Scope, measured: Measurement) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
         route = self.routes.get(scope.get("endpoint"), "")
+        status, clocks = measured.status, measured.clocks
         if self.metrics:
             self.metrics.observe(method, route, status, clocks)
-        if self.tracing and trace and _sampled(trace):
+        if self.tracing and measured.traced and measured.trace:
             if status >= 500:
                 clocks.failures[APP] = str(status)
-            self.tracing.report(scope, method, route, status, clocks, trace)
+            self.tracing.report(scope, method, route, status, clocks, measured.trace)
 
 
-def _sampled(trace: re.Match[bytes]) -> bool:
-    return bool(int(trace[3], 16) & 1)
+def _trace(scope: Scope) -> re.Match[bytes] | None:
+    """The traceparent of a request, if it has one."""
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            return TRACEPARENT.fullmatch(value)
+    return None

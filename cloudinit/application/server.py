@@ -19,10 +19,10 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette  # type: ignore[import-not-found,unused-ignore]
 from starlette.exceptions import HTTPException  # type: ignore[import-not-found,unused-ignore]
 from starlette.requests import Request  # type: ignore[import-not-found,unused-ignore]
-from starlette.responses import JSONResponse  # type: ignore[import-not-found,unused-ignore]
 from starlette.routing import Route  # type: ignore[import-not-found,unused-ignore]
 
-from .clocks import Clocks
+from .answers import Answer
+from .clocks import QUERY, Clocks
 from .database import Database, DatabaseAwayError, OutOfRangeError
 from .inputs import LARGEST_INTEGER, delta, identifier
 from .measured import Measured
@@ -43,10 +43,10 @@ logging.getLogger("uvicorn.error").addFilter(WithoutTraceback())
 database = Database()
 
 
-async def account(request: Request) -> JSONResponse:
+async def account(request: Request) -> Answer:
     """One account's balance, after a change where one is asked for."""
     aid = identifier(request.path_params["aid"], "account", LARGEST_INTEGER)
-    clocks: Clocks = request.scope["clocks"]
+    clocks: Clocks = request.scope["measured"].clocks
     if request.method == "POST":
         found = await database.row(clocks, CHANGE, aid, await delta(request))
     else:
@@ -56,51 +56,50 @@ async def account(request: Request) -> JSONResponse:
     return _answer(clocks, aid=aid, balance=found["abalance"])
 
 
-async def branch(request: Request) -> JSONResponse:
+async def branch(request: Request) -> Answer:
     """One branch's accounts and the sum of their balances."""
     bid = identifier(request.path_params["bid"], "branch", LARGEST_INTEGER // ACCOUNTS_A_BRANCH)
-    clocks: Clocks = request.scope["clocks"]
+    clocks: Clocks = request.scope["measured"].clocks
     found = await database.row(clocks, BRANCH, (bid - 1) * ACCOUNTS_A_BRANCH + 1, bid * ACCOUNTS_A_BRANCH)
     if not found["accounts"]:
         raise HTTPException(404, "no such branch")
     return _answer(clocks, bid=bid, accounts=found["accounts"], balance=found["balance"])
 
 
-def _answer(clocks: Clocks, **values: int) -> JSONResponse:
+def _answer(clocks: Clocks, **values: int) -> Answer:
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    latency = clocks.server_timing()["db"]
-    return JSONResponse({**values, "db_latency_ms": latency, "tier": "application", "timestamp": now})
+    return Answer({**values, "db_latency_ms": clocks.milliseconds(QUERY), "tier": "application", "timestamp": now})
 
 
-async def health(_: Request) -> JSONResponse:
+async def health(_: Request) -> Answer:
     """Alive, whatever the database does."""
-    return JSONResponse({"status": "alive"})
+    return Answer({"status": "alive"})
 
 
-async def ready(request: Request) -> JSONResponse:
+async def ready(request: Request) -> Answer:
     """Able to answer: the database does."""
-    await database.row(request.scope["clocks"], ALIVE)
-    return JSONResponse({"status": "ready"})
+    await database.row(request.scope["measured"].clocks, ALIVE)
+    return Answer({"status": "ready"})
 
 
-async def refused(_: Request, error: Exception) -> JSONResponse:
+async def refused(_: Request, error: Exception) -> Answer:
     """An HTTPException as JSON."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+    return Answer({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
-async def away(request: Request, error: Exception) -> JSONResponse:
+async def away(request: Request, error: Exception) -> Answer:
     """503: try again, but for a change that may have been made already."""
     assert isinstance(error, DatabaseAwayError)  # noqa: S101
     if request.method == "POST" and error.asked:
         words = "database away: whether the change was made is not known"
-        return JSONResponse({"error": words}, status_code=503)
-    return JSONResponse({"error": "database away"}, status_code=503, headers={"Retry-After": "1"})
+        return Answer({"error": words}, status_code=503)
+    return Answer({"error": "database away"}, status_code=503, headers={"Retry-After": "1"})
 
 
-async def out_of_range(_: Request, __: Exception) -> JSONResponse:
+async def out_of_range(_: Request, __: Exception) -> Answer:
     """409: the change is well-formed, but not for this balance."""
-    return JSONResponse({"error": "the balance would no longer fit into 32 bits"}, status_code=409)
+    return Answer({"error": "the balance would no longer fit into 32 bits"}, status_code=409)
 
 
 @contextlib.asynccontextmanager

@@ -99,14 +99,14 @@ def test_whatever_the_clocks_say_the_parts_fit_into_the_whole(readings: list[int
         CONNECT: (connect, connected),
         QUERY: (query, queried),
     }
-    *parts, whole = (round(duration * 1000) for duration in clocks.server_timing().values())
+    *parts, whole = microseconds(clocks.server_timing()).values()
     assert sum(parts) <= whole
     assert min(parts) >= 0
 
 
 def test_a_second_address_is_the_same_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([100, 200, 700, 900])
-    monkeypatch.setattr("time.perf_counter_ns", lambda: next(readings))
+    monkeypatch.setattr("cloudinit.application.clocks.perf_counter_ns", lambda: next(readings))
     clocks = Clocks()
     clocks.begin(CONNECT)
     clocks.begin(CONNECT)

@@ -33,7 +33,6 @@ def wait(reached: object, seconds: float = 20.0) -> None:
 
 
 def test_the_first_signal_stops_the_run_and_keeps_what_was_measured(cluster: FakeCluster, results: Path) -> None:
-    cluster.agent.speed = 20.0
     process = begin(cluster, results)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=20)

@@ -117,7 +117,6 @@ class TestARunThatFails:
         self, measure: Measure, cluster: FakeCluster, results: Path
     ) -> None:
         # 10 connections at 10 ms carry 1,000/s: the stair of 1,120/s is too much.
-        cluster.agent.speed = 15.0
         cluster.agent.service = lambda *_: Answer(web=2.0, code=7.0, pool=0.5, database=0.5)
         said = measure("--profile", "stress", "--rps", "400", "--peak", "2560", "--for", "10s")
         summary = summary_of(only_run(results))
@@ -228,12 +227,11 @@ class TestTimeOuts:
         self, measure: Measure, cluster: FakeCluster, results: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(session, "SILENCE", 0.3)
-        cluster.agent.speed = 20.0
         advance = cluster.agent.advance
 
         def leave(text: str | None) -> None:
             advance(text)
-            cluster.agent.away = len(cluster.agent.log) > 20_000
+            cluster.agent.away = cluster.agent.passed > 5
 
         cluster.agent.advance = leave  # type: ignore[method-assign]
         said = measure("--for", "60s")
@@ -264,7 +262,6 @@ class TestAnotherRun:
 
     def test_that_is_in_force_is_not_disturbed(self, measure: Measure, cluster: FakeCluster) -> None:
         self.other(cluster, time.time())
-        cluster.agent.speed = 1.0
         said = measure()
         assert said.code == 2
         assert "Another run is in force: somebodys-soak, since 20" in said.err
@@ -279,9 +276,8 @@ class TestAnotherRun:
 
     def test_that_has_ended_is_no_hindrance(self, measure: Measure, cluster: FakeCluster) -> None:
         self.other(cluster, time.time())
-        cluster.agent.speed = 1000.0
-        cluster.agent.advance((cluster.data or {})["run.json"])
-        time.sleep(0.05)
-        cluster.agent.advance((cluster.data or {})["run.json"])
-        cluster.agent.speed = 100.0
+        run = (cluster.data or {})["run.json"]
+        cluster.agent.advance(run)
+        cluster.agent.passed += 100.0
+        cluster.agent.advance(run)
         assert measure("--for", "1s").code == 0

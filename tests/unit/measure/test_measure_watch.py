@@ -72,7 +72,7 @@ def test_watching_follows_whatever_run_is_in_force(
     call: Measure, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "_LOG_EVERY", 0.0)
-    cluster.agent.speed = 5.0
+    cluster.agent.step = 0.1
     cluster.agent.advance(None)
     assert cluster.data
     cluster.data["run.json"] = render_load_plan(plan(run="somebodys"))
