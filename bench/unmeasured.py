@@ -1,4 +1,4 @@
-"""The application without attribution, to measure what attribution costs: no clock, no Server-Timing. Runs in a guest."""
+"""The application without attribution, to measure what that costs: no clock, no Server-Timing. Runs in a guest."""
 
 from application import measured, server  # type: ignore[import-not-found]
 
