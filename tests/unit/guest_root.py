@@ -108,13 +108,14 @@ class GuestRoot:
     def get_until(self, url: str, status: int, *, seconds: float = 10) -> Answer:
         """Ask until the answer has a status."""
         deadline = time.monotonic() + seconds
+        answer: Answer | None = None
         while True:
             with contextlib.suppress(AssertionError):  # nobody listens yet
                 answer = self.get(url)
                 if answer.status == status:
                     return answer
             if time.monotonic() > deadline:
-                raise AssertionError(f"{url} did not answer {status} within {seconds} s")
+                raise AssertionError(f"{url} did not answer {status} within {seconds} s; last: {answer}")
             time.sleep(0.05)
 
 

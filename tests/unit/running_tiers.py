@@ -32,7 +32,7 @@ def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
     guest.write_files(application(password=PASSWORD, database_host="127.0.0.1"))
     guest.write_files(web())
     _start_database(guest)
-    _learn_upstream(guest)
+    learn_upstream(guest)
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", guest.read("/etc/systemd/system/virtwork-app.service"), re.M)
     environment = "set -a; . /etc/virtwork/application.env; export CREDENTIALS_DIRECTORY=/etc/virtwork;"
     with (
@@ -57,7 +57,7 @@ def _start_database(guest: GuestRoot) -> None:
     assert guest.run("sh", "-c", seeded).strip() == "1"
 
 
-def _learn_upstream(guest: GuestRoot) -> None:
+def learn_upstream(guest: GuestRoot) -> None:
     """Let the real script find 127.0.0.1, with a reload that does nothing, and stop it after its first answer."""
     guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
     guest.write("/opt/test/once/systemctl", "#!/bin/sh\n", 0o755)

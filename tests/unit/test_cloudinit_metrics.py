@@ -19,7 +19,7 @@ from components.tier import NODE_METRICS_PORT
 from components.web import Web
 from tests.unit.guest_examples import EVERY_GUEST, WITH_METRICS
 from tests.unit.guest_root import GuestRoot
-from tests.unit.running_tiers import AS_POSTGRES
+from tests.unit.running_tiers import AS_POSTGRES, PASSWORD
 
 UNITS = "/etc/systemd/system"
 NODE, NGINX, POSTGRESQL = (f"{UNITS}/virtwork-{exporter}-exporter.service" for exporter in Exporter)
@@ -162,7 +162,8 @@ def test_the_postgresql_exporter_logs_in_as_its_user_without_a_password(tiers: G
         "/etc/sysusers.d/virtwork-metrics.conf",
     ):
         tiers.write(path, files[path])
-    role = f"{PSQL} --file /etc/virtwork/role.sql 3</etc/virtwork/database-password"
+    tiers.write("/opt/test/role-password", PASSWORD + "\n")  # the guest's own may be another test's
+    role = f"{PSQL} --file /etc/virtwork/role.sql 3</opt/test/role-password"
     assert tiers.run("sh", "-euc", f"{role}; {role}; {PSQL} --command 'SELECT pg_reload_conf()' >/dev/null") == ""
     tiers.run("systemd-sysusers")
     (source,) = re.findall(r'^Environment="(DATA_SOURCE_NAME=.*)"$', files[POSTGRESQL], re.M)

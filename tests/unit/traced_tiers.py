@@ -16,7 +16,7 @@ import yaml
 from tests.unit.guest_examples import application, web
 from tests.unit.guest_root import GuestRoot
 from tests.unit.otlp_receiver import Receiver, receiving
-from tests.unit.running_tiers import PASSWORD
+from tests.unit.running_tiers import PASSWORD, learn_upstream
 
 APPLICATION = "http://127.0.0.1:8180"
 WEB = "http://127.0.0.1:180"
@@ -52,6 +52,7 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
             assert old in nginx
             nginx = nginx.replace(old, new)
         guest.write(f"{_HOME}/nginx.conf", nginx)
+        learn_upstream(guest)  # other tests may have made it unknown
         upstream = guest.read("/etc/nginx/virtwork/upstream.conf")
         guest.write(f"{_HOME}/upstream.conf", upstream.replace(":8080", ":8180"))
         command = ["nginx", "-c", f"{_HOME}/nginx.conf", "-g", "daemon off;"]
@@ -81,7 +82,8 @@ def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, st
     """Run an application by the files of its user data, on another port."""
     _install(guest, files)
     start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace("--port 8080", f"--port {port}")
-    environment = [*_settings(files["/etc/virtwork/application.env"]), "CREDENTIALS_DIRECTORY=/etc/virtwork"]
+    guest.write(f"{_HOME}/credentials/database-password", files["/etc/virtwork/database-password"])
+    environment = [*_settings(files["/etc/virtwork/application.env"]), f"CREDENTIALS_DIRECTORY={_HOME}/credentials"]
     running.enter_context(guest.running("env", *environment, *shlex.split(start), log=log))
 
 
