@@ -16,7 +16,7 @@ lab: install ## the three tiers on a one-machine KubeVirt lab, with traffic thro
 lab-down: install ## destroy the stacks, stop the lab, leave nothing
 	@$(PYTHON) -m lab down
 
-bench: install ## what measuring costs, what is delivered, the frozen second: side by side, on the lab (20 min)
+bench: install ## what measuring costs, what is delivered, the frozen second: side by side, on the lab (30 min)
 	@$(PYTHON) -m bench
 
 test: check ## lint, types and every test, on a lab of its own

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import costs, frozen_second, plot, rates
+from bench import costs, endurance, frozen_second, plot, rates
 from bench.stacks import Variant, running
 from lab import lifecycle
 from lab.config import Lab, LabError
@@ -23,8 +25,18 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    RATES = "rates"
+    FROZEN_SECOND = "frozen-second"
+    ENDURANCE = "endurance"
+    COSTS = "costs"
+
+
 @app.command()
 def bench(
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure; none: everything, 30 minutes.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each side of a comparison is measured.")] = 15,
     results: Annotated[Path, typer.Option(help="Directory for bench.json and bench.svg.")] = Path("results/bench"),
 ) -> None:
@@ -36,10 +48,17 @@ def bench(
     place = results / started.strftime("%Y%m%d-%H%M%S")
     place.mkdir(parents=True)
     found: dict[str, Any] = {"started": started.isoformat(timespec="seconds"), "machine": _machine()}
-    with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
-        found["rates"] = rates.measure(lab, stack, place, console)
-        found["frozen_second"] = frozen_second.measure(lab, stack, place, console)
-    found["costs"] = costs.measure(lab, rounds, console)
+    wanted = parts or list(Part)
+    if set(wanted) - {Part.COSTS}:
+        with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
+            if Part.RATES in wanted:
+                found["rates"] = rates.measure(lab, stack, place, console)
+            if Part.FROZEN_SECOND in wanted:
+                found["frozen_second"] = frozen_second.measure(lab, stack, place, console)
+            if Part.ENDURANCE in wanted:
+                found["endurance"] = endurance.measure(lab, stack, place, console)
+    if Part.COSTS in wanted:
+        found["costs"] = costs.measure(lab, rounds, console)
     (place / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
     plot.save(found, place / "bench.svg")
     _show(found)
@@ -52,21 +71,50 @@ def _machine() -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    delivery = Table("asked/s", "delivered", "evenness", "p50 ms", "p99 ms", "sum of parts", "within limits")
-    for one in found["rates"]:
+    tables: dict[str, Callable[[Any], Table]] = {
+        "rates": _rates,
+        "frozen_second": _frozen,
+        "endurance": _endurance,
+        "costs": _costs,
+    }
+    for part, table in tables.items():
+        if part in found:
+            console.print(table(found[part]))
+
+
+def _rates(found: list[dict[str, Any]]) -> Table:
+    table = Table("asked/s", "delivered", "evenness", "p50 ms", "p99 ms", "sum of parts", "within limits")
+    for one in found:
         figures = (f"{one['delivered_share']:.4%}", f"{one['evenness']:.2f}", f"{one['p50']:.2f}", f"{one['p99']:.2f}")
-        delivery.add_row(str(one["rps"]), *figures, f"{one['p50_sum']:.3f}", "yes" if one["within_limits"] else "no")
-    console.print(delivery)
-    frozen = Table("frozen second", "requests", "p50 ms", "p99 ms", "p99.9 ms", "max ms")
+        table.add_row(str(one["rps"]), *figures, f"{one['p50_sum']:.3f}", "yes" if one["within_limits"] else "no")
+    return table
+
+
+def _frozen(found: dict[str, Any]) -> Table:
+    table = Table("frozen second", "requests", "p50 ms", "p99 ms", "p99.9 ms", "max ms")
     for name in ("open", "closed"):
-        one = found["frozen_second"][name]
-        frozen.add_row(name, str(one["count"]), *(f"{one[key]:.1f}" for key in ("p50", "p99", "p999", "max")))
-    console.print(frozen)
-    cost = Table("cost of", "throughput", "rounds", "limit", "processor time a request", "rounds")
-    for name, one in found["costs"].items():
+        one = found[name]
+        table.add_row(name, str(one["count"]), *(f"{one[key]:.1f}" for key in ("p50", "p99", "p999", "max")))
+    return table
+
+
+def _endurance(found: dict[str, Any]) -> Table:
+    minutes = found["seconds"] // 60
+    table = Table(f"{minutes} min at {found['rps']}/s", "memory MiB, least to most", "2nd half", "disk MiB", "2nd half")
+    for name, kinds in found["guests"].items():
+        row = []
+        for kind, values in kinds.items():
+            row += [f"{min(values):.0f} to {max(values):.0f}", f"{found['growth'][name][kind]:+.1f}"]
+        table.add_row(name, *row)
+    return table
+
+
+def _costs(found: dict[str, Any]) -> Table:
+    table = Table("cost of", "throughput", "rounds", "limit", "processor time a request", "rounds")
+    for name, one in found.items():
         row = [f"{-one['cost']:+.1%}", _spread(one["throughput"]["ratio"]), f"-{one['limit']:.0%}"]
-        cost.add_row(name, *row, f"{one['cpu']['ratio']['median'] - 1:+.1%}", _spread(one["cpu"]["ratio"]))
-    console.print(cost)
+        table.add_row(name, *row, f"{one['cpu']['ratio']['median'] - 1:+.1%}", _spread(one["cpu"]["ratio"]))
+    return table
 
 
 def _spread(ratio: dict[str, Any]) -> str:

@@ -50,6 +50,14 @@ class Guests:
         """Return the id, on this machine, of the guest's first process."""
         return next(pid for pid in self._pids(name) if _innermost_id(pid) == "1")
 
+    def processes(self, name: str) -> set[int]:
+        """Return the ids, on this machine, of all of the guest's processes."""
+        return self._pids(name)
+
+    def written(self, name: str) -> Path:
+        """Return the directory with what a guest has written over its image."""
+        return self._lab.guests / self._uid(name) / "upper"
+
     def root(self, name: str) -> Path:
         """Return a guest's root directory, as this machine sees it."""
         return self._lab.guests / self._uid(name) / "root"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +10,54 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 _PERCENTILES = ("p50", "p99", "p999", "max")
 
 
 def save(bench: dict[str, Any], path: Path) -> None:
-    """Draw the costs and the frozen second into an SVG or PNG file."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    costs = bench["costs"]
+    """Draw what was measured of costs, frozen second and endurance into an SVG or PNG file."""
+    drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen, "endurance": _endurance}
+    wanted = [part for part in drawn if part in bench]
+    if not wanted:
+        return
+    figure, axes = plt.subplots(1, len(wanted), figsize=(5.5 * len(wanted), 4), layout="constrained", squeeze=False)
+    for part, axis in zip(wanted, axes[0], strict=True):
+        drawn[part](bench[part], axis)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _costs(costs: dict[str, Any], axis: Axes) -> None:
     for place, cost in enumerate(costs.values()):
         ratio = cost["throughput"]["ratio"]
-        left.plot(ratio["values"], [place] * len(ratio["values"]), "o", color="0.6", markersize=4)
-        left.plot(ratio["median"], place, "o", color="#0072b2", markersize=8)
-        left.plot([1 - cost["limit"]] * 2, [place - 0.3, place + 0.3], color="#d55e00")
-    left.axvline(1, color="0.8", zorder=0)
-    left.set_yticks(range(len(costs)), list(costs))
-    left.set_xlabel("throughput with, as a share of without (grey: rounds, blue: median, red: limit)")
-    left.set_title("What measuring costs")
-    frozen = bench["frozen_second"]
+        axis.plot(ratio["values"], [place] * len(ratio["values"]), "o", color="0.6", markersize=4)
+        axis.plot(ratio["median"], place, "o", color="#0072b2", markersize=8)
+        axis.plot([1 - cost["limit"]] * 2, [place - 0.3, place + 0.3], color="#d55e00")
+    axis.axvline(1, color="0.8", zorder=0)
+    axis.set_yticks(range(len(costs)), list(costs))
+    axis.set_xlabel("throughput with / without (grey: rounds, blue: median, red: limit)")
+    axis.set_title("What measuring costs")
+
+
+def _frozen(frozen: dict[str, Any], axis: Axes) -> None:
     for offset, (name, colour) in enumerate({"open": "#0072b2", "closed": "#e69f00"}.items()):
         places = [place + 0.4 * offset - 0.2 for place in range(len(_PERCENTILES))]
         label = {"open": "from when it was due", "closed": "closed loop"}[name]
-        right.bar(places, [frozen[name][percentile] for percentile in _PERCENTILES], 0.4, color=colour, label=label)
-    right.set_yscale("log")
-    right.set_xticks(range(len(_PERCENTILES)), ["p50", "p99", "p99.9", "max"])
-    right.set_ylabel("ms")
-    right.set_title("The application stands still for a second")
-    right.legend()
-    figure.savefig(path)
-    plt.close(figure)
+        axis.bar(places, [frozen[name][percentile] for percentile in _PERCENTILES], 0.4, color=colour, label=label)
+    axis.set_yscale("log")
+    axis.set_xticks(range(len(_PERCENTILES)), ["p50", "p99", "p99.9", "max"])
+    axis.set_ylabel("ms")
+    axis.set_title("The application stands still for a second")
+    axis.legend()
+
+
+def _endurance(endurance: dict[str, Any], axis: Axes) -> None:
+    for (name, kinds), colour in zip(endurance["guests"].items(), ("#0072b2", "#e69f00", "#009e73"), strict=False):
+        for kind, style in {"memory": "-", "disk": ":"}.items():
+            minutes = [number * endurance["every_seconds"] / 60 for number in range(len(kinds[kind]))]
+            axis.plot(minutes, kinds[kind], style, color=colour, label=f"{name}: {kind}")
+    axis.set_xlabel("minutes")
+    axis.set_ylabel("MiB")
+    axis.set_title(f"Guests at {endurance['rps']} requests/s")
+    axis.legend(fontsize="small")

@@ -1,0 +1,109 @@
+"""Ten minutes of load: do the guests' memory and disks stay as they are?"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from bench import runs
+from bench.stacks import Running
+from cloudinit.families import FACTS, Family
+from lab.config import Lab
+
+RPS = 500
+SECONDS = 600
+CONCURRENCY = 50
+EVERY_SECONDS = 10.0
+MEBIBYTE = 1024**2
+# What a guest may have more of at the end than halfway. Of disk: nginx's logs come to three times 32 MB before the
+# oldest goes, the load agent's samples to 128 MB; each sawtooth is at another height when it is looked at.
+MOST_MEMORY_MIB = 32
+MOST_DISK_MIB = 64
+
+
+def measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[str, Any]:
+    """Run `SECONDS` of load and return each guest's memory and disk over time, in MiB.
+
+    Memory is what the guest's processes have for themselves, with their share of what they have in common. Disk is what
+    the guest has written to its root, and to its data disk.
+
+    Raises:
+        LabError: the run failed.
+    """
+    place = results / "endurance"
+    run = runs.start(lab, stack, place, rps=RPS, seconds=SECONDS, concurrency=CONCURRENCY)
+    started = time.monotonic()
+    looks: list[dict[str, dict[str, float]]] = []
+    with console.status("endurance"):
+        while run.poll() is None and time.monotonic() - started < SECONDS:
+            looks.append({name: _look(stack, name) for name in stack.guests.names()})
+            time.sleep(EVERY_SECONDS)
+    summary = runs.summary(run, place, SECONDS)
+    guests = {
+        name: {kind: [look[name][kind] for look in looks] for kind in ("memory", "disk")}
+        for name in stack.guests.names()
+    }
+    limits = {"memory": MOST_MEMORY_MIB, "disk": MOST_DISK_MIB}
+    growth = {name: {kind: _growth(values) for kind, values in kinds.items()} for name, kinds in guests.items()}
+    for name, kinds in growth.items():
+        console.print(f"{name}: memory {kinds['memory']:+.1f} MiB, disk {kinds['disk']:+.1f} MiB in the second half")
+    return {
+        "rps": RPS,
+        "seconds": SECONDS,
+        "every_seconds": EVERY_SECONDS,
+        "delivered_share": summary["delivery"]["delivered_share"],
+        "errors": summary["delivery"]["errors"],
+        "p99": summary["latency"]["total"]["p99"],
+        "guests": guests,
+        "growth": growth,
+        "limits": limits,
+        "within_limits": all(value <= limits[kind] for kinds in growth.values() for kind, value in kinds.items()),
+    }
+
+
+def _growth(values: list[float]) -> float:
+    """Return the median of the last fifth less that of the fifth in the middle: what happened in the second half."""
+    fifth = max(1, len(values) // 5)
+    middle = values[2 * fifth : 3 * fifth] or values
+    return statistics.median(values[-fifth:]) - statistics.median(middle)
+
+
+def _look(stack: Running, name: str) -> dict[str, float]:
+    return {
+        "memory": sum(_memory(pid) for pid in stack.guests.processes(name)) / MEBIBYTE,
+        "disk": (_written(stack.guests.written(name)) + _data_disk(stack.guests.leader(name))) / MEBIBYTE,
+    }
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
+def _written(directory: Path) -> int:
+    """Return the bytes that the files below a directory take; what goes away meanwhile takes none."""
+    total = 0
+    for place, _, files in os.walk(directory):
+        for file in files:
+            try:
+                total += Path(place, file).lstat().st_blocks * 512
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def _data_disk(leader: int) -> int:
+    """Return the bytes in use on a database guest's data disk; 0 for a guest without one."""
+    mount = Path(f"/proc/{leader}/root") / FACTS[Family.DEBIAN].database_mount.lstrip("/")
+    if not mount.is_mount():
+        return 0
+    found = os.statvfs(mount)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
