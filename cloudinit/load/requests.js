@@ -88,17 +88,20 @@ export default function ({ origin }) {
   const taken = clock();
   if (taken > (repeats ? begins + LATEST : last)) return;
   if (begins > taken) sleep((begins - taken) / 1000);
-  const sent = clock();
-  if (sent < begins - EARLY) return; // k6 is being stopped: that ends every sleep
+  const woken = clock();
+  if (woken < begins - EARLY) return; // k6 is being stopped: that ends every sleep
   const request = choose(number);
   const answer = send(request);
+  const answered = clock();
   const { blocked, duration } = answer.timings;
   const parts = serverTiming(answer.headers['Server-Timing']);
   // What a timer takes to wake is the generator's own and no waiting for a connection.
-  const wait = taken > begins ? sent - begins : 0;
+  const wait = taken > begins ? woken - begins : 0;
   // Blocked is the time until there was a connection, a new one's connecting included. Without an answer k6 has no
   // complete times.
-  const client = answer.status ? blocked + duration : clock() - sent;
+  const client = answer.status ? blocked + duration : answered - woken;
+  // k6 makes the request before its clocks start, and has little left to do after they stop.
+  const sent = answered - client;
   const good = answer.status === expectedStatus(request.kind);
   const times = [begins, sent, wait, blocked, client, parts.app, parts.pool, parts.connect, parts.db].map(text);
   // k6 has an error for every status from 400 on, expected or not.
