@@ -122,8 +122,7 @@ def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Rec
             application.span_id,
         ]
         assert application.holds(query)
-        # nginx's time is its log's: of whole ticks, and of when it was done, which may be after the client had it all.
-            nested.append(client.holds(web) and web.holds(application))
+        nested.append(client.holds(web) and web.holds(application))
     # nginx's time is its log's: of whole ticks, and of when it was done, which may be after the client had it all.
     assert sum(nested) >= 0.9 * len(nested)
 
