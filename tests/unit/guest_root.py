@@ -90,6 +90,15 @@ class GuestRoot:
     def read(self, path: str) -> str:
         return (self._root / path.lstrip("/")).read_text(encoding="utf-8")
 
+    def read_until(self, path: str, text: str, *, seconds: float = 5) -> str:
+        """Read a file until it has a text in it."""
+        deadline = time.monotonic() + seconds
+        while text not in (content := self.read(path)):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{path} has no {text} after {seconds} s")
+            time.sleep(0.01)
+        return content
+
     def write_files(self, user_data: str) -> None:
         """Write what the user data's write_files holds, as cloud-init would."""
         for file in yaml.safe_load(user_data)["write_files"]:

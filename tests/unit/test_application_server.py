@@ -92,11 +92,8 @@ def test_the_answer_crosses_the_web_tier_with_every_tiers_mark(tiers: GuestRoot)
 def test_the_access_log_tells_the_same_times_as_the_answer(tiers: GuestRoot) -> None:
     path = "/api/v1/accounts/11?quote=%22\\"
     answer = tiers.get(WEB + path, "--header", f"traceparent: {TRACEPARENT}")
-    entry = next(
-        entry
-        for entry in map(json.loads, reversed(tiers.read("/var/log/nginx/access.json").splitlines()))
-        if entry["uri"] == path
-    )
+    log = tiers.read_until("/var/log/nginx/access.json", "11?quote=")
+    entry = next(entry for entry in map(json.loads, reversed(log.splitlines())) if entry["uri"] == path)
     assert entry["status"] == answer.status
     assert entry["database_ms"] == milliseconds(answer)["db"]
     assert entry["application_ms"] == milliseconds(answer)["app"]

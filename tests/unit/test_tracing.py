@@ -119,7 +119,8 @@ def test_of_many_requests_every_web_span_holds_its_application_span_within_nginx
         for aid in range(1, 400)
     )
     traced.guest.run("curl", "--silent", "--config", "-", stdin=config)
-    lines = [json.loads(line) for line in traced.guest.read(ACCESS_LOG).splitlines()]
+    log = traced.guest.read_until(ACCESS_LOG, f"{399:032x}")
+    lines = [json.loads(line) for line in log.splitlines()]
     logged = {line["request_id"][:16]: line for line in lines}
     for aid in range(1, 400):
         spans = receiver.wait_for(4, trace_id=f"{aid:032x}", seconds=10)

@@ -47,6 +47,7 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
             "listen 80 ": "listen 180 ",
             "/run/nginx.pid": f"{_HOME}/nginx.pid",
             "/var/log/nginx/access.json": ACCESS_LOG,
+            "flush=1s": "flush=10ms",
             "/etc/nginx/virtwork/upstream.conf": f"{_HOME}/upstream.conf",
         }.items():
             assert old in nginx
