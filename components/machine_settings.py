@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
+from components.disk_settings import DataDisk, Image
 from components.model import Contradiction, Model
 from components.names import TierName
 from components.values import (
     FamilyName,
-    ImageReference,
-    NamespaceName,
     ObjectName,
     Quantity,
     Replicas,
@@ -33,39 +31,6 @@ DISTRIBUTIONS = {
     Family.DEBIAN: ("debian", "ubuntu"),
     Family.FEDORA: ("fedora", "centos", "rhel", "almalinux", "rocky"),
 }
-
-
-class DataSource(Model):
-    """A CDI DataSource: a golden image that the cluster keeps."""
-
-    name: ObjectName = Field(description="Name of the DataSource.")
-    namespace: NamespaceName = Field(description="Namespace of the DataSource.")
-
-
-class Image(Model):
-    """Where a root disk comes from."""
-
-    container_disk: ImageReference | None = Field(
-        default=None,
-        description="Container image that holds the root disk; what a guest writes to it goes with the machine.",
-    )
-    data_source: DataSource | None = Field(default=None, description="Golden image that the root disk is cloned from.")
-    size: Quantity = Field(default="30Gi", description="Size of the clone, at least the golden image's own.")
-    storage_class: ObjectName | None = Field(
-        default=None, description="StorageClass of the clone; none: the cluster's default."
-    )
-
-    def contradictions(self, key: str) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in this image."""
-        sources = (f"{key}.containerDisk", f"{key}.dataSource")
-        if self.container_disk and self.data_source:
-            yield Contradiction((key, *sources), "has both containerDisk and dataSource: keep one")
-        elif not self.container_disk and not self.data_source:
-            yield Contradiction((key, *sources), "needs containerDisk or dataSource")
-        elif self.container_disk:
-            for field in sorted({"size", "storage_class"} & self.model_fields_set):
-                problem = "is for a clone of a dataSource: a containerDisk brings its own disk, so remove it"
-                yield Contradiction((f"{key}.{to_camel(field)}", *sources), problem)
 
 
 class Machine(Model):
@@ -113,26 +78,13 @@ class Machine(Model):
 
     def _strangers(self) -> Iterator[Contradiction]:
         """Yield names that tell of another family than the tier's: such a guest would boot and never be set up."""
-        image = self.image or Image()
-        named = {
-            "image.containerDisk": (image.container_disk or "").rpartition("/")[2],
-            "image.dataSource.name": image.data_source.name if image.data_source else "",
-            "preference": self.preference or "",
-        }
+        image = (self.image or Image()).names
+        named = {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
         for field, name in named.items():
             for family, distributions in DISTRIBUTIONS.items():
-                if family != self.family and name.startswith(distributions):
+                if family != self.family and name.lower().startswith(distributions):
                     problem = f"is of the {family} family, but {self.tier}.family is {self.family}"
                     yield Contradiction((f"{self.tier}.{field}", f"{self.tier}.family"), problem)
-
-
-class DataDisk(Model):
-    """The disk that outlives the database's machine."""
-
-    size: Quantity = Field(
-        default="10Gi", description="Size of the disk; an existing disk keeps the size it was made with."
-    )
-    storage_class: ObjectName | None = Field(default=None, description="Its StorageClass; none: the cluster's default.")
 
 
 class Database(Machine):

@@ -54,6 +54,9 @@ class Settings(Model):
         if self.create_namespace and self.namespace in BUILT_IN_NAMESPACES:
             problem = "is in every cluster already and must not be deleted with the stack: set createNamespace to false"
             yield Contradiction(("namespace", "createNamespace"), problem)
+        if self.create_namespace and self.database.data_disk.keep:
+            problem = "keeps nothing while the namespace goes with the stack: set createNamespace to false"
+            yield Contradiction(("database.dataDisk.keep", "createNamespace"), problem)
         longest = self.names.machine(TierName.APPLICATION, self.application.replicas - 1)
         if len(longest) > LONGEST_LABEL:
             most = LONGEST_LABEL - len(longest) + len(self.name)

@@ -12,6 +12,22 @@ from pydantic import BeforeValidator
 
 from cloudinit import Family, Profile
 
+
+class AccessMode(StrEnum):
+    """How many nodes may use a disk at a time."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+class VolumeMode(StrEnum):
+    """Whether a disk is a file on a file system of the storage's, or a device."""
+
+    FILESYSTEM = "Filesystem"
+    BLOCK = "Block"
+
+
 _UNITS = {
     "": 1,
     **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTP")},
@@ -26,6 +42,7 @@ _IMAGE = (
     r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+_HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -128,10 +145,24 @@ Share = Annotated[float, _number(0, 1, "a number from 0 to 1")]
 Url = Annotated[
     str,
     _pattern(
-        r"https?://([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?",
+        rf"https?://{_HOST}(/[A-Za-z0-9._~/-]*)?",
         'an address such as "http://collector.observability.svc.cluster.local:4318"',
     ),
 ]
+# Here a query may hold a download's token; a user name is refused, because CDI would not use it.
+ImageUrl = Annotated[
+    str,
+    _pattern(
+        rf"https?://{_HOST}/[A-Za-z0-9._~/%?&=+,:@-]*[A-Za-z0-9._~%=-]",
+        'the address of a disk image such as "https://images.example/debian-12.qcow2"',
+    ),
+]
+Checksum = Annotated[
+    str,
+    _pattern(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", "sha256: and 64 hexadecimal digits, or sha512: and 128"),
+]
+AccessModeName = Annotated[AccessMode, _choice(AccessMode)]
+VolumeModeName = Annotated[VolumeMode, _choice(VolumeMode)]
 Weight = Annotated[int, _whole(0, 1_000_000)]
 Quantity = Annotated[str, _text(_is_quantity, 'a quantity above zero with a unit, such as "512Mi" or "2Gi"')]
 Duration = Annotated[str, _text(_is_duration, 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')]

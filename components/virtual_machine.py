@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.machine_settings import DataSource, Machine
+from components.machine_settings import Machine
 from components.settings import Timeouts
 
 API_VERSION = "kubevirt.io/v1"
@@ -102,8 +102,8 @@ def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
         spec["instancetype"] = {"kind": "VirtualMachineClusterInstancetype", "name": args.machine.instancetype}
     if args.machine.preference:
         spec["preference"] = {"kind": "VirtualMachineClusterPreference", "name": args.machine.preference}
-    if args.machine.root.data_source:
-        spec["dataVolumeTemplates"] = [_clone(args, args.machine.root.data_source)]
+    if source := args.machine.root.data_volume_source:
+        spec["dataVolumeTemplates"] = [_root_disk(args, source)]
     return spec
 
 
@@ -151,28 +151,18 @@ def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
 
 def _root_volume(args: VirtualMachineArgs) -> dict[str, Any]:
     root = args.machine.root
-    if root.data_source:
-        return {"dataVolume": {"name": _root_disk(args)}}
-    return {"containerDisk": {"image": root.container_disk}}
+    if root.container_disk:
+        return {"containerDisk": {"image": root.container_disk}}
+    return {"dataVolume": {"name": _root_disk_name(args)}}
 
 
-def _root_disk(args: VirtualMachineArgs) -> str:
+def _root_disk_name(args: VirtualMachineArgs) -> str:
     return f"{args.name}-root"
 
 
-def _clone(args: VirtualMachineArgs, source: DataSource) -> dict[str, Any]:
-    """Return the template of a root disk, which the VirtualMachine owns: user data runs once on each clone."""
-    root = args.machine.root
+def _root_disk(args: VirtualMachineArgs, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template of a root disk, which the VirtualMachine owns: user data runs once on each."""
     return {
-        "metadata": {"name": _root_disk(args), "labels": dict(args.labels)},
-        "spec": {
-            "sourceRef": {"kind": "DataSource", "name": source.name, "namespace": source.namespace},
-            "storage": storage(root.size, root.storage_class),
-        },
+        "metadata": {"name": _root_disk_name(args), "labels": dict(args.labels)},
+        "spec": {**source, "storage": args.machine.root.storage},
     }
-
-
-def storage(size: str, storage_class: str | None) -> dict[str, Any]:
-    """Return a DataVolume's `storage`: access and volume mode are left to the StorageClass's profile."""
-    request: dict[str, Any] = {"resources": {"requests": {"storage": size}}}
-    return {**request, "storageClassName": storage_class} if storage_class else request

@@ -19,7 +19,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "scaled": {"application": {"replicas": 2}, "web": {"replicas": 2}},
     "golden images and instancetypes": {"database": ON_FEDORA, "application": ON_FEDORA, "web": ON_FEDORA},
-    "storage classes": {"database": {"dataDisk": {"storageClass": "fast"}}},
+    "root disks of every source": {
+        "database": {"image": {"persistentVolumeClaim": {"name": "debian", "namespace": "golden"}}},
+        "application": {"image": {"url": "https://images.example/a.qcow2", "checksum": f"sha256:{64 * 'a'}"}},
+        "web": {"image": {"registry": "registry.example/a", "accessMode": "ReadWriteMany", "volumeMode": "Block"}},
+    },
+    "a disk as one wants it": {
+        "database": {"dataDisk": {"storageClass": "fast", "accessMode": "ReadWriteOncePod", "volumeMode": "Block"}}
+    },
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
 }

@@ -18,6 +18,7 @@ OBJECT_NAME = "must be the name of a Kubernetes object: a-z, 0-9, - and ."
 STACK_NAME = "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter"
 ADDRESS = 'must be an address such as "http://collector.observability.svc.cluster.local:4318"'
 MACHINE_KEYS = "family, vcpus, memory, image, instancetype, preference"
+NEEDS_ONE = "needs one of containerDisk, dataSource, persistentVolumeClaim, url or registry"
 GOLDEN = {"dataSource": {"name": "debian-12", "namespace": "golden"}}
 
 MISTAKES: list[tuple[str, Any, str]] = [
@@ -50,7 +51,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (
         "database",
         {"dataDisk": "10Gi"},
-        'database.dataDisk: "10Gi" must be a mapping with some of the keys size, storageClass',
+        'database.dataDisk: "10Gi" must be a mapping with some of the keys '
+        "size, storageClass, accessMode, volumeMode, keep",
     ),
     ("database", {"dataDisk": {"size": "big"}}, f'database.dataDisk.size: "big" {QUANTITY}'),
     (
@@ -135,20 +137,20 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (
         "web",
         {"image": {"containerDisk": "debian:12", **GOLDEN}},
-        "web.image: has both containerDisk and dataSource: keep one",
+        "web.image: has containerDisk and dataSource: keep one",
     ),
-    ("web", {"image": {}}, "web.image: needs containerDisk or dataSource"),
-    ("web", {"image": {"size": "20Gi"}}, "web.image: needs containerDisk or dataSource"),
+    ("web", {"image": {}}, f"web.image: {NEEDS_ONE}"),
+    ("web", {"image": {"size": "20Gi"}}, f"web.image: {NEEDS_ONE}"),
     (
         "web",
         {"image": {"containerDisk": "debian:12", "size": "20Gi"}},
-        'web.image.size: "20Gi" is for a clone of a dataSource: a containerDisk brings its own disk, so remove it',
+        'web.image.size: "20Gi" is for a disk of the machine\'s own: a containerDisk brings its own, so remove it',
     ),
     (
         "web",
         {"image": {"containerDisk": "debian:12", "storageClass": "fast"}},
-        'web.image.storageClass: "fast" is for a clone of a dataSource: '
-        "a containerDisk brings its own disk, so remove it",
+        'web.image.storageClass: "fast" is for a disk of the machine\'s own: '
+        "a containerDisk brings its own, so remove it",
     ),
     (
         "application",
