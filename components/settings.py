@@ -71,7 +71,7 @@ class Settings(Model):
                 yield Contradiction((key, "load.enabled"), problem)
 
     def _crowded_web(self) -> Iterator[Contradiction]:
-        crowded = self.web.least_memory <= bytes_of(self.web.memory) < bytes_of(LEAST_MEMORY_WITH_LOAD)
+        crowded = self.web.least_memory <= bytes_of(self.web.dimensions.memory) < bytes_of(LEAST_MEMORY_WITH_LOAD)
         with_load = self.load.enabled and not self.load.dedicated
         if with_load and not self.web.instancetype and crowded:
             problem = f"is too little for nginx and the load generator: they need {LEAST_MEMORY_WITH_LOAD}"

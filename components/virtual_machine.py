@@ -12,6 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.machine_settings import Machine
+from components.placement_values import TopologySpread
 from components.settings import Timeouts
 
 API_VERSION = "kubevirt.io/v1"
@@ -43,7 +44,8 @@ class VirtualMachineArgs:
         name: its name, and its guest's host name.
         namespace: the namespace it lives in.
         labels: labels of the VirtualMachine, its instances and their Pods.
-        machine: size, root disk and family, from the settings.
+        selector: the labels that all machines of the tier have.
+        machine: size, root disk, family and placement, from the settings.
         timeouts: how long it may take to serve, and to go.
         user_data: the cloud-config that the Secret holds.
         user_data_secret: name of the Secret with the user data.
@@ -54,6 +56,7 @@ class VirtualMachineArgs:
     name: str
     namespace: str
     labels: Mapping[str, str]
+    selector: Mapping[str, str]
     machine: Machine
     timeouts: Timeouts
     user_data: pulumi.Output[str]
@@ -131,16 +134,40 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
         "volumes": volumes,
         "readinessProbe": {**args.readiness, **PROBING},
         "terminationGracePeriodSeconds": GRACE_SECONDS,
+        **_placement(args),
     }
 
 
 def _size(args: VirtualMachineArgs) -> dict[str, Any]:
     if args.machine.instancetype:
         return {}
+    dimensions, requests = args.machine.dimensions, args.machine.requests
     return {
-        "cpu": {"sockets": args.machine.vcpus, "cores": 1, "threads": 1},
-        "memory": {"guest": args.machine.memory},
+        "cpu": {"sockets": dimensions.vcpus, "cores": 1, "threads": 1},
+        "memory": {"guest": dimensions.memory},
+        **({"resources": {"requests": requests}} if requests else {}),
     }
+
+
+def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
+    """Return what the scheduler is told, and a node that is drained."""
+    machine, placement = args.machine, dict[str, Any]()
+    if machine.node_selector:
+        placement["nodeSelector"] = machine.node_selector
+    if machine.tolerations:
+        placement["tolerations"] = machine.tolerations
+    if machine.eviction_strategy:
+        placement["evictionStrategy"] = str(machine.eviction_strategy)
+    if machine.spread is not TopologySpread.OFF:
+        # However many there are: one more machine must not replace the others.
+        spread = {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": str(machine.spread),
+            "labelSelector": {"matchLabels": dict(args.selector)},
+        }
+        placement["topologySpreadConstraints"] = [spread]
+    return placement
 
 
 def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:

@@ -24,6 +24,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "application": {"image": {"url": "https://images.example/a.qcow2", "checksum": f"sha256:{64 * 'a'}"}},
         "web": {"image": {"registry": "registry.example/a", "accessMode": "ReadWriteMany", "volumeMode": "Block"}},
     },
+    "sizes, requests and placement": {
+        "database": {"size": "large", "cpuRequest": "500m", "memoryRequest": "8Gi", "evictionStrategy": "LiveMigrate"},
+        "application": {"nodeSelector": {"example.com/disk": "ssd"}, "topologySpread": "DoNotSchedule"},
+        "web": {
+            "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}, {"operator": "Exists"}],
+            "evictionStrategy": "None",
+        },
+    },
     "a disk as one wants it": {
         "database": {"dataDisk": {"storageClass": "fast", "accessMode": "ReadWriteOncePod", "volumeMode": "Block"}}
     },

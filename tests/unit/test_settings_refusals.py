@@ -17,7 +17,10 @@ IMAGE = 'must be a container image such as "quay.io/containerdisks/debian:12"'
 OBJECT_NAME = "must be the name of a Kubernetes object: a-z, 0-9, - and ."
 STACK_NAME = "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter"
 ADDRESS = 'must be an address such as "http://collector.observability.svc.cluster.local:4318"'
-MACHINE_KEYS = "family, vcpus, memory, image, instancetype, preference"
+MACHINE_KEYS = (
+    "family, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, nodeSelector, "
+    "tolerations, evictionStrategy"
+)
 NEEDS_ONE = "needs one of containerDisk, dataSource, persistentVolumeClaim, url or registry"
 GOLDEN = {"dataSource": {"name": "debian-12", "namespace": "golden"}}
 
