@@ -41,6 +41,10 @@ class FamilyFacts:
     postgresql_drop_in: str
     """Directory of drop-ins for the unit that runs the server."""
     nginx_user: str
+    trust_anchors: tuple[str, str]
+    """Directory of the certificate authorities that an administrator adds, and the ending that their files need."""
+    update_trust: str
+    """Command that makes programs trust what is there."""
     exporters: Mapping[Exporter, ExporterProgram]
     """Those that the distribution packages."""
     prometheus_client: str
@@ -62,6 +66,8 @@ FACTS = {
         database_mount="/srv/database",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
+        trust_anchors=("/usr/local/share/ca-certificates", "crt"),
+        update_trust="update-ca-certificates",
         exporters={
             Exporter.NODE: ExporterProgram("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
             Exporter.NGINX: ExporterProgram("prometheus-nginx-exporter", "/usr/bin/prometheus-nginx-exporter"),
@@ -85,6 +91,8 @@ FACTS = {
         database_mount="/var/lib/pgsql/data",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
+        trust_anchors=("/etc/pki/ca-trust/source/anchors", "pem"),
+        update_trust="update-ca-trust",
         # Neither Fedora nor EPEL has one for nginx or PostgreSQL.
         exporters={Exporter.NODE: ExporterProgram("node-exporter", "/usr/bin/node_exporter")},
         prometheus_client="python3-prometheus_client",

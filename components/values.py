@@ -50,7 +50,7 @@ _IMAGE = (
     r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
-_HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
+HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -158,7 +158,7 @@ Share = Annotated[float, _number(0, 1, "a number from 0 to 1")]
 Url = Annotated[
     str,
     pattern(
-        rf"https?://{_HOST}(/[A-Za-z0-9._~/-]*)?",
+        rf"https?://{HOST}(/[A-Za-z0-9._~/-]*)?",
         'an address such as "http://collector.observability.svc.cluster.local:4318"',
     ),
 ]
@@ -166,7 +166,7 @@ Url = Annotated[
 ImageUrl = Annotated[
     str,
     pattern(
-        rf"https?://{_HOST}/[A-Za-z0-9._~/%?&=+,:@-]*[A-Za-z0-9._~%=-]",
+        rf"https?://{HOST}/[A-Za-z0-9._~/%?&=+,:@-]*[A-Za-z0-9._~%=-]",
         'the address of a disk image such as "https://images.example/debian-12.qcow2"',
     ),
 ]

@@ -5,6 +5,7 @@ from cloudinit.families import FACTS, Exporter, Family, has_exporter
 from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
 from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import DatabaseGuest
+from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, render, shell_settings
 
 _LABEL = "virtwork-data"  # at most 16 bytes on ext4
@@ -19,7 +20,8 @@ def render_database(guest: DatabaseGuest) -> str:
     watched = guest.metrics and has_exporter(guest.family, Exporter.POSTGRESQL)
     return cloud_config(
         hostname=guest.hostname,
-        disks={
+        keys={
+            **site_keys(guest.site),
             "fs_setup": [
                 {
                     "label": _LABEL,
@@ -37,6 +39,7 @@ def render_database(guest: DatabaseGuest) -> str:
             ],
         },
         files=[
+            *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "database/configure.sh"),
             program("database-setup", "database/setup.sh"),
@@ -67,6 +70,7 @@ def render_database(guest: DatabaseGuest) -> str:
             *(_metrics_files(guest, watched=watched) if guest.metrics else []),
         ],
         commands=[
+            *site_commands(guest.site, guest.family),
             [CONFIGURE, *facts.database_packages],
             *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
         ],

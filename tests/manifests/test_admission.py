@@ -11,6 +11,7 @@ import pytest
 
 from lab.api import Object
 from tests.manifests.admission import Admission
+from tests.unit.guest_examples import AUTHORITY, PUBLIC_KEY
 from tests.unit.mocks import Deployment, deploy
 
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}}
@@ -31,6 +32,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}, {"operator": "Exists"}],
             "evictionStrategy": "None",
         },
+    },
+    "a closed network": {
+        "ssh": {"user": "ann", "authorizedKeys": [PUBLIC_KEY]},
+        "proxy": {"http": "http://proxy.example:3128"},
+        "packageMirror": {"debian": {"primary": "http://mirror.example/debian"}},
+        "certificateAuthorities": [AUTHORITY],
     },
     "a disk as one wants it": {
         "database": {"dataDisk": {"storageClass": "fast", "accessMode": "ReadWriteOncePod", "volumeMode": "Block"}}
