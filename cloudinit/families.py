@@ -36,6 +36,8 @@ class FamilyFacts:
     application_packages: tuple[str, ...]
     web_packages: tuple[str, ...]
     load_packages: tuple[str, ...]
+    storage_packages: tuple[str, ...]
+    """What measures a disk."""
     database_mount: str
     """Where the data disk is mounted; Fedora's SELinux policy labels this path for PostgreSQL by itself."""
     postgresql_drop_in: str
@@ -63,6 +65,7 @@ FACTS = {
         ),
         web_packages=("nginx-light", "curl", "ca-certificates", "logrotate", "python3"),
         load_packages=("curl", "ca-certificates", "python3"),
+        storage_packages=("fio",),
         database_mount="/srv/database",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
@@ -88,6 +91,7 @@ FACTS = {
         ),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
         load_packages=("curl", "ca-certificates", "python3"),
+        storage_packages=("fio",),
         database_mount="/var/lib/pgsql/data",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
@@ -104,7 +108,7 @@ def packages(family: Family) -> tuple[str, ...]:
     """Every distribution package that a golden image of the family should hold, sorted."""
     facts = FACTS[family]
     tiers = {*facts.database_packages, *facts.application_packages, *facts.web_packages, *facts.load_packages}
-    every = {*tiers, facts.prometheus_client}
+    every = {*tiers, *facts.storage_packages, facts.prometheus_client}
     return tuple(sorted(every | {program.package for program in facts.exporters.values()}))
 
 

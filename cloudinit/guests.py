@@ -37,6 +37,8 @@ class DatabaseGuest:
     """The disk's virtio serial, seen in the guest as /dev/disk/by-id/virtio-<serial>."""
     metrics: bool = False
     """Whether it runs exporters for Prometheus."""
+    fio_seconds: int = 0
+    """How long each of fio's three jobs measures the data disk before PostgreSQL first starts; 0: not at all."""
     site: Site = ANYWHERE
 
     def __post_init__(self) -> None:

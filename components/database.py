@@ -47,6 +47,7 @@ class Database(Tier[machine_settings.Database]):
                 scale=args.machine.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
                 metrics=args.stack.metrics.enabled,
+                fio_seconds=args.machine.fio.seconds,
                 site=args.stack.site,
             )
             return render_database(guest)

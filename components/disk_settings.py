@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
@@ -18,7 +18,9 @@ from components.values import (
     NamespaceName,
     ObjectName,
     Quantity,
+    ShortDuration,
     VolumeModeName,
+    seconds_of,
 )
 
 Source = Literal["container_disk", "data_source", "persistent_volume_claim", "url", "registry"]
@@ -138,3 +140,21 @@ class DataDisk(Volume):
     keep: Flag = Field(
         default=False, description="Whether the disk stays when the stack is destroyed; needs createNamespace: false."
     )
+
+
+class Fio(Model):
+    """A measurement of the database's disk."""
+
+    jobs: ClassVar[int] = 3
+
+    enabled: Flag = Field(
+        default=False, description="Whether the data disk is measured by fio before PostgreSQL first starts."
+    )
+    runtime: ShortDuration = Field(
+        default="10s", description="Length of each of its three jobs; another length measures again."
+    )
+
+    @property
+    def seconds(self) -> int:
+        """How long each job takes, 0 where nothing is measured."""
+        return seconds_of(self.runtime) if self.enabled else 0

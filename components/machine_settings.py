@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
-from components.disk_settings import DataDisk, Image
+from components.disk_settings import DataDisk, Fio, Image
 from components.model import Contradiction, Model
 from components.names import TierName
 from components.placement_values import (
@@ -181,6 +181,7 @@ class Database(Machine):
     memory: Quantity = Field(default="2Gi", description="Memory of the machine.")
     scale: Scale = Field(default=10, description="pgbench scale: 100,000 accounts and about 15 MB each.")
     data_disk: DataDisk = Field(default=DataDisk(), description="Disk of the database, which outlives its machine.")
+    fio: Fio = Field(default=Fio(), description="A measurement of that disk.")
 
     @property
     def accounts(self) -> int:
@@ -191,6 +192,9 @@ class Database(Machine):
         """Yield what doesn't go together in this tier."""
         yield from super().contradictions()
         yield from self._immovable("dataDisk.accessMode", self.data_disk.access_mode)
+        if "runtime" in self.fio.model_fields_set and not self.fio.enabled:
+            problem = "measures nothing while database.fio.enabled is false: set it to true, or remove this"
+            yield Contradiction(("database.fio.runtime", "database.fio.enabled"), problem)
         # 1 GiB beside the tables: PostgreSQL's log, its catalogues, and room for the file system.
         needed = -(-self.scale * 15 * 1000**2 // 1024**3) + 1
         if bytes_of(self.data_disk.size) < needed * 1024**3:

@@ -14,7 +14,7 @@ from components.names import Names, TierName
 from components.site_settings import PackageMirror, Proxy, Ssh
 from components.site_values import Certificates
 from components.telemetry_settings import Metrics, Tracing
-from components.values import Duration, Flag, NamespaceName, StackName, bytes_of
+from components.values import Duration, Flag, NamespaceName, StackName, bytes_of, seconds_of
 
 LEAST_MEMORY_WITH_LOAD = "384Mi"
 BUILT_IN_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -102,6 +102,10 @@ class Settings(Model):
             yield from group.contradictions()
         yield from self.package_mirror.contradictions({machine.family for machine in self.machines})
         yield from self._crowded_web()
+        measuring = self.database.fio.seconds * self.database.fio.jobs
+        if measuring >= seconds_of(self.timeouts.ready):
+            problem = f"is too long: three of it take {measuring} s, and the machine has to serve within timeouts.ready"
+            yield Contradiction(("database.fio.runtime", "timeouts.ready"), f"{problem} {self.timeouts.ready}")
         if not self.load.enabled:
             for key in self.gates.given():
                 problem = "has nothing to judge while load.enabled is false: remove it, or generate load"

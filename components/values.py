@@ -134,8 +134,8 @@ def _flag(value: object) -> object:
     return value
 
 
-def _is_duration(text: str) -> bool:
-    return _DURATION.fullmatch(text) is not None and 10 <= seconds_of(text) <= 24 * 3600
+def _lasts(low: int, high: int) -> Callable[[str], bool]:
+    return lambda text: _DURATION.fullmatch(text) is not None and low <= seconds_of(text) <= high
 
 
 def _is_quantity(text: str) -> bool:
@@ -179,7 +179,10 @@ AccessModeName = Annotated[AccessMode, choice(AccessMode)]
 VolumeModeName = Annotated[VolumeMode, choice(VolumeMode)]
 Weight = Annotated[int, _whole(0, 1_000_000)]
 Quantity = Annotated[str, fitting(_is_quantity, 'a quantity above zero with a unit, such as "512Mi" or "2Gi"')]
-Duration = Annotated[str, fitting(_is_duration, 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')]
+Duration = Annotated[
+    str, fitting(_lasts(10, 24 * 3600), 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')
+]
+ShortDuration = Annotated[str, fitting(_lasts(1, 600), 'a duration from 1 second to 10 minutes, such as "10s" or "5m"')]
 ImageReference = Annotated[str, pattern(_IMAGE, 'a container image such as "quay.io/containerdisks/debian:12"')]
 # Services take the stack's name, and theirs must begin with a letter.
 StackName = Annotated[

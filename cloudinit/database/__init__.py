@@ -46,12 +46,20 @@ def render_database(guest: DatabaseGuest) -> str:
             GuestFile(path="/usr/local/lib/virtwork/cluster.sh", content=read(f"database/cluster.{guest.family}.sh")),
             GuestFile(
                 path=f"{SETTINGS}/database.conf",
-                content=shell_settings(DEVICE=device, MOUNT=facts.database_mount, CLUSTER=cluster, SCALE=guest.scale),
+                content=shell_settings(
+                    DEVICE=device,
+                    MOUNT=facts.database_mount,
+                    CLUSTER=cluster,
+                    SCALE=guest.scale,
+                    **({"FIO_SECONDS": guest.fio_seconds} if guest.fio_seconds else {}),
+                ),
             ),
             # The newline is the one that psql's backquotes take off again, so that any other one is kept.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
             GuestFile(path=f"{SETTINGS}/role.sql", content=render("database/role.sql.j2", watched=watched)),
             GuestFile(path=f"{SETTINGS}/seeded-scale.sql", content=read("database/seeded-scale.sql")),
+            GuestFile(path=f"{SETTINGS}/storage-table.sql", content=read("database/storage-table.sql")),
+            *(_figures_files() if guest.fio_seconds else []),
             GuestFile(path=f"{SETTINGS}/postgresql.conf", content=read("database/postgresql.conf")),
             GuestFile(path=f"{SETTINGS}/pg_hba.conf", content=render("database/pg_hba.conf.j2", watched=watched)),
             GuestFile(
@@ -71,10 +79,19 @@ def render_database(guest: DatabaseGuest) -> str:
         ],
         commands=[
             *site_commands(guest.site, guest.family),
-            [CONFIGURE, *facts.database_packages],
+            [CONFIGURE, *facts.database_packages, *(facts.storage_packages if guest.fio_seconds else ())],
             *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
         ],
     )
+
+
+def _figures_files() -> list[GuestFile]:
+    """What measures the data disk."""
+    names = ("storage.fio", "store-figures.sql")
+    return [
+        program("storage-figures", "database/storage-figures.sh"),
+        *(GuestFile(path=f"{SETTINGS}/{name}", content=read(f"database/{name}")) for name in names),
+    ]
 
 
 def _debian_files(family: Family) -> list[GuestFile]:

@@ -86,7 +86,7 @@ def database(
     scale: int = 10,
     *,
     metrics: bool = False,
-    site: Site = ANYWHERE,
+    fio_seconds: int = 0,
 ) -> str:
     return render_database(
         DatabaseGuest(
@@ -96,7 +96,7 @@ def database(
             scale=scale,
             data_disk_serial="database",
             metrics=metrics,
-            site=site,
+            fio_seconds=fio_seconds,
         )
     )
 
@@ -178,6 +178,7 @@ def _tracing(tier: str, endpoint: str | None) -> TracingTarget | None:
 
 EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "database": database,
+    "database-measured": partial(database, fio_seconds=10),
     "application": application,
     "application-traced": partial(application, tracing=COLLECTOR),
     "web": web,

@@ -31,7 +31,7 @@ def test_every_file_of_the_package_reaches_some_guest() -> None:
     )
     flat = {line.strip() for line in everything.splitlines()}
     for path in SOURCES.rglob("*.*"):
-        if path.suffix in {".sh", ".conf", ".service", ".timer", ".sql", ".js"} or path.name in {
+        if path.suffix in {".sh", ".conf", ".service", ".timer", ".sql", ".js", ".fio"} or path.name in {
             "server.py",
             "plan.py",
         }:

@@ -121,6 +121,7 @@ def test_the_guests_page_has_the_names_that_the_families_give() -> None:
         "application packages": [one.application_packages for one in facts],
         "web packages": [one.web_packages for one in facts],
         "load packages": [one.load_packages for one in facts],
+        "storage packages, with `database.fio`": [one.storage_packages for one in facts],
         "data disk mounted at": [(one.database_mount,) for one in facts],
         "PostgreSQL drop-ins": [(one.postgresql_drop_in,) for one in facts],
         "nginx runs as": [(one.nginx_user,) for one in facts],

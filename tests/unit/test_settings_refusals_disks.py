@@ -43,6 +43,23 @@ DISKS: list[tuple[dict[str, Any], str]] = [
     ({"keep": True}, "keep: true keeps nothing while the namespace goes with the stack: set createNamespace to false"),
 ]
 
+FIO: list[tuple[dict[str, Any], str]] = [
+    ({"enabled": "yes"}, 'fio.enabled: "yes" must be true or false'),
+    (
+        {"enabled": True, "runtime": "1h"},
+        'fio.runtime: "1h" must be a duration from 1 second to 10 minutes, such as "10s" or "5m"',
+    ),
+    (
+        {"runtime": "20s"},
+        'fio.runtime: "20s" measures nothing while database.fio.enabled is false: set it to true, or remove this',
+    ),
+    (
+        {"enabled": True, "runtime": "200s"},
+        'fio.runtime: "200s" is too long: three of it take 600 s, and the machine has to serve within '
+        "timeouts.ready 10m",
+    ),
+]
+
 
 def lines(config: dict[str, Any]) -> list[str]:
     head, *found = refusal_of(config).split("\n  ")
@@ -60,6 +77,13 @@ def test_a_mistake_about_the_root_disk_is_told_in_exactly_one_line(image: dict[s
 @pytest.mark.parametrize(("disk", "line"), DISKS, ids=[line.split(" ")[0] for _, line in DISKS])
 def test_a_mistake_about_the_data_disk_is_told_in_exactly_one_line(disk: dict[str, Any], line: str) -> None:
     assert lines({"database": {"dataDisk": disk}}) == [f"multi-tier:database.dataDisk.{line}"]
+
+
+@pytest.mark.parametrize(("fio", "line"), FIO, ids=[line.split(" ")[0] for _, line in FIO])
+def test_a_mistake_about_the_measurement_of_the_disk_is_told_in_exactly_one_line(
+    fio: dict[str, Any], line: str
+) -> None:
+    assert lines({"database": {"fio": fio}}) == [f"multi-tier:database.{line}"]
 
 
 @pytest.mark.parametrize("other", [{"registry": "debian:12"}, {"persistentVolumeClaim": CLAIM}, {"dataSource": CLAIM}])
