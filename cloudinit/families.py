@@ -82,13 +82,8 @@ FACTS = {
     ),
     Family.FEDORA: FamilyFacts(
         database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
-        application_packages=(
-            "python3-uvicorn",
-            "python3-starlette",
-            "python3-asyncpg",
-            "python3-uvloop",
-            "python3-httptools",
-        ),
+        # Without uvloop, which Fedora dropped after 42: uvicorn takes it where an image has it.
+        application_packages=("python3-uvicorn", "python3-starlette", "python3-asyncpg", "python3-httptools"),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
         load_packages=("curl", "ca-certificates", "python3"),
         storage_packages=("fio",),

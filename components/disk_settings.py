@@ -11,7 +11,6 @@ from pydantic.alias_generators import to_camel
 from components.model import Contradiction, Model
 from components.values import (
     AccessModeName,
-    Checksum,
     Flag,
     ImageReference,
     ImageUrl,
@@ -79,7 +78,6 @@ class Image(Volume):
         default=None, description="Claim that the root disk is cloned from; the claim itself is left as it is."
     )
     url: ImageUrl | None = Field(default=None, description="Disk image that CDI downloads to the root disk.")
-    checksum: Checksum | None = Field(default=None, description="What the download of url has to be; needs CDI 1.65.")
     registry: ImageReference | None = Field(
         default=None,
         description="Container image that CDI imports to the root disk, which then stays as it is written.",
@@ -110,7 +108,7 @@ class Image(Volume):
         if self.persistent_volume_claim:
             return {"source": {"pvc": self.persistent_volume_claim.model_dump()}}
         if self.url:
-            return {"source": {"http": {"url": self.url, **({"checksum": self.checksum} if self.checksum else {})}}}
+            return {"source": {"http": {"url": self.url}}}
         if self.registry:
             return {"source": {"registry": {"url": f"docker://{self.registry}"}}}
         return None
@@ -127,8 +125,6 @@ class Image(Volume):
             for field in sorted(set(Volume.model_fields) & self.model_fields_set):
                 problem = "is for a disk of the machine's own: a containerDisk brings its own, so remove it"
                 yield Contradiction((f"{key}.{to_camel(field)}", *keys), problem)
-        if self.checksum and not self.url:
-            yield Contradiction((f"{key}.checksum", *keys), "is for a url: only a download is checked, so remove it")
 
 
 class DataDisk(Volume):

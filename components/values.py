@@ -170,10 +170,6 @@ ImageUrl = Annotated[
         'the address of a disk image such as "https://images.example/debian-12.qcow2"',
     ),
 ]
-Checksum = Annotated[
-    str,
-    pattern(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", "sha256: and 64 hexadecimal digits, or sha512: and 128"),
-]
 SizeName = Annotated[Size, choice(Size)]
 AccessModeName = Annotated[AccessMode, choice(AccessMode)]
 VolumeModeName = Annotated[VolumeMode, choice(VolumeMode)]

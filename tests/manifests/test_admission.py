@@ -22,7 +22,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "golden images and instancetypes": {"database": ON_FEDORA, "application": ON_FEDORA, "web": ON_FEDORA},
     "root disks of every source": {
         "database": {"image": {"persistentVolumeClaim": {"name": "debian", "namespace": "golden"}}},
-        "application": {"image": {"url": "https://images.example/a.qcow2", "checksum": f"sha256:{64 * 'a'}"}},
+        "application": {"image": {"url": "https://images.example/a.qcow2"}},
         "web": {"image": {"registry": "registry.example/a", "accessMode": "ReadWriteMany", "volumeMode": "Block"}},
     },
     "sizes, requests and placement": {
