@@ -29,9 +29,11 @@ from cloudinit.load import (
     render_load_plan,
     segments,
 )
+from cloudinit.site import ANYWHERE, Mirrors, Proxy, Site, SshAccess
 from cloudinit.web import render_web
 
 __all__ = [
+    "ANYWHERE",
     "LARGEST_SEED",
     "MIX",
     "ApplicationGuest",
@@ -41,8 +43,12 @@ __all__ = [
     "LoadMachineGuest",
     "LoadPlan",
     "LoadPlanSource",
+    "Mirrors",
     "Profile",
+    "Proxy",
     "Segment",
+    "Site",
+    "SshAccess",
     "TracingTarget",
     "WebGuest",
     "arrivals",

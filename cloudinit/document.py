@@ -44,7 +44,7 @@ def cloud_config(
     hostname: str,
     files: Sequence[GuestFile],
     commands: Sequence[Sequence[str]],
-    disks: Mapping[str, Any] | None = None,
+    keys: Mapping[str, Any] | None = None,
 ) -> str:
     """Render a cloud-config.
 
@@ -52,7 +52,7 @@ def cloud_config(
         hostname: The guest's short name.
         files: Files to write before any command runs.
         commands: Run once, in order, each an argument vector.
-        disks: Keys for the disk modules (`fs_setup`, `mounts`).
+        keys: More keys, such as those of the disk modules (`fs_setup`, `mounts`).
     """
     document: dict[str, Any] = {
         "hostname": hostname,
@@ -66,7 +66,7 @@ def cloud_config(
         "locale": "C.UTF-8",
         # The image's boot loader stays as it is.
         "grub_dpkg": {"enabled": False},
-        **(disks or {}),
+        **(keys or {}),
         "write_files": [
             {"path": file.path, "permissions": f"{file.mode:04o}", "content": file.content} for file in files
         ],

@@ -36,11 +36,17 @@ class FamilyFacts:
     application_packages: tuple[str, ...]
     web_packages: tuple[str, ...]
     load_packages: tuple[str, ...]
+    storage_packages: tuple[str, ...]
+    """What measures a disk."""
     database_mount: str
     """Where the data disk is mounted; Fedora's SELinux policy labels this path for PostgreSQL by itself."""
     postgresql_drop_in: str
     """Directory of drop-ins for the unit that runs the server."""
     nginx_user: str
+    trust_anchors: tuple[str, str]
+    """Directory of the certificate authorities that an administrator adds, and the ending that their files need."""
+    update_trust: str
+    """Command that makes programs trust what is there."""
     exporters: Mapping[Exporter, ExporterProgram]
     """Those that the distribution packages."""
     prometheus_client: str
@@ -59,9 +65,12 @@ FACTS = {
         ),
         web_packages=("nginx-light", "curl", "ca-certificates", "logrotate", "python3"),
         load_packages=("curl", "ca-certificates", "python3"),
+        storage_packages=("fio",),
         database_mount="/srv/database",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
+        trust_anchors=("/usr/local/share/ca-certificates", "crt"),
+        update_trust="update-ca-certificates",
         exporters={
             Exporter.NODE: ExporterProgram("prometheus-node-exporter", "/usr/bin/prometheus-node-exporter"),
             Exporter.NGINX: ExporterProgram("prometheus-nginx-exporter", "/usr/bin/prometheus-nginx-exporter"),
@@ -73,18 +82,16 @@ FACTS = {
     ),
     Family.FEDORA: FamilyFacts(
         database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
-        application_packages=(
-            "python3-uvicorn",
-            "python3-starlette",
-            "python3-asyncpg",
-            "python3-uvloop",
-            "python3-httptools",
-        ),
+        # Without uvloop, which Fedora dropped after 42: uvicorn takes it where an image has it.
+        application_packages=("python3-uvicorn", "python3-starlette", "python3-asyncpg", "python3-httptools"),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
         load_packages=("curl", "ca-certificates", "python3"),
+        storage_packages=("fio",),
         database_mount="/var/lib/pgsql/data",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
+        trust_anchors=("/etc/pki/ca-trust/source/anchors", "pem"),
+        update_trust="update-ca-trust",
         # Neither Fedora nor EPEL has one for nginx or PostgreSQL.
         exporters={Exporter.NODE: ExporterProgram("node-exporter", "/usr/bin/node_exporter")},
         prometheus_client="python3-prometheus_client",
@@ -96,7 +103,7 @@ def packages(family: Family) -> tuple[str, ...]:
     """Every distribution package that a golden image of the family should hold, sorted."""
     facts = FACTS[family]
     tiers = {*facts.database_packages, *facts.application_packages, *facts.web_packages, *facts.load_packages}
-    every = {*tiers, facts.prometheus_client}
+    every = {*tiers, *facts.storage_packages, facts.prometheus_client}
     return tuple(sorted(every | {program.package for program in facts.exporters.values()}))
 
 

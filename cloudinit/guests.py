@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from cloudinit.families import Family
+from cloudinit.site import ANYWHERE, Site
 
 
 def _check_password(password: str) -> None:
@@ -36,6 +37,9 @@ class DatabaseGuest:
     """The disk's virtio serial, seen in the guest as /dev/disk/by-id/virtio-<serial>."""
     metrics: bool = False
     """Whether it runs exporters for Prometheus."""
+    fio_seconds: int = 0
+    """How long each of fio's three jobs measures the data disk before PostgreSQL first starts; 0: not at all."""
+    site: Site = ANYWHERE
 
     def __post_init__(self) -> None:
         _check_password(self.password)
@@ -52,6 +56,7 @@ class ApplicationGuest:
     """Full name of the database Service."""
     metrics: bool = False
     tracing: TracingTarget | None = None
+    site: Site = ANYWHERE
 
     def __post_init__(self) -> None:
         _check_password(self.password)
@@ -88,6 +93,7 @@ class LoadMachineGuest:
     hostname: str
     family: Family
     load: LoadGuest
+    site: Site = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +107,4 @@ class WebGuest:
     load: LoadGuest | None
     metrics: bool = False
     tracing: TracingTarget | None = None
+    site: Site = ANYWHERE

@@ -40,6 +40,7 @@ class Application(Tier[machine_settings.Application]):
                 password=password,
                 database_host=self._names.service_host(TierName.DATABASE),
                 metrics=args.stack.metrics.enabled,
+                site=args.stack.site,
                 tracing=self._tracing(),
             )
             return render_application(guest)

@@ -9,10 +9,10 @@ import pulumi_kubernetes as kubernetes
 
 from cloudinit import DatabaseGuest, render_database
 from cloudinit.families import Exporter
-from components import machine_settings
+from components import disk_settings, machine_settings
 from components.names import TierName
 from components.tier import Endpoint, Tier, TierArgs
-from components.virtual_machine import DataVolumeDisk, storage
+from components.virtual_machine import DataVolumeDisk
 
 DATA_DISK_SERIAL = "database"
 
@@ -37,7 +37,7 @@ class Database(Tier[machine_settings.Database]):
     def __init__(self, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)
         hostname = self._names.machine(self.tier, 0)
-        disk_name = f"{hostname}-data"
+        disk_name = self._names.data_disk
 
         def user_data(password: str) -> str:
             guest = DatabaseGuest(
@@ -47,6 +47,8 @@ class Database(Tier[machine_settings.Database]):
                 scale=args.machine.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
                 metrics=args.stack.metrics.enabled,
+                fio_seconds=args.machine.fio.seconds,
+                site=args.stack.site,
             )
             return render_database(guest)
 
@@ -60,13 +62,14 @@ class Database(Tier[machine_settings.Database]):
         self._service()
         self.register_outputs({})
 
-    def _data_volume(self, name: str, disk: machine_settings.DataDisk) -> pulumi.Resource:
+    def _data_volume(self, name: str, disk: disk_settings.DataDisk) -> pulumi.Resource:
         """Declare the disk. It isn't awaited: storage that waits for its first consumer binds with the machine."""
         return kubernetes.apiextensions.CustomResource(
             "database-data",
             api_version="cdi.kubevirt.io/v1beta1",
             kind="DataVolume",
-            metadata=self._metadata(name),
-            spec={"source": {"blank": {}}, "storage": storage(disk.size, disk.storage_class)},
-            opts=pulumi.ResourceOptions(parent=self),
+            # A claim of this name that is there already was restored, for instance from a snapshot.
+            metadata=self._metadata(name, {"cdi.kubevirt.io/allowClaimAdoption": "true"}),
+            spec={"source": {"blank": {}}, "storage": disk.storage},
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=disk.keep),
         )

@@ -35,7 +35,10 @@ class Load(Tier[load_settings.Load]):
         hostname = self._names.machine(self.tier, 0)
 
         def user_data(generator: LoadGuest) -> str:
-            return render_load(LoadMachineGuest(hostname=hostname, family=args.machine.family, load=generator))
+            guest = LoadMachineGuest(
+                hostname=hostname, family=args.machine.family, load=generator, site=args.stack.site
+            )
+            return render_load(guest)
 
         self._machine(0, args.generator.apply(user_data))
         self.register_outputs({})

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
+from components.disk_settings import DataDisk, Fio, Image
 from components.model import Contradiction, Model
 from components.names import TierName
+from components.placement_values import (
+    CpuRequest,
+    EvictionStrategy,
+    EvictionStrategyName,
+    NodeLabels,
+    Tolerations,
+    TopologySpread,
+    TopologySpreadName,
+)
 from components.values import (
+    AccessMode,
     FamilyName,
-    ImageReference,
-    NamespaceName,
     ObjectName,
     Quantity,
     Replicas,
     Scale,
+    Size,
+    SizeName,
     VirtualCpus,
     bytes_of,
 )
@@ -35,46 +47,31 @@ DISTRIBUTIONS = {
 }
 
 
-class DataSource(Model):
-    """A CDI DataSource: a golden image that the cluster keeps."""
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """CPUs and memory of a machine."""
 
-    name: ObjectName = Field(description="Name of the DataSource.")
-    namespace: NamespaceName = Field(description="Namespace of the DataSource.")
-
-
-class Image(Model):
-    """Where a root disk comes from."""
-
-    container_disk: ImageReference | None = Field(
-        default=None,
-        description="Container image that holds the root disk; what a guest writes to it goes with the machine.",
-    )
-    data_source: DataSource | None = Field(default=None, description="Golden image that the root disk is cloned from.")
-    size: Quantity = Field(default="30Gi", description="Size of the clone, at least the golden image's own.")
-    storage_class: ObjectName | None = Field(
-        default=None, description="StorageClass of the clone; none: the cluster's default."
-    )
-
-    def contradictions(self, key: str) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in this image."""
-        sources = (f"{key}.containerDisk", f"{key}.dataSource")
-        if self.container_disk and self.data_source:
-            yield Contradiction((key, *sources), "has both containerDisk and dataSource: keep one")
-        elif not self.container_disk and not self.data_source:
-            yield Contradiction((key, *sources), "needs containerDisk or dataSource")
-        elif self.container_disk:
-            for field in sorted({"size", "storage_class"} & self.model_fields_set):
-                problem = "is for a clone of a dataSource: a containerDisk brings its own disk, so remove it"
-                yield Contradiction((f"{key}.{to_camel(field)}", *sources), problem)
+    vcpus: int
+    memory: str
 
 
 class Machine(Model):
     """The machines of a tier."""
 
     tier: ClassVar[TierName]
+    sizes: ClassVar[Mapping[Size, Dimensions]] = {
+        Size.SMALL: Dimensions(1, "1Gi"),
+        Size.MEDIUM: Dimensions(2, "2Gi"),
+        Size.LARGE: Dimensions(4, "4Gi"),
+    }
 
     family: FamilyName = Field(
         default=Family.DEBIAN, description="Family of the guest's distribution: debian or fedora."
+    )
+    size: SizeName | None = Field(
+        default=None,
+        description="Size of a machine in place of vcpus and memory: 1 and 1Gi, 2 and 2Gi, or 4 and 4Gi; "
+        "of the database's 2 and 2Gi, 4 and 8Gi, or 8 and 16Gi.",
     )
     vcpus: VirtualCpus = Field(default=1, description="Virtual CPUs of a machine.")
     memory: Quantity = Field(default="1Gi", description="Memory of a machine.")
@@ -86,6 +83,34 @@ class Machine(Model):
         description="VirtualMachineClusterInstancetype that sets CPUs and memory in place of vcpus and memory.",
     )
     preference: ObjectName | None = Field(default=None, description="VirtualMachineClusterPreference of the guest.")
+    cpu_request: CpuRequest | None = Field(
+        default=None,
+        description="CPUs that are set aside on the node; none: as the cluster overcommits them, a tenth by default.",
+    )
+    memory_request: Quantity | None = Field(
+        default=None, description="Memory that is set aside on the node; none: all of the machine's."
+    )
+    node_selector: NodeLabels | None = Field(default=None, description="Labels that a machine's node has to have.")
+    tolerations: Tolerations | None = Field(default=None, description="Taints of a node that a machine tolerates.")
+    eviction_strategy: EvictionStrategyName | None = Field(
+        default=None, description="What a drained node does with a machine; none: the cluster's default."
+    )
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """CPUs and memory, where no instancetype sets them."""
+        return self.sizes[self.size] if self.size else Dimensions(self.vcpus, self.memory)
+
+    @property
+    def requests(self) -> dict[str, str]:
+        """What is set aside on the node, where that is not left to KubeVirt."""
+        requests = {"cpu": self.cpu_request, "memory": self.memory_request}
+        return {resource: amount for resource, amount in requests.items() if amount}
+
+    @property
+    def spread(self) -> TopologySpread:
+        """How strictly the tier's machines are kept on different nodes."""
+        return TopologySpread.OFF
 
     @property
     def root(self) -> Image:
@@ -99,51 +124,64 @@ class Machine(Model):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield what doesn't go together in this tier."""
-        if self.instancetype:
-            for field in ("vcpus", "memory"):
-                if field in self.model_fields_set:
-                    problem = f"and instancetype {self.instancetype} both size the machine: remove one of them"
-                    yield Contradiction((f"{self.tier}.{field}", f"{self.tier}.instancetype"), problem)
-        elif bytes_of(self.memory) < self.least_memory:
+        yield from self._sized_twice()
+        if not self.instancetype and bytes_of(self.dimensions.memory) < self.least_memory:
             problem = f"is less than the {LEAST_MEMORY[self.family]} that a {self.family} guest needs to boot"
             yield Contradiction((f"{self.tier}.memory", f"{self.tier}.family"), problem)
+        if self.memory_request and bytes_of(self.memory_request) > bytes_of(self.dimensions.memory):
+            problem = f"is more than the machine's memory, {self.dimensions.memory}: it would never be used"
+            yield Contradiction((f"{self.tier}.memoryRequest", f"{self.tier}.memory", f"{self.tier}.size"), problem)
+        root_mode = self.image.access_mode if self.image else None
+        yield from self._immovable("image.accessMode", root_mode)
         if self.image:
             yield from self.image.contradictions(f"{self.tier}.image")
         yield from self._strangers()
 
+    def _sized_twice(self) -> Iterator[Contradiction]:
+        """Yield the keys that say again what an instancetype or a size says."""
+        sized = ("vcpus", "memory")
+        rivals: list[tuple[str, str | None, tuple[str, ...]]] = [
+            ("instancetype", self.instancetype, (*sized, "size", "cpu_request", "memory_request")),
+            ("size", self.size, sized),
+        ]
+        for rival, value, fields in rivals:
+            for field in fields if value else ():
+                if field in self.model_fields_set and not (rival == "size" and self.instancetype):
+                    problem = f"and {rival} {value} both size the machine: remove one of them"
+                    yield Contradiction((f"{self.tier}.{to_camel(field)}", f"{self.tier}.{rival}"), problem)
+
+    def _immovable(self, key: str, mode: AccessMode | None) -> Iterator[Contradiction]:
+        """Yield a disk that keeps a machine where it has to be able to leave."""
+        if self.eviction_strategy is EvictionStrategy.LIVE_MIGRATE and mode not in (None, AccessMode.READ_WRITE_MANY):
+            problem = f"can't migrate with {key} {mode}, so no drain would end: use ReadWriteMany there, or another"
+            yield Contradiction((f"{self.tier}.evictionStrategy", f"{self.tier}.{key}"), problem)
+
     def _strangers(self) -> Iterator[Contradiction]:
         """Yield names that tell of another family than the tier's: such a guest would boot and never be set up."""
-        image = self.image or Image()
-        named = {
-            "image.containerDisk": (image.container_disk or "").rpartition("/")[2],
-            "image.dataSource.name": image.data_source.name if image.data_source else "",
-            "preference": self.preference or "",
-        }
+        image = (self.image or Image()).names
+        named = {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
         for field, name in named.items():
             for family, distributions in DISTRIBUTIONS.items():
-                if family != self.family and name.startswith(distributions):
+                if family != self.family and name.lower().startswith(distributions):
                     problem = f"is of the {family} family, but {self.tier}.family is {self.family}"
                     yield Contradiction((f"{self.tier}.{field}", f"{self.tier}.family"), problem)
-
-
-class DataDisk(Model):
-    """The disk that outlives the database's machine."""
-
-    size: Quantity = Field(
-        default="10Gi", description="Size of the disk; an existing disk keeps the size it was made with."
-    )
-    storage_class: ObjectName | None = Field(default=None, description="Its StorageClass; none: the cluster's default.")
 
 
 class Database(Machine):
     """The database tier: always one machine."""
 
     tier = TierName.DATABASE
+    sizes = {  # noqa: RUF012, the base class says that it is the class's
+        Size.SMALL: Dimensions(2, "2Gi"),
+        Size.MEDIUM: Dimensions(4, "8Gi"),
+        Size.LARGE: Dimensions(8, "16Gi"),
+    }
 
     vcpus: VirtualCpus = Field(default=2, description="Virtual CPUs of the machine.")
     memory: Quantity = Field(default="2Gi", description="Memory of the machine.")
     scale: Scale = Field(default=10, description="pgbench scale: 100,000 accounts and about 15 MB each.")
     data_disk: DataDisk = Field(default=DataDisk(), description="Disk of the database, which outlives its machine.")
+    fio: Fio = Field(default=Fio(), description="A measurement of that disk.")
 
     @property
     def accounts(self) -> int:
@@ -153,6 +191,10 @@ class Database(Machine):
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield what doesn't go together in this tier."""
         yield from super().contradictions()
+        yield from self._immovable("dataDisk.accessMode", self.data_disk.access_mode)
+        if "runtime" in self.fio.model_fields_set and not self.fio.enabled:
+            problem = "measures nothing while database.fio.enabled is false: set it to true, or remove this"
+            yield Contradiction(("database.fio.runtime", "database.fio.enabled"), problem)
         # 1 GiB beside the tables: PostgreSQL's log, its catalogues, and room for the file system.
         needed = -(-self.scale * 15 * 1000**2 // 1024**3) + 1
         if bytes_of(self.data_disk.size) < needed * 1024**3:
@@ -160,15 +202,28 @@ class Database(Machine):
             yield Contradiction(("database.dataDisk.size", "database.scale"), problem)
 
 
-class Application(Machine):
+class Replicated(Machine):
+    """The machines of a tier that may have several."""
+
+    replicas: Replicas = Field(default=1, description="Number of machines.")
+    topology_spread: TopologySpreadName = Field(
+        default=TopologySpread.SCHEDULE_ANYWAY,
+        description="Whether the tier's machines prefer or must have different nodes, as a Pod's whenUnsatisfiable.",
+    )
+
+    @property
+    def spread(self) -> TopologySpread:
+        """How strictly the tier's machines are kept on different nodes."""
+        return self.topology_spread
+
+
+class Application(Replicated):
     """The application tier."""
 
     tier = TierName.APPLICATION
 
-    replicas: Replicas = Field(default=1, description="Number of machines.")
 
-
-class Web(Machine):
+class Web(Replicated):
     """The web tier."""
 
     tier = TierName.WEB

@@ -35,6 +35,11 @@ class Names:
         """Return the names of a tier's VirtualMachines."""
         return [self.machine(tier, index) for index in range(replicas)]
 
+    @property
+    def data_disk(self) -> str:
+        """The DataVolume of the database's disk."""
+        return f"{self.machine(TierName.DATABASE, 0)}-data"
+
     def service(self, tier: TierName) -> str:
         """Return the name of a tier's Service."""
         return f"{self.name}-{tier}"

@@ -19,9 +19,11 @@ def outputs(settings: Settings) -> dict[str, Any]:
     if settings.load.enabled and settings.load.dedicated:
         replicas[TierName.LOAD] = 1
     services = f"/api/v1/namespaces/{names.namespace}/services"
+    fate = "pulumi destroy leaves it" if settings.database.data_disk.keep else "pulumi destroy deletes it"
     shown: dict[str, Any] = {
         "url": f"http://{names.service_host(TierName.WEB)}/",
         "virtualMachines": {str(tier): names.machines(tier, count) for tier, count in replicas.items()},
+        "dataDisk": f"DataVolume {names.data_disk}: {fate}",
         "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
         "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",
     }

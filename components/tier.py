@@ -90,6 +90,7 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
             name=name,
             namespace=self._names.namespace,
             labels=self._labels,
+            selector=self._names.selector(self.tier),
             machine=self._args.machine,
             timeouts=self._args.stack.timeouts,
             user_data=user_data,

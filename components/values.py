@@ -12,6 +12,30 @@ from pydantic import BeforeValidator
 
 from cloudinit import Family, Profile
 
+
+class Size(StrEnum):
+    """A size of machine, whose figures are the tier's own."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class AccessMode(StrEnum):
+    """How many nodes may use a disk at a time."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+class VolumeMode(StrEnum):
+    """Whether a disk is a file on a file system of the storage's, or a device."""
+
+    FILESYSTEM = "Filesystem"
+    BLOCK = "Block"
+
+
 _UNITS = {
     "": 1,
     **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTP")},
@@ -26,6 +50,7 @@ _IMAGE = (
     r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -75,7 +100,9 @@ def _number(low: float, high: float, allowed: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _text(fits: Callable[[str], object], allowed: str) -> BeforeValidator:
+def fitting(fits: Callable[[str], object], allowed: str) -> BeforeValidator:
+    """Return a check for a text; `allowed` says what fits, after "must be"."""
+
     def check(value: object) -> object:
         if not isinstance(value, str) or not fits(value):
             raise ValueError(f"must be {allowed}")
@@ -84,11 +111,14 @@ def _text(fits: Callable[[str], object], allowed: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _pattern(pattern: str, allowed: str) -> BeforeValidator:
-    return _text(re.compile(pattern, re.ASCII).fullmatch, allowed)
+def pattern(expression: str, allowed: str) -> BeforeValidator:
+    """Return a check for a text that a regular expression matches as a whole."""
+    return fitting(re.compile(expression, re.ASCII).fullmatch, allowed)
 
 
-def _choice(choices: type[StrEnum]) -> BeforeValidator:
+def choice(choices: type[StrEnum]) -> BeforeValidator:
+    """Return a check for one of some words."""
+
     def check(value: object) -> object:
         if not isinstance(value, str) or value not in set(choices):
             *others, last = choices
@@ -104,8 +134,8 @@ def _flag(value: object) -> object:
     return value
 
 
-def _is_duration(text: str) -> bool:
-    return _DURATION.fullmatch(text) is not None and 10 <= seconds_of(text) <= 24 * 3600
+def _lasts(low: int, high: int) -> Callable[[str], bool]:
+    return lambda text: _DURATION.fullmatch(text) is not None and low <= seconds_of(text) <= high
 
 
 def _is_quantity(text: str) -> bool:
@@ -113,8 +143,8 @@ def _is_quantity(text: str) -> bool:
 
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-ProfileName = Annotated[Profile, _choice(Profile)]
-FamilyName = Annotated[Family, _choice(Family)]
+ProfileName = Annotated[Profile, choice(Profile)]
+FamilyName = Annotated[Family, choice(Family)]
 VirtualCpus = Annotated[int, _whole(1, 128)]
 Replicas = Annotated[int, _whole(1, 100)]
 # Accounts are numbered from 1 to 100,000 * scale in a 32-bit column.
@@ -127,21 +157,35 @@ Share = Annotated[float, _number(0, 1, "a number from 0 to 1")]
 # No user name or password in it: it is no secret in the guests' settings.
 Url = Annotated[
     str,
-    _pattern(
-        r"https?://([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?",
+    pattern(
+        rf"https?://{HOST}(/[A-Za-z0-9._~/-]*)?",
         'an address such as "http://collector.observability.svc.cluster.local:4318"',
     ),
 ]
+# Here a query may hold a download's token; a user name is refused, because CDI would not use it.
+ImageUrl = Annotated[
+    str,
+    pattern(
+        rf"https?://{HOST}/[A-Za-z0-9._~/%?&=+,:@-]*[A-Za-z0-9._~%=-]",
+        'the address of a disk image such as "https://images.example/debian-12.qcow2"',
+    ),
+]
+SizeName = Annotated[Size, choice(Size)]
+AccessModeName = Annotated[AccessMode, choice(AccessMode)]
+VolumeModeName = Annotated[VolumeMode, choice(VolumeMode)]
 Weight = Annotated[int, _whole(0, 1_000_000)]
-Quantity = Annotated[str, _text(_is_quantity, 'a quantity above zero with a unit, such as "512Mi" or "2Gi"')]
-Duration = Annotated[str, _text(_is_duration, 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')]
-ImageReference = Annotated[str, _pattern(_IMAGE, 'a container image such as "quay.io/containerdisks/debian:12"')]
+Quantity = Annotated[str, fitting(_is_quantity, 'a quantity above zero with a unit, such as "512Mi" or "2Gi"')]
+Duration = Annotated[
+    str, fitting(_lasts(10, 24 * 3600), 'a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')
+]
+ShortDuration = Annotated[str, fitting(_lasts(1, 600), 'a duration from 1 second to 10 minutes, such as "10s" or "5m"')]
+ImageReference = Annotated[str, pattern(_IMAGE, 'a container image such as "quay.io/containerdisks/debian:12"')]
 # Services take the stack's name, and theirs must begin with a letter.
 StackName = Annotated[
-    str, _pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and -, beginning with a letter")
+    str, pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "1 to 63 of a-z, 0-9 and -, beginning with a letter")
 ]
-NamespaceName = Annotated[str, _pattern(_LABEL, "1 to 63 of a-z, 0-9 and -, not beginning or ending with -")]
+NamespaceName = Annotated[str, pattern(_LABEL, "1 to 63 of a-z, 0-9 and -, not beginning or ending with -")]
 ObjectName = Annotated[
     str,
-    _pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "the name of a Kubernetes object: a-z, 0-9, - and ."),
+    pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "the name of a Kubernetes object: a-z, 0-9, - and ."),
 ]

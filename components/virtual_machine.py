@@ -11,7 +11,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.machine_settings import DataSource, Machine
+from components.machine_settings import Machine
+from components.placement_values import TopologySpread
 from components.settings import Timeouts
 
 API_VERSION = "kubevirt.io/v1"
@@ -43,7 +44,8 @@ class VirtualMachineArgs:
         name: its name, and its guest's host name.
         namespace: the namespace it lives in.
         labels: labels of the VirtualMachine, its instances and their Pods.
-        machine: size, root disk and family, from the settings.
+        selector: the labels that all machines of the tier have.
+        machine: size, root disk, family and placement, from the settings.
         timeouts: how long it may take to serve, and to go.
         user_data: the cloud-config that the Secret holds.
         user_data_secret: name of the Secret with the user data.
@@ -54,6 +56,7 @@ class VirtualMachineArgs:
     name: str
     namespace: str
     labels: Mapping[str, str]
+    selector: Mapping[str, str]
     machine: Machine
     timeouts: Timeouts
     user_data: pulumi.Output[str]
@@ -102,8 +105,8 @@ def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
         spec["instancetype"] = {"kind": "VirtualMachineClusterInstancetype", "name": args.machine.instancetype}
     if args.machine.preference:
         spec["preference"] = {"kind": "VirtualMachineClusterPreference", "name": args.machine.preference}
-    if args.machine.root.data_source:
-        spec["dataVolumeTemplates"] = [_clone(args, args.machine.root.data_source)]
+    if source := args.machine.root.data_volume_source:
+        spec["dataVolumeTemplates"] = [_root_disk(args, source)]
     return spec
 
 
@@ -131,16 +134,40 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
         "volumes": volumes,
         "readinessProbe": {**args.readiness, **PROBING},
         "terminationGracePeriodSeconds": GRACE_SECONDS,
+        **_placement(args),
     }
 
 
 def _size(args: VirtualMachineArgs) -> dict[str, Any]:
     if args.machine.instancetype:
         return {}
+    dimensions, requests = args.machine.dimensions, args.machine.requests
     return {
-        "cpu": {"sockets": args.machine.vcpus, "cores": 1, "threads": 1},
-        "memory": {"guest": args.machine.memory},
+        "cpu": {"sockets": dimensions.vcpus, "cores": 1, "threads": 1},
+        "memory": {"guest": dimensions.memory},
+        **({"resources": {"requests": requests}} if requests else {}),
     }
+
+
+def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
+    """Return what the scheduler is told, and a node that is drained."""
+    machine, placement = args.machine, dict[str, Any]()
+    if machine.node_selector:
+        placement["nodeSelector"] = machine.node_selector
+    if machine.tolerations:
+        placement["tolerations"] = machine.tolerations
+    if machine.eviction_strategy:
+        placement["evictionStrategy"] = str(machine.eviction_strategy)
+    if machine.spread is not TopologySpread.OFF:
+        # However many there are: one more machine must not replace the others.
+        spread = {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": str(machine.spread),
+            "labelSelector": {"matchLabels": dict(args.selector)},
+        }
+        placement["topologySpreadConstraints"] = [spread]
+    return placement
 
 
 def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
@@ -151,28 +178,18 @@ def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
 
 def _root_volume(args: VirtualMachineArgs) -> dict[str, Any]:
     root = args.machine.root
-    if root.data_source:
-        return {"dataVolume": {"name": _root_disk(args)}}
-    return {"containerDisk": {"image": root.container_disk}}
+    if root.container_disk:
+        return {"containerDisk": {"image": root.container_disk}}
+    return {"dataVolume": {"name": _root_disk_name(args)}}
 
 
-def _root_disk(args: VirtualMachineArgs) -> str:
+def _root_disk_name(args: VirtualMachineArgs) -> str:
     return f"{args.name}-root"
 
 
-def _clone(args: VirtualMachineArgs, source: DataSource) -> dict[str, Any]:
-    """Return the template of a root disk, which the VirtualMachine owns: user data runs once on each clone."""
-    root = args.machine.root
+def _root_disk(args: VirtualMachineArgs, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template of a root disk, which the VirtualMachine owns: user data runs once on each."""
     return {
-        "metadata": {"name": _root_disk(args), "labels": dict(args.labels)},
-        "spec": {
-            "sourceRef": {"kind": "DataSource", "name": source.name, "namespace": source.namespace},
-            "storage": storage(root.size, root.storage_class),
-        },
+        "metadata": {"name": _root_disk_name(args), "labels": dict(args.labels)},
+        "spec": {**source, "storage": args.machine.root.storage},
     }
-
-
-def storage(size: str, storage_class: str | None) -> dict[str, Any]:
-    """Return a DataVolume's `storage`: access and volume mode are left to the StorageClass's profile."""
-    request: dict[str, Any] = {"resources": {"requests": {"storage": size}}}
-    return {**request, "storageClassName": storage_class} if storage_class else request

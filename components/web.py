@@ -41,6 +41,7 @@ class Web(Tier[machine_settings.Web]):
                 application_host=self._names.service_host(TierName.APPLICATION),
                 load=generator,
                 metrics=args.stack.metrics.enabled,
+                site=args.stack.site,
                 tracing=self._tracing(),
             )
             return render_web(guest)

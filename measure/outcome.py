@@ -17,7 +17,7 @@ from measure.percentiles import kinds, latency, latency_seen, middle_sum, shares
 from measure.plan import arrivals_until
 from measure.samples import Samples, part
 from measure.session import Progress
-from measure.summary import Config, Plan, Run, SlowRequest, Summary
+from measure.summary import Config, Plan, Run, SlowRequest, Storage, Summary
 from measure.verdict import verdict
 
 _SLOWEST = 10
@@ -51,7 +51,12 @@ def ending(progress: Progress, early: MeasureError | None) -> Ending:
 
 
 def summarize(
-    progress: Progress, gates: dict[str, float], config: Config, versions: dict[str, str], early: MeasureError | None
+    progress: Progress,
+    gates: dict[str, float],
+    config: Config,
+    versions: dict[str, str],
+    early: MeasureError | None,
+    disk: Storage | None = None,
 ) -> Summary:
     """Return all numbers of a run that has ended.
 
@@ -61,6 +66,7 @@ def summarize(
         config: what was measured.
         versions: of all that took part.
         early: why it ended before its time, None if it didn't.
+        disk: what the data disk was measured to do, None if it wasn't.
     """
     samples, plan, end = progress.samples, progress.plan, ending(progress, early)
     stress = progress.stairs.result(samples) if progress.stairs is not None else None
@@ -86,6 +92,7 @@ def summarize(
         stress=stress,
         soak=drift(samples, plan) if plan.profile is Profile.SOAK and end.whole else None,
         slowest=slowest(samples, progress.run.trace if progress.run else ""),
+        storage=disk,
     )
 
 

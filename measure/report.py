@@ -14,7 +14,7 @@ from measure.live import describe
 from measure.results import REPORT
 from measure.samples import Samples
 from measure.summary import GateResult, Plan, Summary
-from measure.tables import COLOURS, INSIDE, LABELS, delivery_lines
+from measure.tables import COLOURS, INSIDE, LABELS, STORAGE_COLUMNS, delivery_lines, storage_rows
 from measure.timeline import Timeline
 
 
@@ -46,6 +46,8 @@ def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
         application_share=sum(of_total[name].share for name in INSIDE if name in of_total),
         application_tail=sum(of_total[name].tail_share for name in INSIDE if name in of_total),
         tier_colours=PART_COLOURS,
+        storage_columns=STORAGE_COLUMNS,
+        storage_rows=storage_rows(summary.storage) if summary.storage else [],
         drawings=drawings(samples, timeline),
         document=json.dumps(summary.model_dump(mode="json", include={"config", "plan"}), indent=2),
     )

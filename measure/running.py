@@ -23,6 +23,7 @@ from measure.plan import Flags, run_plan
 from measure.report import write_report
 from measure.results import SamplesFile, write
 from measure.session import Session, new_progress
+from measure.storage import storage
 from measure.summary import Config
 from measure.versions import machines, versions
 
@@ -99,7 +100,8 @@ class Runner:
                 early = session.follow(file.keep)
         status = progress.status
         found = versions(self._cluster, status.versions if status else {})
-        summary = summarize(progress, self._gates, self._config(status.target if status else ""), found, early)
+        config = self._config(status.target if status else "")
+        summary = summarize(progress, self._gates, config, found, early, storage(self._cluster))
         timeline = write(directory, summary, progress.samples)
         tables.show(summary, self._console)
         if progress.warning:

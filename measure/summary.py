@@ -107,6 +107,23 @@ class Machine(Model):
     image: str | None
 
 
+class StorageJob(Model):
+    """What a disk did of one kind of work."""
+
+    operations_per_second: float
+    bytes_per_second: int
+    p50_ms: float
+    p99_ms: float = Field(description="Of a log write, until it is on the disk.")
+
+
+class Storage(Model):
+    """What fio measured on the database's data disk, at a time of its own: no part of the run."""
+
+    measured: str
+    seconds: int = Field(description="How long each job took.")
+    jobs: dict[str, StorageJob]
+
+
 class Config(Model):
     """What was measured, and how."""
 
@@ -221,6 +238,7 @@ class Summary(Model):
     stress: Stress | None
     soak: list[Drift] | None
     slowest: list[SlowRequest]
+    storage: Storage | None = Field(default=None, description="None where database.fio.enabled is false.")
 
 
 def schema() -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from measure.compare import Comparison, Difference
 from measure.figures import milliseconds, share
 from measure.gates import SHARES, words
-from measure.summary import Distribution, Drift, GateResult, Stress, Summary
+from measure.summary import Distribution, Drift, GateResult, Storage, Stress, Summary
 
 INSIDE = ("code", "pool", "connect")
 """Parts of the application's time."""
@@ -99,6 +99,31 @@ def drift_table(drifts: list[Drift]) -> Table:
     return made
 
 
+STORAGE_COLUMNS = ("operations/s", "MB/s", "p50 ms", "p99 ms")
+
+
+def storage_rows(found: Storage) -> list[tuple[str, ...]]:
+    """Return a row for each job: its name, operations a second, MB a second, and its times in ms."""
+    return [
+        (
+            name,
+            f"{job.operations_per_second:,.0f}",
+            f"{job.bytes_per_second / 1e6:,.1f}",
+            milliseconds(job.p50_ms),
+            milliseconds(job.p99_ms),
+        )
+        for name, job in found.jobs.items()
+    ]
+
+
+def storage_table(found: Storage) -> Table:
+    """Return what the database's disk was measured to do."""
+    made = table(f"Data disk by fio, {found.measured}, {found.seconds} s each", "kind", *STORAGE_COLUMNS)
+    for row in storage_rows(found):
+        made.add_row(*row)
+    return made
+
+
 def delivery_lines(summary: Summary) -> list[str]:
     """Return in words what was delivered."""
     one = summary.delivery
@@ -125,6 +150,7 @@ def show(summary: Summary, console: Console) -> None:
         "kinds": kinds_table(summary) if len(summary.kinds) > 1 else None,
         "stairs": stairs_table(summary.stress) if summary.stress and summary.stress.stairs else None,
         "drift": drift_table(summary.soak) if summary.soak else None,
+        "storage": storage_table(summary.storage) if summary.storage else None,
         "gates": gates_table(summary.verdict.gates) if summary.verdict.gates else None,
     }
     for one in parts.values():

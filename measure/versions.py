@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import subprocess
 from importlib import metadata
@@ -50,10 +51,15 @@ def _machine(manifest: dict[str, Any]) -> Machine:
     return Machine(
         name=manifest["metadata"]["name"],
         tier=_label(manifest, "component"),
-        vcpus=domain.get("cpu", {}).get("cores"),
+        vcpus=_vcpus(domain.get("cpu", {})),
         memory=domain.get("memory", {}).get("guest"),
         image=next(iter(images), None),
     )
+
+
+def _vcpus(cpu: dict[str, int]) -> int | None:
+    """Return how many CPUs a guest sees; None where an instancetype says it."""
+    return math.prod(cpu.get(key, 1) for key in ("sockets", "cores", "threads")) if cpu else None
 
 
 def _label(manifest: dict[str, Any], name: str) -> str:

@@ -5,6 +5,7 @@ from cloudinit.families import FACTS, Exporter
 from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, library, program, span_exporter
 from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import ApplicationGuest
+from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, unit_settings
 
 _DATABASE_PORT = 5432
@@ -24,7 +25,9 @@ def render_application(guest: ApplicationGuest) -> str:
         settings |= {"TRACING_ENDPOINT": guest.tracing.endpoint, "TRACING_SERVICE": guest.tracing.service_name}
     return cloud_config(
         hostname=guest.hostname,
+        keys=site_keys(guest.site),
         files=[
+            *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "application/configure.sh"),
             *(library(f"application/{module}.py", f"application/{module}.py") for module in modules),
@@ -40,6 +43,7 @@ def render_application(guest: ApplicationGuest) -> str:
             *(exporter_files(guest.family, Exporter.NODE) if guest.metrics else []),
         ],
         commands=[
+            *site_commands(guest.site, guest.family),
             [CONFIGURE, *facts.application_packages, *([facts.prometheus_client] if guest.metrics else [])],
             *(exporter_commands(guest.family, Exporter.NODE) if guest.metrics else []),
         ],

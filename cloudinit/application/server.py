@@ -3,6 +3,7 @@
     GET  /api/v1/accounts/<aid>   one row by its key
     POST /api/v1/accounts/<aid>   {"delta": n}: pgbench's simple update, a balance and a line of history
     GET  /api/v1/branches/<bid>   the slow one: the sum over a branch's 100,000 accounts
+    GET  /api/v1/storage          what the database's disk was measured to do, if it was
 
 Runs in the guest on the distribution's packages; nothing here is templated. Settings come from the environment:
 DATABASE_HOST and DATABASE_PORT; METRICS_PORT for metrics; TRACING_ENDPOINT and TRACING_SERVICE for traces. The
@@ -11,6 +12,7 @@ password is systemd's credential `database-password`.
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -26,7 +28,7 @@ from .clocks import QUERY, Clocks
 from .database import Database, DatabaseAwayError, OutOfRangeError
 from .inputs import LARGEST_INTEGER, delta, identifier
 from .measured import Measured
-from .statements import ACCOUNTS_A_BRANCH, ALIVE, BALANCE, BRANCH, CHANGE
+from .statements import ACCOUNTS_A_BRANCH, ALIVE, BALANCE, BRANCH, CHANGE, STORAGE
 
 
 class WithoutTraceback(logging.Filter):
@@ -66,9 +68,22 @@ async def branch(request: Request) -> Answer:
     return _answer(clocks, bid=bid, accounts=found["accounts"], balance=found["balance"])
 
 
+async def storage(request: Request) -> Answer:
+    """The newest figures of the database's disk."""
+    found = await database.row(request.scope["measured"].clocks, STORAGE)
+    if found is None:
+        raise HTTPException(404, "no figures: database.fio.enabled has them measured")
+    measured = _stamp(found["measured"])
+    return Answer({"measured": measured, "seconds": found["seconds"], "jobs": json.loads(found["jobs"])})
+
+
 def _answer(clocks: Clocks, **values: int) -> Answer:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = _stamp(datetime.now(UTC))
     return Answer({**values, "db_latency_ms": clocks.milliseconds(QUERY), "tier": "application", "timestamp": now})
+
+
+def _stamp(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def health(_: Request) -> Answer:
@@ -123,6 +138,7 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
 routes = [
     Route("/api/v1/accounts/{aid}", account, methods=["GET", "POST"]),
     Route("/api/v1/branches/{bid}", branch),
+    Route("/api/v1/storage", storage),
     Route("/health", health),
     Route("/ready", ready),
 ]

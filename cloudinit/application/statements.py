@@ -37,3 +37,8 @@ BRANCH = Statement(
     "pgbench_accounts",
 )
 """The sum over a branch, by the range of its accounts."""
+
+STORAGE = Statement(
+    "SELECT measured, seconds, jobs FROM storage_figures ORDER BY measured DESC LIMIT 1", "SELECT", "storage_figures"
+)
+"""What the database's disk was last measured to do."""

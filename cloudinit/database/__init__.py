@@ -5,6 +5,7 @@ from cloudinit.families import FACTS, Exporter, Family, has_exporter
 from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, program
 from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import DatabaseGuest
+from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, render, shell_settings
 
 _LABEL = "virtwork-data"  # at most 16 bytes on ext4
@@ -19,7 +20,8 @@ def render_database(guest: DatabaseGuest) -> str:
     watched = guest.metrics and has_exporter(guest.family, Exporter.POSTGRESQL)
     return cloud_config(
         hostname=guest.hostname,
-        disks={
+        keys={
+            **site_keys(guest.site),
             "fs_setup": [
                 {
                     "label": _LABEL,
@@ -37,18 +39,27 @@ def render_database(guest: DatabaseGuest) -> str:
             ],
         },
         files=[
+            *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "database/configure.sh"),
             program("database-setup", "database/setup.sh"),
             GuestFile(path="/usr/local/lib/virtwork/cluster.sh", content=read(f"database/cluster.{guest.family}.sh")),
             GuestFile(
                 path=f"{SETTINGS}/database.conf",
-                content=shell_settings(DEVICE=device, MOUNT=facts.database_mount, CLUSTER=cluster, SCALE=guest.scale),
+                content=shell_settings(
+                    DEVICE=device,
+                    MOUNT=facts.database_mount,
+                    CLUSTER=cluster,
+                    SCALE=guest.scale,
+                    **({"FIO_SECONDS": guest.fio_seconds} if guest.fio_seconds else {}),
+                ),
             ),
             # The newline is the one that psql's backquotes take off again, so that any other one is kept.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
             GuestFile(path=f"{SETTINGS}/role.sql", content=render("database/role.sql.j2", watched=watched)),
             GuestFile(path=f"{SETTINGS}/seeded-scale.sql", content=read("database/seeded-scale.sql")),
+            GuestFile(path=f"{SETTINGS}/storage-table.sql", content=read("database/storage-table.sql")),
+            *(_figures_files() if guest.fio_seconds else []),
             GuestFile(path=f"{SETTINGS}/postgresql.conf", content=read("database/postgresql.conf")),
             GuestFile(path=f"{SETTINGS}/pg_hba.conf", content=render("database/pg_hba.conf.j2", watched=watched)),
             GuestFile(
@@ -67,10 +78,20 @@ def render_database(guest: DatabaseGuest) -> str:
             *(_metrics_files(guest, watched=watched) if guest.metrics else []),
         ],
         commands=[
-            [CONFIGURE, *facts.database_packages],
+            *site_commands(guest.site, guest.family),
+            [CONFIGURE, *facts.database_packages, *(facts.storage_packages if guest.fio_seconds else ())],
             *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
         ],
     )
+
+
+def _figures_files() -> list[GuestFile]:
+    """What measures the data disk."""
+    names = ("storage.fio", "store-figures.sql")
+    return [
+        program("storage-figures", "database/storage-figures.sh"),
+        *(GuestFile(path=f"{SETTINGS}/{name}", content=read(f"database/{name}")) for name in names),
+    ]
 
 
 def _debian_files(family: Family) -> list[GuestFile]:

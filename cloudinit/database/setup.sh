@@ -77,7 +77,9 @@ fill() {
     start "$1" "$2"
     trap 'stop "$1"' EXIT
     run_sql --dbname postgres --file /etc/virtwork/role.sql 3</etc/virtwork/database-password
+    run_sql --dbname appdb --file /etc/virtwork/storage-table.sql
     seed
+    [ -z "${FIO_SECONDS:-}" ] || virtwork-storage-figures store
     trap - EXIT
     stop "$1"
 }
@@ -99,6 +101,7 @@ make_new() {
 mount_disk
 release_port
 programs=$(server_programs)
+[ -z "${FIO_SECONDS:-}" ] || virtwork-storage-figures measure
 if [ -e "$CLUSTER/PG_VERSION" ]; then
     check_existing
     fill "$CLUSTER" ""

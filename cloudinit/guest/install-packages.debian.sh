@@ -10,6 +10,8 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 echo "multi-tier: installing missing packages:$missing"
+# shellcheck source=/dev/null
+[ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
 
 # A service that a package brings must not start before its configuration is there.
 if [ ! -e /usr/sbin/policy-rc.d ]; then

@@ -9,6 +9,8 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 echo "multi-tier: installing missing packages:$missing"
+# shellcheck source=/dev/null
+[ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
 
 for attempt in 1 2 3 4 5; do
     # shellcheck disable=SC2086 # a list of package names

@@ -7,6 +7,7 @@ from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import LoadGuest, LoadMachineGuest
 from cloudinit.load.plan import LARGEST_SEED, MIX, LoadPlan, parse_load_plan, render_load_plan
 from cloudinit.load.profiles import STAIRS, Profile, Segment, arrivals, rate_at, segments
+from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, unit_settings
 
 __all__ = [
@@ -74,7 +75,9 @@ def render_load(guest: LoadMachineGuest) -> str:
     facts, load = FACTS[guest.family], guest.load
     return cloud_config(
         hostname=guest.hostname,
+        keys=site_keys(guest.site),
         files=[
+            *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "load/configure.sh"),
             *load_files(load),
@@ -82,6 +85,7 @@ def render_load(guest: LoadMachineGuest) -> str:
             *(exporter_files(guest.family, Exporter.NODE) if load.metrics else []),
         ],
         commands=[
+            *site_commands(guest.site, guest.family),
             [CONFIGURE, *facts.load_packages, *([facts.prometheus_client] if load.metrics else [])],
             *(exporter_commands(guest.family, Exporter.NODE) if load.metrics else []),
         ],

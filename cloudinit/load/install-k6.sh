@@ -4,9 +4,11 @@ set -u
 
 VERSION=v1.8.1
 TARGET=/usr/local/bin/k6
-RELEASE=https://github.com/grafana/k6/releases/download/$VERSION
 
 [ ! -x $TARGET ] || exit 0
+# shellcheck source=/dev/null
+[ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
+RELEASE=${K6_RELEASES:-https://github.com/grafana/k6/releases/download}/$VERSION
 
 fail() {
     echo "multi-tier load: FAILED to install k6 $VERSION: $*. There is no load until it is in $TARGET."

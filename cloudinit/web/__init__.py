@@ -6,6 +6,7 @@ from cloudinit.guest import CONFIGURE, SETTINGS, install_packages, library, prog
 from cloudinit.guest.exporters import exporter_commands, exporter_files
 from cloudinit.guests import TracingTarget, WebGuest
 from cloudinit.load import load_files
+from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, render, shell_settings, unit_settings
 
 _UNITS = "/etc/systemd/system"
@@ -18,7 +19,9 @@ def render_web(guest: WebGuest) -> str:
     facts = FACTS[guest.family]
     return cloud_config(
         hostname=guest.hostname,
+        keys=site_keys(guest.site),
         files=[
+            *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "web/configure.sh"),
             program("upstream", "web/upstream.sh"),
@@ -51,6 +54,7 @@ def render_web(guest: WebGuest) -> str:
             *(_span_files(guest.tracing) if guest.tracing else []),
         ],
         commands=[
+            *site_commands(guest.site, guest.family),
             [
                 CONFIGURE,
                 *facts.web_packages,

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from lab.config import PROJECT, Lab
 from tests.lab.stack import Stack, wait_until
 
 
+def new_key(directory: Path) -> str:
+    """Make a key pair, the private one in the file `key`, and return the public one."""
+    pair = Ed25519PrivateKey.generate()
+    text = pair.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    file = directory / "key"
+    file.touch(0o600)
+    file.write_bytes(text)
+    return pair.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
 @pytest.fixture(scope="session")
 def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack `lab`, up; destroyed at the end, whatever the tests left of it."""
-    configuration = tmp_path_factory.mktemp("stack") / "Pulumi.lab.yaml"
+    directory = tmp_path_factory.mktemp("stack")
+    configuration = directory / "Pulumi.lab.yaml"
     document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
     document["config"]["multi-tier:metrics"] = {"enabled": True}
+    document["config"]["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
+    document["config"]["multi-tier:database"]["fio"] = {"enabled": True, "runtime": "1s"}
     configuration.write_text(yaml.safe_dump(document))
     stack = Stack(control_plane, configuration)
     assert stack.run("stack", "select", "--create", "lab").returncode == 0

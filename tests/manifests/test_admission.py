@@ -11,6 +11,7 @@ import pytest
 
 from lab.api import Object
 from tests.manifests.admission import Admission
+from tests.unit.guest_examples import AUTHORITY, PUBLIC_KEY
 from tests.unit.mocks import Deployment, deploy
 
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}}
@@ -19,7 +20,28 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "scaled": {"application": {"replicas": 2}, "web": {"replicas": 2}},
     "golden images and instancetypes": {"database": ON_FEDORA, "application": ON_FEDORA, "web": ON_FEDORA},
-    "storage classes": {"database": {"dataDisk": {"storageClass": "fast"}}},
+    "root disks of every source": {
+        "database": {"image": {"persistentVolumeClaim": {"name": "debian", "namespace": "golden"}}},
+        "application": {"image": {"url": "https://images.example/a.qcow2"}},
+        "web": {"image": {"registry": "registry.example/a", "accessMode": "ReadWriteMany", "volumeMode": "Block"}},
+    },
+    "sizes, requests and placement": {
+        "database": {"size": "large", "cpuRequest": "500m", "memoryRequest": "8Gi", "evictionStrategy": "LiveMigrate"},
+        "application": {"nodeSelector": {"example.com/disk": "ssd"}, "topologySpread": "DoNotSchedule"},
+        "web": {
+            "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}, {"operator": "Exists"}],
+            "evictionStrategy": "None",
+        },
+    },
+    "a closed network": {
+        "ssh": {"user": "ann", "authorizedKeys": [PUBLIC_KEY]},
+        "proxy": {"http": "http://proxy.example:3128"},
+        "packageMirror": {"debian": {"primary": "http://mirror.example/debian"}},
+        "certificateAuthorities": [AUTHORITY],
+    },
+    "a disk as one wants it": {
+        "database": {"dataDisk": {"storageClass": "fast", "accessMode": "ReadWriteOncePod", "volumeMode": "Block"}}
+    },
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
 }

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from functools import partial
 
 from cloudinit import (
+    ANYWHERE,
     ApplicationGuest,
     DatabaseGuest,
     Family,
     LoadGuest,
     LoadMachineGuest,
     LoadPlanSource,
+    Mirrors,
+    Proxy,
+    Site,
+    SshAccess,
     TracingTarget,
     WebGuest,
     render_application,
@@ -25,6 +30,38 @@ DOMAIN = "multi-tier.svc.cluster.local"
 TOKEN = "a-token"
 COLLECTOR = "http://collector:4318"
 CERTIFICATE_AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+# The key that belongs to each is nowhere.
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDNegsuFQumazqLxepE1qA1i24eczc8ij42hLhHT4H/c ann@example"
+AUTHORITY = """\
+-----BEGIN CERTIFICATE-----
+MIIBjzCCATWgAwIBAgIUcmi47TBNTjtYR4qVNYMwn6mA6t4wCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRRXhhbXBsZSBBdXRob3JpdHkwIBcNMjYxMTIxMTYwNTUwWhgP
+MjEyNjEwMjgxNjA1NTBaMBwxGjAYBgNVBAMMEUV4YW1wbGUgQXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGvXQgxgipCLltPFd/9RmNj7ioNrQfoDt
+XzDHJkRU+cY3hiBozA5xX3rrN+bh8VeeYqalgZ4OS4FT4j4mRShBI6NTMFEwHQYD
+VR0OBBYEFATDNdSf5/TdUK/g8m/AIbDWPoW2MB8GA1UdIwQYMBaAFATDNdSf5/Td
+UK/g8m/AIbDWPoW2MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIg
+EmUCh6e2rhytDkqX1BMT74dzL0gcAQKvQ9H+kQC4ik4CIQDHFWjVE2iDJkS6wEZ+
+8qQMp7E0KfqAnLNBaZjgam1mMA==
+-----END CERTIFICATE-----
+"""
+SITE = Site(
+    ssh=SshAccess(user="ann", authorized_keys=(PUBLIC_KEY,)),
+    proxy=Proxy(
+        http="http://proxy.example:3128", https="http://proxy.example:3128", no_proxy=(".example", "10.0.0.0/8")
+    ),
+    mirrors=Mirrors(
+        debian_primary="http://mirror.example/debian",
+        debian_security="http://mirror.example/debian-security",
+        fedora_repositories=(
+            "http://mirror.example/fedora/$releasever/$basearch/os/",
+            "http://mirror.example/updates/$releasever/$basearch/",
+        ),
+        k6="http://mirror.example/k6",
+    ),
+    certificate_authorities=(AUTHORITY,),
+)
 
 HOSTILE = {
     "quotes": "a'b\"c`d",
@@ -44,7 +81,12 @@ HOSTILE = {
 
 
 def database(
-    family: Family = Family.DEBIAN, password: str = PASSWORD, scale: int = 10, *, metrics: bool = False
+    family: Family = Family.DEBIAN,
+    password: str = PASSWORD,
+    scale: int = 10,
+    *,
+    metrics: bool = False,
+    fio_seconds: int = 0,
 ) -> str:
     return render_database(
         DatabaseGuest(
@@ -54,6 +96,7 @@ def database(
             scale=scale,
             data_disk_serial="database",
             metrics=metrics,
+            fio_seconds=fio_seconds,
         )
     )
 
@@ -105,10 +148,15 @@ def web_with_load(
 
 
 def load_machine(
-    family: Family = Family.DEBIAN, token: str = TOKEN, *, metrics: bool = False, tracing: str | None = None
+    family: Family = Family.DEBIAN,
+    token: str = TOKEN,
+    *,
+    metrics: bool = False,
+    tracing: str | None = None,
+    site: Site = ANYWHERE,
 ) -> str:
     with_load = load(token, metrics=metrics, tracing=tracing)
-    return render_load(LoadMachineGuest(hostname="multi-tier-load-0", family=family, load=with_load))
+    return render_load(LoadMachineGuest(hostname="multi-tier-load-0", family=family, load=with_load, site=site))
 
 
 def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False, tracing: str | None = None) -> str:
@@ -130,12 +178,14 @@ def _tracing(tier: str, endpoint: str | None) -> TracingTarget | None:
 
 EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "database": database,
+    "database-measured": partial(database, fio_seconds=10),
     "application": application,
     "application-traced": partial(application, tracing=COLLECTOR),
     "web": web,
     "web-traced": partial(web, tracing=COLLECTOR),
     "web-with-load": web_with_load,
     "load": load_machine,
+    "load-in-closed-network": partial(load_machine, site=SITE),
 }
 WITH_METRICS: dict[str, Callable[[Family], str]] = {
     "database": partial(database, metrics=True),

@@ -58,6 +58,8 @@ def _start_database(guest: GuestRoot) -> None:
     assert guest.run("sh", "-c", seeded).strip() == "0"
     guest.run("sh", "-c", f"PGOPTIONS='-c role=appuser' {AS_POSTGRES} pgbench --initialize --quiet --scale 1 appdb")
     assert guest.run("sh", "-c", seeded).strip() == "1"
+    table = f"{psql} --dbname appdb --file /etc/virtwork/storage-table.sql"
+    assert guest.run("sh", "-c", f"{table}; {table}") == ""
 
 
 def learn_upstream(guest: GuestRoot) -> None:

@@ -305,6 +305,7 @@ def test_the_outputs_tell_a_person_where_to_look() -> None:
             "application": ["shop-application-0", "shop-application-1"],
             "web": ["shop-web-0", "shop-web-1"],
         },
+        "dataDisk": "DataVolume shop-database-0-data: pulumi destroy deletes it",
         "watch": "kubectl get vm,vmi -n retail -l app.kubernetes.io/instance=shop -w",
         "request": "kubectl get --raw /api/v1/namespaces/retail/services/shop-web:http/proxy/api/v1/accounts/1",
         "measure": "python -m measure run --namespace retail --name shop",

@@ -15,10 +15,12 @@ from pydantic.fields import FieldInfo
 
 from cloudinit import Family
 from cloudinit.families import FACTS
+from components import machine_settings as machines
 from components.application import Application
 from components.database import Database
 from components.outputs import outputs
 from components.settings import Settings
+from components.values import Size
 from components.web import Web
 from lab.__main__ import app
 from lab.binaries import MODULES
@@ -119,6 +121,7 @@ def test_the_guests_page_has_the_names_that_the_families_give() -> None:
         "application packages": [one.application_packages for one in facts],
         "web packages": [one.web_packages for one in facts],
         "load packages": [one.load_packages for one in facts],
+        "storage packages, with `database.fio`": [one.storage_packages for one in facts],
         "data disk mounted at": [(one.database_mount,) for one in facts],
         "PostgreSQL drop-ins": [(one.postgresql_drop_in,) for one in facts],
         "nginx runs as": [(one.nginx_user,) for one in facts],
@@ -126,6 +129,14 @@ def test_the_guests_page_has_the_names_that_the_families_give() -> None:
     for title, values in rows.items():
         cells = [", ".join(f"`{value}`" for value in each) for each in values]
         assert f"| {title} | {' | '.join(cells)} |" in text
+
+
+def test_the_guests_page_has_the_figures_of_every_size() -> None:
+    text = GUESTS.read_text()
+    for size in Size:
+        figures = [(tier.sizes[size].vcpus, tier.sizes[size].memory) for tier in (machines.Database, machines.Web)]
+        cells = [f"{vcpus} CPU{'s' if vcpus > 1 else ''}, {memory}" for vcpus, memory in figures]
+        assert f" | {' | '.join(cells)} |" in text
 
 
 def test_the_guests_page_has_every_tiers_port_and_probe() -> None:

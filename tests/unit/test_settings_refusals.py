@@ -17,7 +17,11 @@ IMAGE = 'must be a container image such as "quay.io/containerdisks/debian:12"'
 OBJECT_NAME = "must be the name of a Kubernetes object: a-z, 0-9, - and ."
 STACK_NAME = "must be 1 to 63 of a-z, 0-9 and -, beginning with a letter"
 ADDRESS = 'must be an address such as "http://collector.observability.svc.cluster.local:4318"'
-MACHINE_KEYS = "family, vcpus, memory, image, instancetype, preference"
+MACHINE_KEYS = (
+    "family, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, nodeSelector, "
+    "tolerations, evictionStrategy"
+)
+NEEDS_ONE = "needs one of containerDisk, dataSource, persistentVolumeClaim, url or registry"
 GOLDEN = {"dataSource": {"name": "debian-12", "namespace": "golden"}}
 
 MISTAKES: list[tuple[str, Any, str]] = [
@@ -31,9 +35,9 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("namespace", "-a", 'namespace: "-a" must be 1 to 63 of a-z, 0-9 and -, not beginning or ending with -'),
     ("createNamespace", "yes", 'createNamespace: "yes" must be true or false'),
     ("createNamespace", 1, "createNamespace: 1 must be true or false"),
-    ("database", [], f"database: must be a mapping with some of the keys {MACHINE_KEYS}, scale, dataDisk"),
-    ("database", 7, f"database: 7 must be a mapping with some of the keys {MACHINE_KEYS}, scale, dataDisk"),
-    ("database", "{", f'database: "{{" must be a mapping with some of the keys {MACHINE_KEYS}, scale, dataDisk'),
+    ("database", [], f"database: must be a mapping with some of the keys {MACHINE_KEYS}, scale, dataDisk, fio"),
+    ("database", 7, f"database: 7 must be a mapping with some of the keys {MACHINE_KEYS}, scale, dataDisk, fio"),
+    ("database", "{", f'database: "{{" must be a mapping with some of the keys {MACHINE_KEYS}, scale, dataDisk, fio'),
     ("database", {"family": "arch"}, 'database.family: "arch" must be debian or fedora'),
     ("database", {"family": ["debian"]}, "database.family: must be debian or fedora"),
     ("database", {"vcpus": 0}, f"database.vcpus: 0 {WHOLE_CPUS}"),
@@ -50,7 +54,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (
         "database",
         {"dataDisk": "10Gi"},
-        'database.dataDisk: "10Gi" must be a mapping with some of the keys size, storageClass',
+        'database.dataDisk: "10Gi" must be a mapping with some of the keys '
+        "size, storageClass, accessMode, volumeMode, keep",
     ),
     ("database", {"dataDisk": {"size": "big"}}, f'database.dataDisk.size: "big" {QUANTITY}'),
     (
@@ -100,7 +105,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
         "zzz",
         "1",
         "zzz: is unknown; the keys here are "
-        "name, namespace, createNamespace, database, application, web, load, gates, metrics, tracing, timeouts",
+        "name, namespace, createNamespace, database, application, web, load, gates, metrics, tracing, ssh, proxy, "
+        "packageMirror, certificateAuthorities, timeouts",
     ),
     ("web", {"replica": 2}, "web.replica: is unknown; did you mean replicas?"),
     ("web", {"cpu": 2}, "web.cpu: is unknown; did you mean vcpus?"),
@@ -135,20 +141,20 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (
         "web",
         {"image": {"containerDisk": "debian:12", **GOLDEN}},
-        "web.image: has both containerDisk and dataSource: keep one",
+        "web.image: has containerDisk and dataSource: keep one",
     ),
-    ("web", {"image": {}}, "web.image: needs containerDisk or dataSource"),
-    ("web", {"image": {"size": "20Gi"}}, "web.image: needs containerDisk or dataSource"),
+    ("web", {"image": {}}, f"web.image: {NEEDS_ONE}"),
+    ("web", {"image": {"size": "20Gi"}}, f"web.image: {NEEDS_ONE}"),
     (
         "web",
         {"image": {"containerDisk": "debian:12", "size": "20Gi"}},
-        'web.image.size: "20Gi" is for a clone of a dataSource: a containerDisk brings its own disk, so remove it',
+        'web.image.size: "20Gi" is for a disk of the machine\'s own: a containerDisk brings its own, so remove it',
     ),
     (
         "web",
         {"image": {"containerDisk": "debian:12", "storageClass": "fast"}},
-        'web.image.storageClass: "fast" is for a clone of a dataSource: '
-        "a containerDisk brings its own disk, so remove it",
+        'web.image.storageClass: "fast" is for a disk of the machine\'s own: '
+        "a containerDisk brings its own, so remove it",
     ),
     (
         "application",

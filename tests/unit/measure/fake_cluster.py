@@ -18,6 +18,7 @@ from cloudinit.load import LoadPlan, parse_load_plan, render_load_plan
 from tests.unit.measure.synthetic import Service, plan, requests, steady
 
 CONFIG_MAP = "/api/v1/namespaces/multi-tier/configmaps/multi-tier-load"
+STORAGE = "/api/v1/namespaces/multi-tier/services/multi-tier-web:http/proxy/api/v1/storage"
 WEB = "/api/v1/namespaces/multi-tier/services/multi-tier-web"
 PROXY = "/api/v1/namespaces/multi-tier/services/multi-tier-load:http/proxy"
 TRACE = "abcdef0123456789"
@@ -137,6 +138,7 @@ class FakeCluster:
     put: float | None = None
     has_web: bool = True
     forbidden: bool = False
+    storage: dict[str, Any] | None = None
     seen: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -158,6 +160,8 @@ class FakeCluster:
                 return self._config_map(method, query, body)
             if path == WEB and self.has_web:
                 return 200, b"{}"
+            if path == STORAGE and self.storage:
+                return 200, json.dumps(self.storage).encode()
             if path == "/version":
                 return 200, b'{"gitVersion": "v1.35.1"}'
             if path.startswith(PROXY):

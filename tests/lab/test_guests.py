@@ -1,0 +1,68 @@
+"""What a person finds in the guests: a way in by key alone, and the figures of the database's disk."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from lab.node.services import INSTANCES
+from tests.lab.stack import NAME, Stack, wait_until
+
+needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="this machine has no ssh client: openssh-client")
+
+
+def ssh(
+    stack: Stack, machine: str, user: str, *command: str, options: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    address = stack.cluster.get(INSTANCES, machine, NAME)["status"]["interfaces"][0]["ipAddress"]
+    quietly = (
+        "-F",
+        "none",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+        "-o",
+        "BatchMode=yes",
+    )
+    return subprocess.run(
+        ["ssh", *quietly, "-o", "ConnectTimeout=10", *options, f"{user}@{address}", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@needs_ssh
+@pytest.mark.parametrize("tier", ["database", "application", "web"])
+def test_the_named_user_logs_in_with_the_key_and_may_use_sudo(stack: Stack, tier: str) -> None:
+    key = ("-i", str(stack.configuration.with_name("key")))
+
+    def whoami() -> str:
+        return ssh(stack, f"{NAME}-{tier}-0", "ann", "sudo -n id -un; hostname", options=key).stdout
+
+    # A machine serves before its sshd has started.
+    wait_until(f"ann logs in to {tier}", lambda: whoami() == f"root\n{NAME}-{tier}-0\n", 30)
+
+
+@needs_ssh
+@pytest.mark.parametrize("user", ["ann", "root", "debian"])
+def test_nobody_logs_in_without_the_key(stack: Stack, user: str) -> None:
+    done = ssh(stack, f"{NAME}-web-0", user, "true", options=("-o", "IdentityFile=none"))
+
+    assert done.returncode == 255
+    # No password is asked for either.
+    assert "Permission denied (publickey)." in done.stderr
+
+
+def test_the_database_disk_was_measured_before_it_served(stack: Stack) -> None:
+    with stack.client() as client:
+        found = client.get("/api/v1/storage")
+
+    assert found.status_code == 200
+    assert found.json()["seconds"] == 1
+    for name in ("random-read", "random-write", "log-write"):
+        assert found.json()["jobs"][name]["operations_per_second"] > 0
