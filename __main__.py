@@ -10,6 +10,7 @@ from components.database import Database, DatabaseArgs
 from components.load import Load, LoadArgs
 from components.load_plan import LoadPlan
 from components.monitoring import Monitoring
+from components.network_policies import NetworkPolicies
 from components.outputs import outputs
 from components.web import Web, WebArgs
 
@@ -20,6 +21,8 @@ place: list[pulumi.Resource] = []
 if settings.create_namespace:
     metadata = {"name": names.namespace, "labels": names.labels("namespace")}
     place = [kubernetes.core.v1.Namespace("namespace", metadata=metadata)]
+if settings.network_policies.enabled:
+    place = [*place, NetworkPolicies(settings, pulumi.ResourceOptions(depends_on=place))]
 
 credentials = Credentials(names, pulumi.ResourceOptions(depends_on=place))
 

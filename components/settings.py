@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from components.access_settings import NetworkPolicies
 from components.load_settings import Gates, Load
 from components.machine_settings import Application, Database, Web
 from components.model import Contradiction, Model
@@ -42,6 +43,7 @@ class Settings(Model):
     gates: Gates = Field(default=Gates(), description="What a measured run has to reach to pass.")
     metrics: Metrics = Field(default=Metrics(), description="Metrics for Prometheus.")
     tracing: Tracing = Field(default=Tracing(), description="OpenTelemetry traces.")
+    network_policies: NetworkPolicies = Field(default=NetworkPolicies(), description="Who may connect to the machines.")
     timeouts: Timeouts = Field(default=Timeouts(), description="How long operations may take.")
 
     @property
@@ -61,6 +63,7 @@ class Settings(Model):
             yield Contradiction(("name", "application.replicas"), problem)
         for group in (self.database, self.application, self.web, self.load, self.metrics, self.tracing):
             yield from group.contradictions()
+        yield from self.network_policies.contradictions(metrics=self.metrics.enabled, load=self.load.enabled)
         yield from self._crowded_web()
         if not self.load.enabled:
             for key in self.gates.given():

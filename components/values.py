@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -104,6 +106,26 @@ def _flag(value: object) -> object:
     return value
 
 
+def _peers(value: object) -> object:
+    allowed = 'must be a list of namespaces and address ranges, such as ["monitoring", "10.0.0.0/8"]'
+    if not isinstance(value, list | tuple):
+        raise ValueError(allowed)  # noqa: TRY004, pydantic collects ValueErrors only
+    for peer in value:
+        if not isinstance(peer, str) or not (re.fullmatch(_LABEL, peer, re.ASCII) or _is_range(peer)):
+            raise ValueError(f"{allowed}; {json.dumps(peer)} is neither")
+    if len(set(value)) < len(value):
+        raise ValueError(f"{allowed}, and each of them once")
+    return tuple(value)
+
+
+def _is_range(text: str) -> bool:
+    """Whether it is a CIDR as NetworkPolicies take it: with a slash, and no bit set behind its prefix."""
+    try:
+        return "/" in text and str(ip_network(text)) == text
+    except ValueError:
+        return False
+
+
 def _is_duration(text: str) -> bool:
     return _DURATION.fullmatch(text) is not None and 10 <= seconds_of(text) <= 24 * 3600
 
@@ -145,3 +167,4 @@ ObjectName = Annotated[
     str,
     _pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "the name of a Kubernetes object: a-z, 0-9, - and ."),
 ]
+Peers = Annotated[tuple[str, ...], BeforeValidator(_peers)]

@@ -22,6 +22,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "storage classes": {"database": {"dataDisk": {"storageClass": "fast"}}},
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
+    "chosen clients": {
+        "metrics": {"enabled": True},
+        "networkPolicies": {"webFrom": ["ingress", "10.0.0.0/8"], "loadFrom": ["2001:db8::/32"], "metricsFrom": []},
+    },
 }
 U1_SMALL = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.small"}
 U1_NANO = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.nano"}
