@@ -53,5 +53,5 @@ if plan and not on_web:
 if settings.metrics.service_monitors:
     Monitoring(names, pulumi.ResourceOptions(depends_on=place))
 
-for name, value in outputs(settings).items():
+for name, value in outputs(settings, web.external_url).items():
     pulumi.export(name, value)

@@ -55,7 +55,9 @@ def parse(raw: Mapping[str, str], secrets: frozenset[str] = frozenset(), prefix:
         except ValidationError as error:
             # What is wrong by itself is left out, so that the rest can still be checked.
             details = error.errors(include_url=False)
-        refusals += [_refusal(detail, secrets) for detail in details]
+        # A wrong value that had to be there is missing once it is left out, which is no second mistake.
+        told = {refusal.location for refusal in refusals}
+        refusals += [_refusal(detail, secrets) for detail in details if detail["loc"] not in told]
         for detail in details:
             _leave_out(remaining, detail["loc"])
     refusals += _contradictions(settings, refusals)

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
+from components.exposure_settings import Exposure, WebService
 from components.model import Contradiction, Model
 from components.names import TierName
 from components.values import (
@@ -176,3 +177,11 @@ class Web(Machine):
     replicas: Replicas = Field(
         default=1, description="Number of machines; the first one carries the load generator, unless load.dedicated."
     )
+    service: WebService = Field(default=WebService(), description="The Service of the web tier.")
+    expose: Exposure | None = Field(default=None, description="What leads requests from outside to it; none: nothing.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield what doesn't go together in this tier."""
+        yield from super().contradictions()
+        yield from self.service.contradictions()
+        yield from self.expose.contradictions() if self.expose else ()

@@ -14,9 +14,12 @@ from cloudinit.families import Exporter, has_exporter
 from components.machine_settings import Machine
 from components.names import TierName
 from components.settings import Settings
+from components.values import ServiceType
 from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
 
 NODE_METRICS_PORT = 9100  # the node exporter's own
+NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
+ADDRESS_AWAITED = {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"}
 MachineSettings = TypeVar("MachineSettings", bound=Machine)
 
 
@@ -50,6 +53,23 @@ class Endpoint:
     readiness: Mapping[str, Any]
     metrics_port: int
     exporter: Exporter | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceArgs:
+    """What a tier's Service is, besides its ports.
+
+    Attributes:
+        type: how it is reached.
+        node_port: its port on every node; None: chosen by the cluster, where it has one.
+        load_balancer_class: which load balancer; None: the cluster's default.
+        annotations: for the load balancer's controller.
+    """
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    node_port: int | None = None
+    load_balancer_class: str | None = None
+    annotations: Mapping[str, str] | None = None
 
 
 class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
@@ -105,27 +125,41 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         """Return where this tier's guests send spans, if anywhere."""
         return tracing_target(self._args.stack, self._names.service(self.tier))
 
-    def _service(self) -> None:
+    def _service(self, args: ServiceArgs | None = None) -> kubernetes.core.v1.Service:
         """Declare the Service, beside the machines.
 
         The provider would wait ten seconds after each change of its endpoints. That the machines are Ready says
-        more, and sooner: their Pods are endpoints by then.
+        more, and sooner: their Pods are endpoints by then. A load balancer's address is waited for.
         """
+        args = args or ServiceArgs()
         ports = {self.endpoint.port_name: self.endpoint.port}
         if self._args.stack.metrics.enabled:
             exporter = self.endpoint.exporter
             if exporter is None or has_exporter(self._args.machine.family, exporter):
                 ports["metrics"] = self.endpoint.metrics_port
             ports["node-metrics"] = NODE_METRICS_PORT
-        kubernetes.core.v1.Service(
+        served, *others = (service_port(name, port) for name, port in ports.items())
+        if args.node_port:
+            served["node_port"] = args.node_port
+        specification: dict[str, Any] = {
+            "type": str(args.type),
+            "selector": self._names.selector(self.tier),
+            "ports": [served, *others],
+        }
+        if args.load_balancer_class:
+            specification["load_balancer_class"] = args.load_balancer_class
+        awaited = ADDRESS_AWAITED if args.type is ServiceType.LOAD_BALANCER else NOT_AWAITED
+        ready = self._args.stack.timeouts.ready
+        return kubernetes.core.v1.Service(
             f"{self.tier}-service",
-            metadata=self._metadata(self._names.service(self.tier), {"pulumi.com/skipAwait": "true"}),
-            spec={
-                "type": "ClusterIP",
-                "selector": self._names.selector(self.tier),
-                "ports": [service_port(name, port) for name, port in ports.items()],
-            },
-            opts=pulumi.ResourceOptions(parent=self),
+            metadata=self._metadata(self._names.service(self.tier), {**(args.annotations or {}), **awaited}),
+            spec=specification,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The API server refuses to change it.
+                replace_on_changes=["spec.loadBalancerClass"],
+                custom_timeouts=pulumi.CustomTimeouts(create=ready, update=ready),
+            ),
         )
 
 
