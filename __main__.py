@@ -9,6 +9,7 @@ from components.credentials import Credentials
 from components.database import Database, DatabaseArgs
 from components.load import Load, LoadArgs
 from components.load_plan import LoadPlan
+from components.mesh import namespace_labels
 from components.monitoring import Monitoring
 from components.network_policies import NetworkPolicies
 from components.outputs import outputs
@@ -19,7 +20,8 @@ names = settings.names
 
 place: list[pulumi.Resource] = []
 if settings.create_namespace:
-    metadata = {"name": names.namespace, "labels": names.labels("namespace")}
+    labels = {**names.labels("namespace"), **namespace_labels(settings.mesh)}
+    metadata = {"name": names.namespace, "labels": labels}
     place = [kubernetes.core.v1.Namespace("namespace", metadata=metadata)]
 if settings.network_policies.enabled:
     place = [*place, NetworkPolicies(settings, pulumi.ResourceOptions(depends_on=place))]

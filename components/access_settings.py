@@ -1,4 +1,4 @@
-"""The settings of who may connect to the machines."""
+"""The settings of who may connect to the machines, and of the service mesh that they are part of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.model import Contradiction, Model
-from components.values import Flag, Peers
+from components.values import Flag, ObjectName, Peers
 
 
 class NetworkPolicies(Model):
@@ -30,7 +30,7 @@ class NetworkPolicies(Model):
         """Yield what doesn't go together in who may connect.
 
         Args:
-            metrics: whether there are metrics.
+            metrics: whether there are metrics, the tiers' own or a sidecar's.
             load: whether there is load.
         """
         if not self.enabled:
@@ -40,7 +40,22 @@ class NetworkPolicies(Model):
                 yield Contradiction(keys, problem)
         if self.metrics_from is not None and not metrics:
             problem = "needs metrics.enabled: there would be nothing to scrape"
-            yield Contradiction(("networkPolicies.metricsFrom", "metrics.enabled"), problem)
+            yield Contradiction(("networkPolicies.metricsFrom", "metrics.enabled", "mesh.enabled"), problem)
         if self.load_from is not None and not load:
             problem = "has nobody's figures to guard while load.enabled is false: remove it, or generate load"
             yield Contradiction(("networkPolicies.loadFrom", "load.enabled"), problem)
+
+
+class Mesh(Model):
+    """An Istio service mesh that the cluster has."""
+
+    enabled: Flag = Field(default=False, description="Whether the machines get sidecars of the cluster's Istio.")
+    revision: ObjectName | None = Field(
+        default=None, description="Revision or revision tag of Istio; none: the one that injects by default."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield what doesn't go together in the mesh."""
+        if self.revision is not None and not self.enabled:
+            problem = "needs mesh.enabled: no machine would get a sidecar of it"
+            yield Contradiction(("mesh.revision", "mesh.enabled"), problem)

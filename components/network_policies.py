@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from components.application import Application
 from components.database import Database
 from components.load_plan import AGENT_PORT
+from components.mesh import TELEMETRY_PORTS
 from components.names import TierName
 from components.settings import Settings
 from components.tier import NODE_METRICS_PORT, Tier
@@ -62,7 +63,10 @@ def policies(settings: Settings) -> dict[str, Policy]:
         TierName.APPLICATION: (Application, [_tier(settings, TierName.WEB)]),
         TierName.WEB: (Web, _web_clients(settings)),
     }
-    found: dict[str, Policy] = {names.isolation: (names.pods(), [_rule(_virt_api(), [SSH_PORT])])}
+    everywhere = [_rule(_virt_api(), [SSH_PORT])]
+    if settings.mesh.enabled:
+        everywhere.append(_rule(_scrapers(settings), TELEMETRY_PORTS))
+    found: dict[str, Policy] = {names.isolation: (names.pods(), [rule for rule in everywhere if rule])}
     for tier, (component, clients) in open_to.items():
         rules = [_rule(clients, [component.endpoint.port])]
         if settings.metrics.enabled:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from components.access_settings import NetworkPolicies
+from components.access_settings import Mesh, NetworkPolicies
 from components.load_settings import Gates, Load
 from components.machine_settings import Application, Database, Web
 from components.model import Contradiction, Model
@@ -44,6 +44,7 @@ class Settings(Model):
     metrics: Metrics = Field(default=Metrics(), description="Metrics for Prometheus.")
     tracing: Tracing = Field(default=Tracing(), description="OpenTelemetry traces.")
     network_policies: NetworkPolicies = Field(default=NetworkPolicies(), description="Who may connect to the machines.")
+    mesh: Mesh = Field(default=Mesh(), description="The service mesh that the machines are part of.")
     timeouts: Timeouts = Field(default=Timeouts(), description="How long operations may take.")
 
     @property
@@ -61,9 +62,10 @@ class Settings(Model):
             most = LONGEST_LABEL - len(longest) + len(self.name)
             problem = f"is too long: {longest} would have more than 63 characters, so use at most {most}"
             yield Contradiction(("name", "application.replicas"), problem)
-        for group in (self.database, self.application, self.web, self.load, self.metrics, self.tracing):
+        for group in (self.database, self.application, self.web, self.load, self.metrics, self.tracing, self.mesh):
             yield from group.contradictions()
-        yield from self.network_policies.contradictions(metrics=self.metrics.enabled, load=self.load.enabled)
+        metrics = self.metrics.enabled or self.mesh.enabled
+        yield from self.network_policies.contradictions(metrics=metrics, load=self.load.enabled)
         yield from self._crowded_web()
         if not self.load.enabled:
             for key in self.gates.given():

@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 from cloudinit import TracingTarget
 from cloudinit.families import Exporter, has_exporter
 from components.machine_settings import Machine
+from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_labels
 from components.names import TierName
 from components.settings import Settings
 from components.values import ServiceType
@@ -53,6 +54,10 @@ class Endpoint:
     readiness: Mapping[str, Any]
     metrics_port: int
     exporter: Exporter | None = None
+
+    def __post_init__(self) -> None:
+        if refused := REFUSED_PORTS & {self.port, self.metrics_port}:
+            raise ValueError(f"port {min(refused)} is not a tier's to take: a service mesh needs it for itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,8 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
             user_data_secret=secret_name,
             readiness=self.endpoint.readiness,
             data_disk=data_disk,
+            pod_labels=pod_labels(self._args.stack.mesh),
+            pod_annotations=pod_annotations(self._args.stack.mesh),
         )
         # Named, not referred to by its outputs: a replaced Secret must not replace the machine by itself.
         opts = pulumi.ResourceOptions(parent=self, depends_on=[secret, *depends_on])
@@ -138,7 +145,8 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
             if exporter is None or has_exporter(self._args.machine.family, exporter):
                 ports["metrics"] = self.endpoint.metrics_port
             ports["node-metrics"] = NODE_METRICS_PORT
-        served, *others = (service_port(name, port) for name, port in ports.items())
+        mesh = self._args.stack.mesh.enabled
+        served, *others = (service_port(name, port, mesh=mesh) for name, port in ports.items())
         if args.node_port:
             served["node_port"] = args.node_port
         specification: dict[str, Any] = {
@@ -163,9 +171,17 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
         )
 
 
-def service_port(name: str, port: int, target_port: int | None = None) -> dict[str, Any]:
-    """Return a Service's port; none other given, the guests listen on the same."""
-    return {"name": name, "port": port, "target_port": target_port or port, "protocol": "TCP"}
+def service_port(name: str, port: int, target_port: int | None = None, *, mesh: bool) -> dict[str, Any]:
+    """Return a Service's port.
+
+    Args:
+        name: its name, which begins with its protocol or is `postgresql`.
+        port: what clients connect to.
+        target_port: what the guests listen on; None: the same.
+        mesh: whether a service mesh has to be told the protocol.
+    """
+    found = {"name": name, "port": port, "target_port": target_port or port, "protocol": "TCP"}
+    return {**found, "app_protocol": app_protocol(name)} if mesh else found
 
 
 def tracing_target(stack: Settings, service_name: str) -> TracingTarget | None:

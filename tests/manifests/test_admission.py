@@ -22,6 +22,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "storage classes": {"database": {"dataDisk": {"storageClass": "fast"}}},
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
+    "in a mesh": {"mesh": {"enabled": True, "revision": "stable"}, "metrics": {"enabled": True}},
     "a load balancer": {
         "web": {
             "service": {

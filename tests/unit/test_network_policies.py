@@ -17,7 +17,7 @@ SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
 PORTS = {"database": 5432, "application": 8080, "web": 80, "load": 8089}
 # Ports of exporters, by tier.
 EXPORTERS = {"database": (9187, 9100), "application": (9464, 9100), "web": (9113, 9100), "load": (8089, 9100)}
-EVERY_PORT = sorted({22, 443, *PORTS.values(), *(port for ports in EXPORTERS.values() for port in ports)})
+EVERY_PORT = sorted({22, 443, 15020, 15090, *PORTS.values(), *(port for ports in EXPORTERS.values() for port in ports)})
 
 NEIGHBOUR = Peer({"app": "shell"}, NAMESPACE)
 STRANGER = Peer({"app": "shell"}, "default")

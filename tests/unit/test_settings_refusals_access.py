@@ -47,6 +47,15 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "networkPolicies.loadFrom: has nobody's figures to guard while load.enabled is false: "
         "remove it, or generate load",
     ),
+    ({"mesh": {"enabled": "istio"}}, 'mesh.enabled: "istio" must be true or false'),
+    (
+        {"mesh": {"revision": "canary"}},
+        'mesh.revision: "canary" needs mesh.enabled: no machine would get a sidecar of it',
+    ),
+    (
+        {"mesh": {"enabled": True, "revision": "1.28 canary"}},
+        'mesh.revision: "1.28 canary" must be the name of a Kubernetes object: a-z, 0-9, - and .',
+    ),
     (service(type="Balancer"), 'web.service.type: "Balancer" must be ClusterIP, NodePort or LoadBalancer'),
     (service(type="clusterip"), 'web.service.type: "clusterip" must be ClusterIP, NodePort or LoadBalancer'),
     (
