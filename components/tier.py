@@ -164,8 +164,9 @@ class Tier(pulumi.ComponentResource, Generic[MachineSettings]):
             spec=specification,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The API server refuses to change it.
+                # The API server refuses to change it. The name is fixed, so the old Service has to go first.
                 replace_on_changes=["spec.loadBalancerClass"],
+                delete_before_replace=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=ready, update=ready),
             ),
         )

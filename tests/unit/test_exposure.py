@@ -57,6 +57,14 @@ def test_a_load_balancer_gets_its_class_and_annotations() -> None:
     assert made["metadata"]["annotations"]["example.com/pool"] == "lab"
 
 
+def test_another_class_is_another_service_and_the_old_one_goes_first() -> None:
+    """The API server refuses to change the class, and two Services can't have one name."""
+    request = deploy().object("Service", "multi-tier-web").request
+
+    assert list(request.replaceOnChanges) == ["spec.loadBalancerClass"]
+    assert request.deleteBeforeReplace
+
+
 def test_what_the_command_line_makes_of_an_annotations_text_is_text_again() -> None:
     made = service(type="LoadBalancer", annotations={"example.com/internal": True, "example.com/idle": 60})
 
