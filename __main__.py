@@ -9,7 +9,9 @@ from components.credentials import Credentials
 from components.database import Database, DatabaseArgs
 from components.load import Load, LoadArgs
 from components.load_plan import LoadPlan
+from components.mesh import namespace_labels
 from components.monitoring import Monitoring
+from components.network_policies import NetworkPolicies
 from components.outputs import outputs
 from components.web import Web, WebArgs
 
@@ -18,8 +20,11 @@ names = settings.names
 
 place: list[pulumi.Resource] = []
 if settings.create_namespace:
-    metadata = {"name": names.namespace, "labels": names.labels("namespace")}
+    labels = {**names.labels("namespace"), **namespace_labels(settings.mesh)}
+    metadata = {"name": names.namespace, "labels": labels}
     place = [kubernetes.core.v1.Namespace("namespace", metadata=metadata)]
+if settings.network_policies.enabled:
+    place = [*place, NetworkPolicies(settings, pulumi.ResourceOptions(depends_on=place))]
 
 credentials = Credentials(names, pulumi.ResourceOptions(depends_on=place))
 
@@ -50,5 +55,5 @@ if plan and not on_web:
 if settings.metrics.service_monitors:
     Monitoring(names, pulumi.ResourceOptions(depends_on=place))
 
-for name, value in outputs(settings).items():
+for name, value in outputs(settings, web.external_url).items():
     pulumi.export(name, value)

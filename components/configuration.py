@@ -145,7 +145,7 @@ def _lookup(tree: Mapping[str, Any], location: Location) -> object:
 
 def _shown(value: object) -> str:
     """Return a scalar value as one short line, and nothing for anything larger."""
-    if value is None or isinstance(value, dict | list):
+    if value is None or isinstance(value, dict | list | tuple):
         return ""
     text = json.dumps(value, ensure_ascii=False)
     return (text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…") + " "

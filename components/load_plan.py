@@ -95,11 +95,12 @@ class LoadPlan(pulumi.ComponentResource):
 
     def _service(self, settings: Settings) -> None:
         """Let the generator's figures be read from the one machine that has them."""
-        ports = [service_port("http", 80, AGENT_PORT)]
+        mesh = settings.mesh.enabled
+        ports = [service_port("http", 80, AGENT_PORT, mesh=mesh)]
         if settings.metrics.enabled:
-            ports.append(service_port("metrics", AGENT_PORT))
+            ports.append(service_port("metrics", AGENT_PORT, mesh=mesh))
             # On a web machine the web tier's Service tells of it.
-            ports += [service_port("node-metrics", NODE_METRICS_PORT)] if settings.load.dedicated else []
+            ports += [service_port("node-metrics", NODE_METRICS_PORT, mesh=mesh)] if settings.load.dedicated else []
         host = self._names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)
         kubernetes.core.v1.Service(
             "load-service",

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
 from components.disk_settings import DataDisk, Fio, Image
+from components.exposure_settings import Exposure, WebService
 from components.model import Contradiction, Model
 from components.names import TierName
 from components.placement_values import (
@@ -231,3 +232,11 @@ class Web(Replicated):
     replicas: Replicas = Field(
         default=1, description="Number of machines; the first one carries the load generator, unless load.dedicated."
     )
+    service: WebService = Field(default=WebService(), description="The Service of the web tier.")
+    expose: Exposure | None = Field(default=None, description="What leads requests from outside to it; none: nothing.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield what doesn't go together in this tier."""
+        yield from super().contradictions()
+        yield from self.service.contradictions()
+        yield from self.expose.contradictions() if self.expose else ()

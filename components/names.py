@@ -63,6 +63,11 @@ class Names:
         """The ServiceMonitor."""
         return f"{self.name}-metrics"
 
+    @property
+    def isolation(self) -> str:
+        """The NetworkPolicy that lets nobody in; those that let somebody in are named as their tier's Service."""
+        return f"{self.name}-isolation"
+
     def labels(self, component: str) -> dict[str, str]:
         """Return the recommended Kubernetes labels; `instance` alone selects everything of this stack."""
         return {
@@ -72,6 +77,12 @@ class Names:
             "app.kubernetes.io/part-of": "multi-tier",
             "app.kubernetes.io/managed-by": "pulumi",
         }
+
+    def pods(self, tier: TierName | None = None) -> dict[str, str]:
+        """Return the labels that only launcher Pods of this stack have, or of one of its tiers."""
+        keys = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
+        labels = self.labels(tier or "")
+        return {key: labels[key] for key in (keys if tier else keys[:2])}
 
     def selector(self, tier: TierName) -> dict[str, str]:
         """Return the labels by which a Service finds its tier's launcher Pods."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pulumi
+
 from components.names import TierName
 from components.settings import Settings
 
 
-def outputs(settings: Settings) -> dict[str, Any]:
-    """Return the stack's outputs, by name."""
+def outputs(settings: Settings, external_url: pulumi.Output[str] | str | None = None) -> dict[str, Any]:
+    """Return the stack's outputs, by name.
+
+    Args:
+        settings: those of the stack.
+        external_url: the web tier's address from outside the cluster, where it is known.
+    """
     names = settings.names
     replicas = {
         TierName.DATABASE: 1,
@@ -27,6 +34,8 @@ def outputs(settings: Settings) -> dict[str, Any]:
         "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
         "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",
     }
+    if external_url is not None:
+        shown["externalUrl"] = external_url
     if settings.load.enabled:
         shown["measure"] = f"python -m measure run --namespace {names.namespace} --name {names.name}"
         shown["loadStatus"] = f"kubectl get --raw {services}/{names.load}:http/proxy/status"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from cloudinit import Site
+from components.access_settings import Mesh, NetworkPolicies
 from components.load_settings import Gates, Load
 from components.machine_settings import Application, Database, Machine, Web
 from components.model import Contradiction, Model
@@ -53,6 +54,8 @@ class Settings(Model):
     certificate_authorities: Certificates = Field(
         default=[], description="Authorities that guests trust besides their distribution's."
     )
+    network_policies: NetworkPolicies = Field(default=NetworkPolicies(), description="Who may connect to the machines.")
+    mesh: Mesh = Field(default=Mesh(), description="The service mesh that the machines are part of.")
     timeouts: Timeouts = Field(default=Timeouts(), description="How long operations may take.")
 
     @property
@@ -98,9 +101,12 @@ class Settings(Model):
             self.tracing,
             self.ssh,
             self.proxy,
+            self.mesh,
         ):
             yield from group.contradictions()
         yield from self.package_mirror.contradictions({machine.family for machine in self.machines})
+        metrics = self.metrics.enabled or self.mesh.enabled
+        yield from self.network_policies.contradictions(metrics=metrics, load=self.load.enabled)
         yield from self._crowded_web()
         measuring = self.database.fio.seconds * self.database.fio.jobs
         if measuring >= seconds_of(self.timeouts.ready):

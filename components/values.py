@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -52,6 +54,31 @@ _IMAGE = (
 )
 HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_QUALIFIED_NAME = re.compile(
+    rf"((?=[^/]{{1,253}}/){_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?", re.ASCII
+)
+
+
+class ServiceType(StrEnum):
+    """How a Service is reached."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class ExposureKind(StrEnum):
+    """Kinds of objects that lead requests from outside the cluster to a Service."""
+
+    INGRESS = "Ingress"
+    HTTP_ROUTE = "HTTPRoute"
+    ROUTE = "Route"
+
+
+class Termination(StrEnum):
+    """Where TLS ends. Only at the router: nginx has no certificate."""
+
+    EDGE = "edge"
 
 
 def bytes_of(quantity: str) -> int:
@@ -122,7 +149,7 @@ def choice(choices: type[StrEnum]) -> BeforeValidator:
     def check(value: object) -> object:
         if not isinstance(value, str) or value not in set(choices):
             *others, last = choices
-            raise ValueError(f"must be {', '.join(others)} or {last}")
+            raise ValueError(f"must be {', '.join(others)} or {last}" if others else f"must be {last}")
         return choices(value)
 
     return BeforeValidator(check)
@@ -136,6 +163,41 @@ def _flag(value: object) -> object:
 
 def _lasts(low: int, high: int) -> Callable[[str], bool]:
     return lambda text: _DURATION.fullmatch(text) is not None and low <= seconds_of(text) <= high
+
+
+def _peers(value: object) -> object:
+    allowed = 'must be a list of namespaces and address ranges, such as ["monitoring", "10.0.0.0/8"]'
+    if not isinstance(value, list | tuple):
+        raise ValueError(allowed)  # noqa: TRY004, pydantic collects ValueErrors only
+    for peer in value:
+        if not isinstance(peer, str) or not (re.fullmatch(_LABEL, peer, re.ASCII) or _is_range(peer)):
+            raise ValueError(f"{allowed}; {json.dumps(peer)} is neither")
+    if len(set(value)) < len(value):
+        raise ValueError(f"{allowed}, and each of them once")
+    return tuple(value)
+
+
+def _annotations(value: object) -> object:
+    allowed = 'must be a mapping of annotations, such as {"example.com/pool": "lab"}'
+    if not isinstance(value, dict):
+        raise ValueError(allowed)  # noqa: TRY004, pydantic collects ValueErrors only
+    if not value:
+        raise ValueError(f"{allowed}, with at least one of them")
+    for key, text in value.items():
+        if not isinstance(key, str) or not _QUALIFIED_NAME.fullmatch(key):
+            raise ValueError(f"{allowed}; {json.dumps(key)} is no annotation's name")
+        # `pulumi config set` makes numbers and booleans of texts that look like them.
+        if not isinstance(text, str | int):
+            raise ValueError(f"{allowed}; {json.dumps(key)} needs a text")  # noqa: TRY004
+    return {key: text if isinstance(text, str) else json.dumps(text) for key, text in value.items()}
+
+
+def _is_range(text: str) -> bool:
+    """Whether it is a CIDR as NetworkPolicies take it: with a slash, and no bit set behind its prefix."""
+    try:
+        return "/" in text and str(ip_network(text)) == text
+    except ValueError:
+        return False
 
 
 def _is_quantity(text: str) -> bool:
@@ -189,3 +251,18 @@ ObjectName = Annotated[
     str,
     pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "the name of a Kubernetes object: a-z, 0-9, - and ."),
 ]
+Peers = Annotated[tuple[str, ...], BeforeValidator(_peers)]
+Annotations = Annotated[dict[str, str], BeforeValidator(_annotations)]
+HostName = Annotated[
+    str,
+    # The last label of a name begins with a letter, which an address's doesn't.
+    pattern(rf"(?=.{{1,253}}$)({_LABEL}\.)*[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?", 'a DNS name such as "shop.example.com"'),
+]
+# The range of the API server's --service-node-port-range, unless a cluster has another.
+NodePort = Annotated[int, _whole(30_000, 32_767)]
+LoadBalancerClass = Annotated[
+    str, fitting(_QUALIFIED_NAME.fullmatch, 'the class of a load balancer such as "example.com/internal"')
+]
+ServiceTypeName = Annotated[ServiceType, choice(ServiceType)]
+ExposureKindName = Annotated[ExposureKind, choice(ExposureKind)]
+TerminationName = Annotated[Termination, choice(Termination)]

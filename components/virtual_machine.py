@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -51,6 +51,8 @@ class VirtualMachineArgs:
         user_data_secret: name of the Secret with the user data.
         readiness: the handler of its readiness probe.
         data_disk: one more disk, if any.
+        pod_labels: more labels of its instances and their Pods alone.
+        pod_annotations: annotations of its instances and their Pods.
     """
 
     name: str
@@ -63,6 +65,8 @@ class VirtualMachineArgs:
     user_data_secret: str
     readiness: Mapping[str, Any]
     data_disk: DataVolumeDisk | None = None
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def virtual_machine(
@@ -99,7 +103,10 @@ def virtual_machine(
 
 def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
     """Return the VirtualMachine's spec, with all that KubeVirt's webhooks would otherwise fill in."""
-    template = {"metadata": {"labels": dict(args.labels)}, "spec": _instance(args)}
+    metadata = {"labels": {**args.labels, **args.pod_labels}}
+    if args.pod_annotations:
+        metadata["annotations"] = dict(args.pod_annotations)
+    template = {"metadata": metadata, "spec": _instance(args)}
     spec: dict[str, Any] = {"runStrategy": "Always", "template": template}
     if args.machine.instancetype:
         spec["instancetype"] = {"kind": "VirtualMachineClusterInstancetype", "name": args.machine.instancetype}

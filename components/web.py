@@ -1,4 +1,4 @@
-"""The web tier: nginx machines, of which the first carries the load generator."""
+"""The web tier: nginx machines, of which the first carries the load generator, and how they are reached."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi.output import UNKNOWN
 
 from cloudinit import LoadGuest, WebGuest, render_web
 from cloudinit.families import Exporter
 from components import machine_settings
+from components.exposure import expose
 from components.names import TierName
-from components.tier import Endpoint, Tier, TierArgs
+from components.tier import Endpoint, ServiceArgs, Tier, TierArgs
+from components.values import ServiceType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,13 @@ class WebArgs(TierArgs[machine_settings.Web]):
 
 
 class Web(Tier[machine_settings.Web]):
-    """The reverse proxy before the application."""
+    """The reverse proxy before the application.
+
+    Attributes:
+        external_url: its address from outside the cluster, where it is known; None: it isn't.
+    """
+
+    external_url: pulumi.Output[str] | str | None
 
     tier = TierName.WEB
     endpoint = Endpoint(80, "http", {"httpGet": {"path": "/ready", "port": 80}}, 9113, Exporter.NGINX)
@@ -51,5 +61,31 @@ class Web(Tier[machine_settings.Web]):
         self._machine(0, generator.apply(partial(user_data, carrier)))
         for index, hostname in enumerate(others, start=1):
             self._machine(index, pulumi.Output.from_input(user_data(hostname, None)))
-        self._service()
+        chosen = args.machine.service
+        service = self._service(
+            ServiceArgs(
+                type=chosen.type,
+                node_port=chosen.node_port,
+                load_balancer_class=chosen.load_balancer_class,
+                annotations=chosen.annotations,
+            )
+        )
+        exposure = args.machine.expose
+        if exposure:
+            name = self._names.service(self.tier)
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[service])
+            expose(exposure, self._metadata(name), name, self.endpoint.port, opts)
+        url = exposure.url if exposure else None
+        balanced = chosen.type is ServiceType.LOAD_BALANCER
+        self.external_url = service.status.apply(_address) if balanced and not url else url
         self.register_outputs({})
+
+
+def _address(status: kubernetes.core.v1.outputs.ServiceStatus | None) -> str:
+    """Return the address that a load balancer has given."""
+    given = status and status.load_balancer and status.load_balancer.ingress
+    if not given:
+        # In a preview nobody has given one yet; without one the Service would not count as created.
+        return UNKNOWN  # type: ignore[return-value]
+    address = str(given[0].hostname or given[0].ip)
+    return f"http://[{address}]/" if ":" in address else f"http://{address}/"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from lab import cache
@@ -87,3 +89,24 @@ def build(module: Path, package: str, output: Path, linker_flags: str, step: Ste
         raise LabError(
             f"Building {output.name} failed. Run the same command again to go on where it stopped. Go said:\n{ending}"
         )
+
+
+def download(module: Path, paths: Iterable[str], step: Step) -> dict[str, Path]:
+    """Download modules without building anything, and return where their files are.
+
+    Args:
+        module: the directory with the go.mod that requires them and the go.sum that they are checked by.
+        paths: the modules' paths.
+        step: is told when Go itself has to be installed.
+
+    Raises:
+        LabError: one of them can't be had, or isn't what go.sum says.
+    """
+    command = [_program(step), "mod", "download", "-json", *paths]
+    done = subprocess.run(command, cwd=module, env=_environment(), capture_output=True, text=True, check=False)
+    # One JSON object after another, each over several lines, and no list around them.
+    answers = [json.loads(text + "}") for text in done.stdout.split("\n}")[:-1]]
+    wrong = [answer["Error"] for answer in answers if "Error" in answer]
+    if done.returncode != 0 or wrong:
+        raise LabError(f"`go mod download` failed in {module}: {(wrong or [done.stderr])[0].strip()[-800:]}")
+    return {answer["Path"]: Path(answer["Dir"]) for answer in answers}

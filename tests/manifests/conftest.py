@@ -10,6 +10,7 @@ import pytest
 from lab import api
 from lab.config import Lab
 from tests.manifests.admission import Admission
+from tests.manifests.kinds import definitions
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,12 @@ def namespace(admission: Admission) -> Iterator[str]:
     admission.make_namespace(name)
     yield name
     admission.remove_namespace(name)
+
+
+@pytest.fixture(scope="session")
+def other_kinds(control_plane: Lab) -> None:
+    """The kinds of objects that a cluster may have and the lab's doesn't, by their own definitions."""
+    cluster = api.connect(control_plane.component_kubeconfig("admin"))
+    found = definitions()
+    api.apply(cluster, found)
+    api.wait_established(cluster, [definition["metadata"]["name"] for definition in found])

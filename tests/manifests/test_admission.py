@@ -44,6 +44,28 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
+    "in a mesh": {"mesh": {"enabled": True, "revision": "stable"}, "metrics": {"enabled": True}},
+    "a load balancer": {
+        "web": {
+            "service": {
+                "type": "LoadBalancer",
+                "nodePort": 30180,
+                "loadBalancerClass": "example.com/internal",
+                "annotations": {"example.com/pool": "lab"},
+            }
+        }
+    },
+    "an Ingress": {
+        "web": {
+            "service": {"type": "NodePort"},
+            "expose": {"kind": "Ingress", "host": "shop.example.com", "className": "nginx", "tlsSecret": "shop-tls"},
+        }
+    },
+    "an Ingress for any host": {"web": {"expose": {"kind": "Ingress"}}},
+    "chosen clients": {
+        "metrics": {"enabled": True},
+        "networkPolicies": {"webFrom": ["ingress", "10.0.0.0/8"], "loadFrom": ["2001:db8::/32"], "metricsFrom": []},
+    },
 }
 U1_SMALL = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.small"}
 U1_NANO = {"kind": "VirtualMachineClusterInstancetype", "name": "u1.nano"}

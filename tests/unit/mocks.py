@@ -23,6 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "sentinelPassword0123456789abcdef"
 TOKEN = "sentinel-service-account-token"
 AUTHORITY = "-----BEGIN CERTIFICATE-----\nsentinel\n-----END CERTIFICATE-----\n"
+BALANCER = "203.0.113.10"
 STACK = "pulumi:pulumi:Stack"
 # How the engine's wire format marks a special value, and which kind a secret is.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -147,6 +148,8 @@ class Answers(pulumi_mocks.Mocks):
         answer = dict(args.inputs)
         if args.typ == "random:index/randomPassword:RandomPassword":
             answer["result"] = self._password
+        if args.inputs.get("spec", {}).get("type") == "LoadBalancer" and not self._preview:
+            answer["status"] = {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}
         if args.inputs.get("type") == "kubernetes.io/service-account-token" and not self._preview:
             data = {"token": TOKEN, "ca.crt": AUTHORITY}
             answer["data"] = {key: b64encode(text.encode()).decode() for key, text in data.items()}

@@ -59,7 +59,7 @@ def test_every_object_has_the_recommended_labels(config: dict[str, Any]) -> None
     for resource in deploy(config).objects:
         labels = resource.inputs["metadata"]["labels"]
 
-        assert labels.pop("app.kubernetes.io/component") in [*TIERS, "load", "namespace"], resource.urn
+        assert labels.pop("app.kubernetes.io/component") in [*TIERS, "load", "namespace", "network"], resource.urn
         assert labels == {
             "app.kubernetes.io/name": "multi-tier",
             "app.kubernetes.io/instance": "multi-tier",

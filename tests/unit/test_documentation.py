@@ -18,6 +18,7 @@ from cloudinit.families import FACTS
 from components import machine_settings as machines
 from components.application import Application
 from components.database import Database
+from components.mesh import REFUSED_PORTS
 from components.outputs import outputs
 from components.settings import Settings
 from components.values import Size
@@ -145,6 +146,11 @@ def test_the_guests_page_has_every_tiers_port_and_probe() -> None:
         path = tier.endpoint.readiness.get("httpGet", {}).get("path")
         probe = f"`GET {path}`" if path else "TCP connect"
         assert f"| {tier.tier} | {tier.endpoint.port} | `{tier.endpoint.port_name}` | {probe} |" in text
+
+
+def test_the_mesh_page_names_every_refused_port() -> None:
+    text = (PROJECT / "docs" / "mesh.md").read_text()
+    assert [port for port in REFUSED_PORTS if not re.search(rf"\b{port}\b", text)] == []
 
 
 def test_the_lab_page_names_every_component_and_program() -> None:

@@ -106,7 +106,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
         "1",
         "zzz: is unknown; the keys here are "
         "name, namespace, createNamespace, database, application, web, load, gates, metrics, tracing, ssh, proxy, "
-        "packageMirror, certificateAuthorities, timeouts",
+        "packageMirror, certificateAuthorities, networkPolicies, mesh, timeouts",
     ),
     ("web", {"replica": 2}, "web.replica: is unknown; did you mean replicas?"),
     ("web", {"cpu": 2}, "web.cpu: is unknown; did you mean vcpus?"),

@@ -1,0 +1,95 @@
+"""What leads requests from outside the cluster to the web tier's Service: an Ingress, an HTTPRoute or a Route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.exposure_settings import Exposure, Gateway
+from components.values import ExposureKind
+
+RESOURCE_NAME = "web-exposure"
+
+
+def expose(
+    exposure: Exposure, metadata: dict[str, Any], service: str, port: int, opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
+    """Declare the object, with all that its API would otherwise fill in. That something serves it isn't awaited.
+
+    Args:
+        exposure: which kind, and its settings.
+        metadata: name, namespace and labels of the object.
+        service: name of the Service that the requests go to, by its port `http`.
+        port: number of that port.
+        opts: of the resource.
+    """
+    annotations = dict(exposure.annotations or {})
+    if exposure.kind is ExposureKind.INGRESS:
+        # The provider would wait for an address, which not every controller writes down.
+        metadata = {**metadata, "annotations": {**annotations, "pulumi.com/skipAwait": "true"}}
+        return kubernetes.networking.v1.Ingress(
+            RESOURCE_NAME, metadata=metadata, spec=_ingress(exposure, service), opts=opts
+        )
+    api_version, specification = (
+        ("gateway.networking.k8s.io/v1", _http_route(exposure, service, port))
+        if exposure.kind is ExposureKind.HTTP_ROUTE
+        else ("route.openshift.io/v1", _route(exposure, service))
+    )
+    return kubernetes.apiextensions.CustomResource(
+        RESOURCE_NAME,
+        api_version=api_version,
+        kind=str(exposure.kind),
+        # An empty map would be a change in every preview.
+        metadata={**metadata, "annotations": annotations} if annotations else metadata,
+        spec=specification,
+        opts=opts,
+    )
+
+
+def _ingress(exposure: Exposure, service: str) -> dict[str, Any]:
+    backend = {"service": {"name": service, "port": {"name": "http"}}}
+    rule: dict[str, Any] = {"http": {"paths": [{"path": "/", "path_type": "Prefix", "backend": backend}]}}
+    specification: dict[str, Any] = {"rules": [{"host": exposure.host, **rule} if exposure.host else rule]}
+    if exposure.class_name:
+        specification["ingress_class_name"] = exposure.class_name
+    if exposure.tls_secret:
+        specification["tls"] = [{"hosts": [exposure.host], "secret_name": exposure.tls_secret}]
+    return specification
+
+
+def _http_route(exposure: Exposure, service: str, port: int) -> dict[str, Any]:
+    specification: dict[str, Any] = {
+        "parentRefs": [_parent(exposure.gateway)] if exposure.gateway else [],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"group": "", "kind": "Service", "name": service, "port": port, "weight": 1}],
+            }
+        ],
+    }
+    return {**specification, "hostnames": [exposure.host]} if exposure.host else specification
+
+
+def _parent(gateway: Gateway) -> dict[str, Any]:
+    parent = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": gateway.name}
+    if gateway.namespace:
+        parent["namespace"] = gateway.namespace
+    return {**parent, "sectionName": gateway.section_name} if gateway.section_name else parent
+
+
+def _route(exposure: Exposure, service: str) -> dict[str, Any]:
+    specification: dict[str, Any] = {
+        "to": {"kind": "Service", "name": service, "weight": 100},
+        "port": {"targetPort": "http"},
+        "wildcardPolicy": "None",
+    }
+    if exposure.host:
+        specification["host"] = exposure.host
+    if exposure.termination:
+        specification["tls"] = {
+            "termination": str(exposure.termination),
+            "insecureEdgeTerminationPolicy": "Redirect",
+        }
+    return specification

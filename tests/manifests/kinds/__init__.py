@@ -1,0 +1,25 @@
+"""Definitions of kinds that the program emits and the lab's cluster doesn't have, from their own projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from lab import go
+from lab.api import Object
+from lab.progress import Step
+
+_FILES = {
+    "sigs.k8s.io/gateway-api": "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    "github.com/openshift/api": "route/v1/zz_generated.crd-manifests/routes.crd.yaml",
+}
+
+
+def definitions() -> list[Object]:
+    """Return the CustomResourceDefinitions of HTTPRoute and Route, of the versions that go.mod says."""
+    title = "Fetching the definitions of HTTPRoute and Route"
+    with Step(Console(stderr=True, width=120), title) as step:
+        modules = go.download(Path(__file__).parent, _FILES, step)
+    return [yaml.safe_load((modules[path] / file).read_text()) for path, file in _FILES.items()]
