@@ -81,9 +81,8 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
     """Do what docs/cluster-access.md has an administrator do, and return the CI that it gives."""
     administrator = environment.process_environment(lab)
     text = (DEPLOY / manifest).read_text()
-    text = text.replace("namespace: multi-tier\n", f"namespace: {namespace}\n").replace(
-        '"multi-tier"', f'"{namespace}"'
-    )
+    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load"):  # as the manifests' sed does it
+        text = text.replace(former, former.replace("multi-tier", namespace))
     subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
     kubeconfig = directory / "ci.kubeconfig"
     command = [str(DEPLOY / "kubeconfig.sh"), home, str(kubeconfig), "1h"]
