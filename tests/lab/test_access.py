@@ -69,7 +69,11 @@ class Deployer:
         return done.stdout + done.stderr
 
     def may(self, verb: str, resource: str, namespace: str) -> bool:
-        return self.run("kubectl", "auth", "can-i", verb, resource, "--namespace", namespace).stdout.strip() == "yes"
+        kind, _, subresource = resource.partition("/")
+        where = ("--namespace", namespace, "--subresource", subresource)
+        answer = self.run("kubectl", "auth", "can-i", verb, kind, *where).stdout.strip()
+        assert answer in {"yes", "no"}
+        return answer == "yes"
 
     def measure(self, results: Path) -> subprocess.CompletedProcess[str]:
         where = ("--namespace", self.namespace, "--name", self.namespace, "--results", str(results))
@@ -155,6 +159,11 @@ def test_nothing_is_allowed_in_another_namespace(in_namespace: Deployer, verb: s
     for namespace in ("default", "kube-system", "multi-tier"):
         assert not in_namespace.may(verb, resource, namespace)
     assert not in_namespace.may(verb, "namespaces", "default")
+
+
+def test_what_a_stack_needs_is_allowed(in_namespace: Deployer) -> None:
+    assert in_namespace.may("get", "services/proxy", in_namespace.namespace)
+    assert in_namespace.may("patch", "virtualmachines", in_namespace.namespace)
 
 
 def test_nobody_grants_more_than_they_have(in_namespace: Deployer) -> None:
