@@ -101,6 +101,8 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
     configuration.write_text(yaml.safe_dump(document))
     made = Deployer(lab, kubeconfig, namespace, configuration)
     assert made.run("pulumi", "--non-interactive", "stack", "select", "--create", namespace).returncode == 0
+    # A new stack gets a file of its own for its salt, which the one that is used here has already.
+    (PROJECT / "stacks" / configuration.name).unlink(missing_ok=True)
     return made
 
 
