@@ -1,11 +1,13 @@
 # The commands that a person types. Everything else: `.venv/bin/python -m lab --help`.
 .DEFAULT_GOAL := help
-.PHONY: help install lab lab-down bench check unit test lock
+.PHONY: help install policy lab lab-down bench check check-policy unit test lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Locked requirements of the program, and of the lab and the tests besides.
 LOCKS := requirements.txt requirements-dev.txt
+# The policy pack's own, since pulumi_policy wants older libraries than the program.
+POLICY := policy/.venv
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,13 +21,19 @@ lab-down: install ## destroy the stacks, stop the lab, leave nothing
 bench: install ## what measuring costs, what is delivered, the frozen second: side by side, on the lab (30 min)
 	@$(PYTHON) -m bench
 
-test: check ## lint, types and every test, on a lab of its own
+policy: install $(POLICY)/installed ## the policy pack, ready for `pulumi preview --policy-pack policy`
+
+test: check check-policy ## lint, types and every test, on a lab of its own
 	$(PYTHON) -m pytest
 
 check: install ## lint and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+check-policy: policy ## types and tests of the policy pack, in its own environment
+	cd policy && ../$(VENV)/bin/mypy --config-file ../pyproject.toml --python-executable .venv/bin/python .
+	cd policy && .venv/bin/python -m pytest
 
 unit: install ## the tests that need neither lab nor engine
 	$(PYTHON) -m pytest tests/unit
@@ -41,10 +49,16 @@ $(VENV)/installed: $(LOCKS)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes $(LOCKS:%=-r %)
 	@touch $@
 
-lock: ## lock requirements*.in and Go's own again, with hashes and no index address
+$(POLICY)/installed: policy/requirements.txt | install
+	@test -x $(POLICY)/bin/python || python3 -m venv $(POLICY)
+	@echo "Installing the Python packages of $<"
+	@$(POLICY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+lock: ## lock every requirements*.in and Go's own again, with hashes and no index address
 	python3 -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet pip-tools
-	for name in requirements requirements-dev lab/toolchain/go-requirements; do \
+	for name in requirements requirements-dev policy/requirements lab/toolchain/go-requirements; do \
 	  $(VENV)-lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links -o $$name.txt $$name.in; \
 	done

@@ -180,6 +180,6 @@ class TestEachDocument:
         assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
 
     def test_files_of_the_project_that_it_names_exist(self, document: Path) -> None:
-        tops = "cloudinit|components|lab|stacks|tests|docs"
+        tops = "cloudinit|components|deploy|lab|policy|stacks|tests|docs"
         named = re.findall(rf"`((?:{tops})/[\w./-]+)`", document.read_text())
         assert [path for path in named if not (PROJECT / path).exists()] == []

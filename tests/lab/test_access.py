@@ -1,0 +1,200 @@
+"""A CI with the identity of deploy/access-*.yaml can preview, bring up, measure and destroy a stack, and nothing else.
+
+Each test has a namespace of its own beside the shared stack. They run in their order.
+"""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import api, environment
+from lab.api import ApiError
+from lab.config import PROJECT, Lab
+
+DEPLOY = PROJECT / "deploy"
+NAMESPACES = api.Resource("v1", "namespaces", namespaced=False)
+CONFIG_MAPS = api.Resource("v1", "configmaps")
+# Verb, resource: what nobody needs for a stack, in its own namespace.
+FORBIDDEN = [
+    ("create", "pods"),
+    ("get", "pods"),
+    ("create", "pods/exec"),
+    ("get", "pods/log"),
+    ("get", "nodes"),
+    ("create", "serviceaccounts/token"),
+    ("impersonate", "users"),
+    ("escalate", "roles"),
+    ("bind", "roles"),
+    ("create", "clusterroles"),
+    ("create", "clusterrolebindings"),
+    ("get", "virtualmachineinstances/console"),
+    ("update", "virtualmachines/start"),
+    ("update", "secrets"),
+    ("deletecollection", "virtualmachines"),
+]
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """A CI: the identity that a manifest makes, and a stack of its own."""
+
+    lab: Lab
+    kubeconfig: Path
+    namespace: str
+    configuration: Path
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=PROJECT,
+            env={**environment.process_environment(self.lab), "KUBECONFIG": str(self.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def pulumi(self, *arguments: str) -> str:
+        stack = ("--stack", self.namespace, "--config-file", str(self.configuration))
+        done = self.run("pulumi", "--non-interactive", *arguments, *stack)
+        assert done.returncode == 0, f"pulumi {arguments[0]}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def may(self, verb: str, resource: str, namespace: str) -> bool:
+        kind, _, subresource = resource.partition("/")
+        where = ("--namespace", namespace, "--subresource", subresource)
+        answer = self.run("kubectl", "auth", "can-i", verb, kind, *where).stdout.strip()
+        assert answer in {"yes", "no"}
+        return answer == "yes"
+
+    def measure(self, results: Path) -> subprocess.CompletedProcess[str]:
+        where = ("--namespace", self.namespace, "--name", self.namespace, "--results", str(results))
+        load = ("--rps", "20", "--for", "5s", "--gate", "error_rate=0.5")
+        return self.run(sys.executable, "-m", "measure", "run", *where, *load)
+
+
+def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str, *, make_namespace: bool) -> Deployer:
+    """Do what docs/cluster-access.md has an administrator do, and return the CI that it gives."""
+    administrator = environment.process_environment(lab)
+    text = (DEPLOY / manifest).read_text()
+    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load"):  # as the manifests' sed does it
+        text = text.replace(former, former.replace("multi-tier", namespace))
+    subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
+    kubeconfig = directory / "ci.kubeconfig"
+    command = [str(DEPLOY / "kubeconfig.sh"), home, str(kubeconfig), "1h"]
+    subprocess.run(command, env=administrator, check=True, timeout=60)
+    configuration = directory / f"Pulumi.{namespace}.yaml"
+    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
+    document["config"] |= {
+        "multi-tier:name": namespace,
+        "multi-tier:namespace": namespace,
+        "multi-tier:createNamespace": make_namespace,
+    }
+    configuration.write_text(yaml.safe_dump(document))
+    made = Deployer(lab, kubeconfig, namespace, configuration)
+    assert made.run("pulumi", "--non-interactive", "stack", "select", "--create", namespace).returncode == 0
+    # A new stack gets a file of its own for its salt, which the one that is used here has already.
+    (PROJECT / "stacks" / configuration.name).unlink(missing_ok=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def in_namespace(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    """A CI for a namespace that an administrator has made."""
+    cluster, name = api.connect(control_plane.kubeconfig), "access-in"
+    cluster.create(NAMESPACES, {"metadata": {"name": name}})
+    directory = tmp_path_factory.mktemp(name)
+    yield deployer(control_plane, directory, name, "access-in-namespace.yaml", name, make_namespace=False)
+    cluster.delete(NAMESPACES, name)
+
+
+@pytest.fixture(scope="module")
+def to_cluster(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    """A CI that makes its namespace itself."""
+    name, manifest = "access-to", "access-to-cluster.yaml"
+    directory = tmp_path_factory.mktemp(name)
+    yield deployer(control_plane, directory, name, manifest, "multi-tier-access", make_namespace=True)
+    command = ["kubectl", "delete", "--wait=false", "--filename", str(DEPLOY / manifest)]
+    subprocess.run(command, env=environment.process_environment(control_plane), check=True, timeout=60)
+
+
+def lives(ci: Deployer, results: Path) -> None:
+    """Take a stack from its first preview to its end, with nothing but the CI's identity."""
+    assert "forbidden" not in ci.pulumi("preview")
+    assert "forbidden" not in ci.pulumi("up", "--yes", "--skip-preview", "--suppress-progress")
+    assert "forbidden" not in ci.pulumi("preview", "--expect-no-changes")
+    run = ci.measure(results)
+    assert run.returncode == 0, run.stdout + run.stderr
+    (summary,) = results.glob("*/summary.json")
+    assert "multi-tier-golden" in summary.read_text(), "what the machines are was not read"
+    assert "forbidden" not in ci.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress", "--remove")
+
+
+def test_the_kubeconfig_is_its_owners_alone_and_holds_a_token_that_ends(in_namespace: Deployer) -> None:
+    assert stat.S_IMODE(in_namespace.kubeconfig.stat().st_mode) == 0o600
+    (user,) = yaml.safe_load(in_namespace.kubeconfig.read_text())["users"]
+    assert user["user"].keys() == {"token"}
+    who = in_namespace.run("kubectl", "auth", "whoami", "--output", "jsonpath={.status.userInfo.username}").stdout
+    assert who == "system:serviceaccount:access-in:multi-tier-deployer"
+
+
+def test_a_stack_in_a_given_namespace_lives_from_preview_to_destroy(in_namespace: Deployer, tmp_path: Path) -> None:
+    lives(in_namespace, tmp_path)
+
+
+@pytest.mark.parametrize(("verb", "resource"), FORBIDDEN)
+def test_what_a_stack_needs_not_is_not_allowed(in_namespace: Deployer, verb: str, resource: str) -> None:
+    assert not in_namespace.may(verb, resource, in_namespace.namespace)
+
+
+@pytest.mark.parametrize("resource", ["secrets", "configmaps", "virtualmachines", "services/proxy", "events"])
+@pytest.mark.parametrize("verb", ["get", "list", "create", "delete"])
+def test_nothing_is_allowed_in_another_namespace(in_namespace: Deployer, verb: str, resource: str) -> None:
+    for namespace in ("default", "kube-system", "multi-tier"):
+        assert not in_namespace.may(verb, resource, namespace)
+    assert not in_namespace.may(verb, "namespaces", "default")
+
+
+def test_what_a_stack_needs_is_allowed(in_namespace: Deployer) -> None:
+    assert in_namespace.may("get", "services/proxy", in_namespace.namespace)
+    assert in_namespace.may("patch", "virtualmachines", in_namespace.namespace)
+
+
+def test_nobody_grants_more_than_they_have(in_namespace: Deployer) -> None:
+    role = ["create", "role", "more", "--verb=create", "--resource=pods/exec", "-n", in_namespace.namespace]
+    refused = in_namespace.run("kubectl", *role)
+    assert refused.returncode != 0
+    assert "attempting to grant RBAC permissions not currently held" in refused.stderr
+
+
+def test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy(to_cluster: Deployer, tmp_path: Path) -> None:
+    lives(to_cluster, tmp_path)
+    assert api.connect(to_cluster.lab.kubeconfig).find(NAMESPACES, to_cluster.namespace) is None
+
+
+@pytest.mark.parametrize(("verb", "resource"), FORBIDDEN)
+def test_making_namespaces_takes_nothing_else_that_a_stack_needs_not(
+    to_cluster: Deployer, verb: str, resource: str
+) -> None:
+    assert not to_cluster.may(verb, resource, "default")
+
+
+def test_what_is_written_to_another_namespace_is_refused(to_cluster: Deployer) -> None:
+    cluster = api.connect(to_cluster.kubeconfig)
+    for namespace in ("default", "kube-system"):
+        with pytest.raises(ApiError, match="may write to its own namespace only"):
+            cluster.create(CONFIG_MAPS, {"metadata": {"name": "x", "namespace": namespace}})
+    with pytest.raises(ApiError, match="may write to its own namespace only"):
+        cluster.create(NAMESPACES, {"metadata": {"name": "another"}})
+    with pytest.raises(ApiError, match="may write to its own namespace only"):
+        cluster.request("GET", "/api/v1/namespaces/default/services/kubernetes:https/proxy/")
+    with pytest.raises(ApiError, match="forbidden"):
+        cluster.delete(NAMESPACES, "default")

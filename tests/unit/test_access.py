@@ -1,0 +1,73 @@
+"""The manifests of deploy/ grant what the program needs, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.settings import Settings
+from tests.unit.mocks import deploy
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+IN_NAMESPACE, TO_CLUSTER = DEPLOY / "access-in-namespace.yaml", DEPLOY / "access-to-cluster.yaml"
+MANAGE = ["get", "list", "watch", "create", "patch", "delete"]
+EVERYTHING: list[dict[str, Any]] = [
+    {},
+    {"load": {"dedicated": True}},
+    {"metrics": {"enabled": True, "serviceMonitors": True}},
+]
+# Plurals as the API spells them, where a letter at the end isn't all.
+PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+
+
+def rules(manifest: Path, kind: str) -> list[dict[str, Any]]:
+    (role,) = (one for one in yaml.safe_load_all(manifest.read_text()) if one["kind"] == kind)
+    found: list[dict[str, Any]] = role["rules"]
+    return found
+
+
+def test_both_manifests_grant_the_same_but_for_the_namespace_itself() -> None:
+    in_namespace, to_cluster = rules(IN_NAMESPACE, "Role"), rules(TO_CLUSTER, "ClusterRole")
+    assert to_cluster[: len(in_namespace)] == in_namespace
+    assert {name for rule in to_cluster[len(in_namespace) :] for name in rule["resources"]} == {"namespaces"}
+
+
+def test_no_rule_is_for_everything_or_lets_grant_more_than_one_has() -> None:
+    for rule in rules(TO_CLUSTER, "ClusterRole"):
+        words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        assert not words & {"*", "escalate", "impersonate"}
+        if "bind" in words:
+            assert rule["resourceNames"] == [Settings().names.load]
+        assert not any(name.startswith("pods") for name in rule["resources"])
+
+
+@pytest.mark.parametrize("config", EVERYTHING)
+def test_every_kind_of_object_that_the_program_makes_may_be_managed(config: dict[str, Any]) -> None:
+    granted = {
+        (group, resource)
+        for rule in rules(IN_NAMESPACE, "Role")
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        if rule["verbs"] == MANAGE
+    }
+    for one in deploy(config).objects:
+        group = str(one.inputs["apiVersion"]).rpartition("/")[0]
+        resource = PLURALS.get(one.kind, f"{one.kind.lower()}s")
+        assert (group, resource) in granted or one.kind == "Namespace", f"no rule for {one.urn}"
+
+
+def test_the_identity_is_bound_in_its_own_namespace_alone() -> None:
+    kinds = {one["kind"] for one in yaml.safe_load_all(IN_NAMESPACE.read_text())}
+    assert kinds == {"ServiceAccount", "Role", "RoleBinding"}
+    assert {one["metadata"]["namespace"] for one in yaml.safe_load_all(IN_NAMESPACE.read_text())} == {"multi-tier"}
+
+
+def test_shellcheck_has_nothing_to_say_about_the_script() -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([shellcheck, DEPLOY / "kubeconfig.sh"], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
