@@ -90,14 +90,19 @@ class Cluster:
         """Make a namespace unless it is there: nothing is admitted to one that isn't."""
         self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
+    def namespaces(self, prefix: str) -> list[str]:
+        """Return the names of the namespaces that begin so."""
+        names = (item["metadata"]["name"] for item in self._api.list(NAMESPACES)[0])
+        return [name for name in names if name.startswith(prefix)]
+
     def remove_namespaces(self, names: Iterable[str]) -> None:
         """Have namespaces removed with all that is in them, without waiting for the end of it."""
         for name in names:
             self._api.delete(NAMESPACES, name)
 
-    def secrets(self, namespaces: Iterable[str]) -> set[str]:
-        """Return everything that the Secrets in some namespaces hold."""
-        return masking.values(secret for name in namespaces for secret in self._api.list(SECRETS, name)[0])
+    def secrets(self) -> set[str]:
+        """Return everything that Secrets hold."""
+        return masking.values(self._api.list(SECRETS)[0])
 
     @contextmanager
     def machines_ready(self) -> Iterator[None]:

@@ -12,6 +12,10 @@ _GONE = (Verdict.REPLACED, Verdict.DELETED)
 
 def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
     """Return what the replacement or deletion of an object loses and what it leaves, a sentence each."""
+    if change.verdict is Verdict.CHANGED and change.kind == "DataVolume":
+        # "Cannot update DataVolume Spec" (CDI's own admission webhook, datavolume-validate.go).
+        in_spec = any(one.path.startswith("spec") for one in change.differences)
+        return ["**on a cluster CDI refuses to change a DataVolume's spec**; CDI isn't asked here"] if in_spec else []
     if change.verdict not in _GONE:
         return []
     if change.retained:

@@ -39,6 +39,7 @@ class StackReport:
         warnings: what they say besides.
         notes: what a reader has to know of how this was found out.
         failure: why there is no preview at all.
+        removed: whether the change removes the stack's file, and with it nothing of a stack that is up.
     """
 
     stack: str
@@ -47,6 +48,7 @@ class StackReport:
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     failure: str = ""
+    removed: bool = False
 
     @property
     def verdict(self) -> str:
@@ -55,6 +57,8 @@ class StackReport:
             return "⚠️ not previewed"
         if self.refusals:
             return "❌ refused"
+        if self.removed:
+            return "file removed"
         return "change" if self.changes else "no change"
 
 

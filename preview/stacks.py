@@ -1,0 +1,99 @@
+"""One stack: what its head does to what its base has deployed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lab.config import LabError
+from preview.changes import Change, Verdict, changes
+from preview.cluster import UNCHECKED, UNCHECKED_BY_CDI, Cluster
+from preview.deployed import Deployed, Side, deploy
+from preview.engine import messages
+from preview.outcome import PreviewError
+from preview.report import StackReport
+
+_URN = re.compile(r'resource "urn:[^"]*::([^":]+)"')
+_REMOVED = "Its stack file goes. A stack that is up stays up; to end it, `pulumi destroy` it with the file of the base."
+_NEW = "Its stack file is new: this is what a first `pulumi up` creates."
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The two versions that are compared, and where.
+
+    Attributes:
+        base: what is deployed.
+        head: what is previewed on it.
+        cluster: the control plane.
+        place: directory of what is known of the base.
+    """
+
+    base: Side
+    head: Side
+    cluster: Cluster
+    place: Path
+
+    def report(self, stack: str) -> StackReport:
+        """Return what the change does to a stack; a failure is part of the report."""
+        if not self.head.has(stack):
+            return StackReport(stack, removed=True, notes=(_REMOVED,))
+        try:
+            deployed = deploy(self.base, self.cluster, self.place, stack)
+            report = self._preview(stack, deployed)
+        except (PreviewError, LabError) as error:
+            return StackReport(stack, failure=str(error))
+        if deployed.refusal:
+            note = "The base of this stack is refused itself, so everything shows as created. It is refused with:"
+            return replace(report, notes=(*report.notes, note), warnings=(*report.warnings, deployed.refusal))
+        return report if self.base.has(stack) else replace(report, notes=(_NEW, *report.notes))
+
+    def _preview(self, stack: str, deployed: Deployed) -> StackReport:
+        if namespace := self.head.namespace(stack):
+            self.cluster.ensure_namespace(deployed.alias(namespace))
+        found = self._with_own_names(self.head.stack(stack, deployed).preview(), stack, deployed)
+        done = changes(found.get("steps") or ())
+        return StackReport(
+            stack,
+            changes=done,
+            refusals=[_short(text) for text in messages(found, "error")],
+            warnings=[_short(text) for text in messages(found, "warning")],
+            notes=list(_notes(done)),
+        )
+
+    def _with_own_names(self, tree: Any, stack: str, deployed: Deployed) -> Any:
+        """Return what the engine said with the namespaces' own names in place of those in the control plane."""
+        names = {side.namespace(stack) for side in (self.base, self.head) if side.has(stack)}
+        aliases = {deployed.alias(name): name for name in names if name}
+        return _replaced(tree, aliases)
+
+
+def _replaced(tree: Any, words: dict[str, str]) -> Any:
+    match tree:
+        case str():
+            for word, other in words.items():
+                tree = tree.replace(word, other)
+            return tree
+        case dict():
+            return {_replaced(key, words): _replaced(value, words) for key, value in tree.items()}
+        case list():
+            return [_replaced(item, words) for item in tree]
+    return tree
+
+
+def _short(message: str) -> str:
+    return _URN.sub(r"\1", message)
+
+
+def _notes(done: Sequence[Change]) -> list[str]:
+    kinds = {change.kind for change in done if change.verdict is not Verdict.DELETED}
+    notes = [
+        f"{kind.kind}: taken as it is. The product that checks it ({kind.group}) is not part of a preview."
+        for kind in UNCHECKED
+        if kind.kind in kinds
+    ]
+    notes += [f"{kind}: checked by CDI's schema, not by its webhooks." for kind in UNCHECKED_BY_CDI if kind in kinds]
+    return notes
