@@ -13,6 +13,7 @@ from preview.changes import Change, Verdict, changes
 from preview.cluster import UNCHECKED, UNCHECKED_BY_CDI, Cluster
 from preview.deployed import Deployed, Side, deploy
 from preview.engine import messages
+from preview.lines import with_lines
 from preview.outcome import PreviewError
 from preview.report import StackReport
 
@@ -59,10 +60,14 @@ class Comparison:
         return StackReport(
             stack,
             changes=done,
-            refusals=[_short(text) for text in messages(found, "error")],
+            refusals=[self._located(_short(text), stack) for text in messages(found, "error")],
             warnings=[_short(text) for text in messages(found, "warning")],
             notes=list(_notes(done)),
         )
+
+    def _located(self, message: str, stack: str) -> str:
+        file = self.head.program.stacks[stack]
+        return with_lines(message, str(file.relative_to(self.head.program.directory)), file.read_text())
 
     def _with_own_names(self, tree: Any, stack: str, deployed: Deployed) -> Any:
         """Return what the engine said with the namespaces' own names in place of those in the control plane."""
