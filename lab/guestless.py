@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
-from lab import api, binaries, certificates, cluster_objects, environment, process
+from lab import api, binaries, cache, certificates, cluster_objects, environment, process
 from lab.config import Lab
 from lab.control_plane import etcd, kube_apiserver, kube_controller_manager, virt_api
 from lab.lifecycle import install_kubevirt, run_components
@@ -18,8 +19,20 @@ _UNUSED_MODULES = ("coredns", "k6")
 
 
 def is_running(lab: Lab) -> bool:
-    """Whether every component of the control plane runs."""
-    return all(process.find(lab, name) for name in COMPONENTS)
+    """Whether every component of the control plane runs, as this version of the project has it."""
+    made_of = _record(lab).read_text() if _record(lab).exists() else ""
+    return made_of == _made_of() and all(process.find(lab, name) for name in COMPONENTS)
+
+
+def _record(lab: Lab) -> Path:
+    return lab.root / "made-of"
+
+
+def _made_of() -> str:
+    """Return a short name for all that the control plane is made of."""
+    here = Path(__file__).parent
+    sources = (path.read_bytes() for path in sorted(here.glob("*.py")))
+    return cache.key([*(module.key() for module in binaries.MODULES), *sources])
 
 
 def start(lab: Lab, progress: Progress) -> None:
@@ -30,6 +43,7 @@ def start(lab: Lab, progress: Progress) -> None:
     """
     if is_running(lab):
         return
+    stop(lab)  # what an interrupted start, another version or a reboot has left
     lab.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     binaries.ensure(lab, progress, without=_UNUSED_MODULES)
     certificates.ensure(lab)
@@ -45,6 +59,7 @@ def start(lab: Lab, progress: Progress) -> None:
         run_components(lab, [kube_controller_manager(lab), virt_api(lab)])
         api.apply(cluster, cluster_objects.admission(lab, manifests))
         api.apply(cluster, cluster_objects.instancetypes(manifests))
+    _record(lab).write_text(_made_of())
 
 
 def stop(lab: Lab) -> None:
