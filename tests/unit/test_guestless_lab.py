@@ -28,7 +28,7 @@ def lab(tmp_path: Path) -> Lab:
 def test_everything_listens_on_the_labs_own_loopback_address(lab: Lab) -> None:
     assert not lab.isolated
     for component in (etcd(lab), kube_apiserver(lab)):
-        listening = [word for word in component.command if "listen" in word or "bind-address" in word]
+        listening = [word for word in component.command if word.startswith(("--listen-", "--bind-"))]
         assert listening
         assert all("127.98.64.2" in word for word in listening)
     assert not lab.service_subnet.is_loopback, "the API server refuses such addresses for Services"
@@ -56,7 +56,7 @@ def test_one_that_does_not_end_is_told_of(lab: Lab, monkeypatch: pytest.MonkeyPa
     component = Component("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: None, {})
     process.start(lab, component)
     with monkeypatch.context() as patched:
-        patched.setattr(process.os, "killpg", lambda *_: None)
-        with pytest.raises(LabError, match="sleeper.* does not end"):
+        patched.setattr("os.killpg", lambda *_: None)
+        with pytest.raises(LabError, match=r"sleeper.* does not end"):
             process.stop(lab, "sleeper", timeout=0.1)
     process.stop(lab, "sleeper")
