@@ -80,7 +80,7 @@ def install_kubevirt(lab: Lab, cluster: api.Api, manifests: list[cluster_objects
     if lab.isolated:  # a Service can't lead to a loopback address
         api.apply(cluster, cluster_objects.virt_api_service(lab, manifests))
         api.apply(cluster, cluster_objects.aggregated_api(lab, manifests))
-    api.wait_established(cluster, [item["metadata"]["name"] for item in definitions])
+    api.wait_established(cluster, [item["metadata"]["name"] for item in definitions], _READY_SECONDS)
     api.apply(cluster, [cluster_objects.kubevirt()])
     status = cluster_objects.KUBEVIRT_STATUS
     cluster.patch(_KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")

@@ -107,6 +107,7 @@ def deploy(base: Side, cluster: Cluster, place: Path, stack: str) -> Deployed:
             _forget(place, stack)
             deployed = Deployed(f"{_ALIAS}{secrets.token_hex(4)}", refusal)
             base.stack(stack, deployed).make()
+            return deployed  # and not kept: it may have been for want of time
     record.write_text(json.dumps(asdict(deployed)))
     return deployed
 

@@ -33,20 +33,22 @@ class Difference:
         path: where it is, as in `spec.template.spec.volumes[data].name`.
         old: its value before the change; ABSENT where there was none.
         new: its value after it.
+        inside: what differs within the documents, where both values are JSON texts.
     """
 
     path: str
     old: Any
     new: Any
+    inside: tuple[Difference, ...] = ()
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[Difference]:
     """Return the properties that differ between two trees of maps, lists and scalars.
 
-    Lists of named things are compared by name, and texts that are JSON by what is in them.
+    Lists of named things are compared by name. A text is one property, also where it is JSON and is looked into.
     """
-    if isinstance(old, str) and isinstance(new, str):
-        old, new = _documents(old, new)
+    if isinstance(old, str) and isinstance(new, str) and old != new:
+        return [Difference(path, old, new, tuple(differences(*_documents(old, new))))]
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = [*old, *(key for key in new if key not in old)]
         pairs = [(_below(path, key), old.get(key, ABSENT), new.get(key, ABSENT)) for key in keys]
@@ -79,13 +81,12 @@ def _below(path: str, key: str) -> str:
 
 
 def _documents(old: str, new: str) -> tuple[Any, Any]:
-    """Return what two JSON texts hold, or the texts themselves."""
+    """Return what two JSON texts hold; nothing where there is nothing to look into."""
     try:
         documents = json.loads(old), json.loads(new)
     except ValueError:
-        return old, new
-    # A number or a word is as well compared, and better shown, as it is written.
-    return documents if all(isinstance(one, dict | list) for one in documents) else (old, new)
+        return None, None
+    return documents if all(isinstance(one, dict | list) for one in documents) else (None, None)
 
 
 def _paired(old: Sequence[Any], new: Sequence[Any], path: str) -> list[tuple[str, Any, Any]]:

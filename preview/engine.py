@@ -18,6 +18,7 @@ from preview.outcome import PreviewError
 
 # Several times what it takes on two busy cores; without an end where something is waited for that never comes.
 _SECONDS = 180.0
+_UNREACHABLE = "Kubernetes cluster is unreachable"
 _SIDE_EFFECTS = ("--non-interactive", "--color=never")
 
 
@@ -51,17 +52,27 @@ class Stack:
         self._checked("stack", "init", self.name, "--no-select")
 
     def up(self) -> str:
-        """Deploy the stack; return what is wrong with it, or nothing."""
-        done = self._run("up", *self._options(), "--yes", "--skip-preview", "--suppress-progress")
-        return "" if done.returncode == 0 else _said(done)
+        """Deploy the stack; return what is wrong with it, or nothing.
+
+        Raises:
+            PreviewError: the API server didn't answer.
+        """
+        options = ("--yes", "--skip-preview", "--suppress-progress", "--suppress-outputs")
+        done = self._run("up", *self._options(), *options)
+        if done.returncode == 0:
+            return ""
+        said = _said(done)
+        _refuse_unreachable(said)
+        return said
 
     def preview(self) -> dict[str, Any]:
         """Return what `pulumi preview --json` says, whether or not the change is refused.
 
         Raises:
-            PreviewError: the engine failed before it said anything.
+            PreviewError: the engine failed before it said anything, or the API server didn't answer it.
         """
         done = self._run("preview", *self._options(), "--json")
+        _refuse_unreachable(done.stdout)
         try:
             digest: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
@@ -112,6 +123,14 @@ def messages(digest: Mapping[str, Any], severity: str) -> list[str]:
     """Return what a preview said of one severity, each once, without the traces of where in the program it was."""
     found = [_plain(one["message"]) for one in digest.get("diagnostics") or () if one.get("severity") == severity]
     return list(dict.fromkeys(text for text in found if text))
+
+
+def _refuse_unreachable(said: str) -> None:
+    """Refuse what an engine says that could not ask the API server: a preview goes on without its answers."""
+    if _UNREACHABLE in said:
+        raise PreviewError(
+            "The preview's API server didn't answer in time. Run it again when the machine is less busy."
+        )
 
 
 def _errors(digest: Mapping[str, Any]) -> bool:

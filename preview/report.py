@@ -39,6 +39,7 @@ class StackReport:
         warnings: what they say besides.
         notes: what a reader has to know of how this was found out.
         failure: why there is no preview at all.
+        base_refusal: why the base can't be deployed itself.
         removed: whether the change removes the stack's file, and with it nothing of a stack that is up.
     """
 
@@ -48,6 +49,7 @@ class StackReport:
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     failure: str = ""
+    base_refusal: str = ""
     removed: bool = False
 
     @property
@@ -76,7 +78,7 @@ def render(base: str, head: str, stacks: Iterable[StackReport]) -> str:
     lines += [_row(report) for report in reports]
     room = _LONGEST_REPORT - len("\n".join(lines))
     for report in reports:
-        if report.verdict == "no change" and not report.warnings and not report.notes:
+        if report.verdict == "no change" and not any((report.warnings, report.notes, report.base_refusal)):
             continue
         title = f"### {report.stack}"
         section = ["", title, *_body(report)]
@@ -96,6 +98,9 @@ def _row(report: StackReport) -> str:
 def _body(report: StackReport) -> Iterator[str]:
     if report.failure:
         yield from ("", "There is no preview of this stack:", *_block(report.failure))
+    if report.base_refusal:
+        why = "This stack's base is refused itself, so everything shows as created:"
+        yield from ("", why, *_block(report.base_refusal))
     if report.refusals:
         yield from ("", "**Refused.** `pulumi up` would stop with:", *_block("\n".join(report.refusals)))
     if report.refusals and report.changes:
@@ -123,6 +128,9 @@ def _property(difference: Difference) -> Iterator[str]:
     path = _code(difference.path)
     if old == new == SECRET:
         yield f"  - {path}: a secret, changed"
+    elif difference.inside:
+        yield f"  - {path}, in its JSON:"
+        yield from (f"  {line}" for one in difference.inside for line in _property(one))
     elif isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
         yield f"  - {path}:"
         yield from (f"    {line}" for line in _block(_text_difference(old, new), "diff"))

@@ -47,9 +47,8 @@ class Comparison:
             report = self._preview(stack, deployed)
         except (PreviewError, LabError) as error:
             return StackReport(stack, failure=str(error))
-        if deployed.refusal:
-            note = "The base of this stack is refused itself, so everything shows as created. It is refused with:"
-            return replace(report, notes=(*report.notes, note), warnings=(*report.warnings, deployed.refusal))
+        refusal = self._with_own_names(deployed.refusal, stack, deployed)
+        report = replace(report, base_refusal=refusal)
         return report if self.base.has(stack) else replace(report, notes=(_NEW, *report.notes))
 
     def _preview(self, stack: str, deployed: Deployed) -> StackReport:

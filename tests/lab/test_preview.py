@@ -113,7 +113,9 @@ def test_another_rate_is_one_changed_property_and_no_replaced_machine(change: Ch
     text = report(change.preview(), ExitCode.CHANGE)
     assert "| lab |  | 1 |  |  | change |" in text
     assert text.count("no change") == len(STACKS) - 1
-    assert text.endswith('- ConfigMap `multi-tier-load`\n  - `data["plan.json"].rps`: `50` → `100`\n')
+    _, _, properties = text.partition("- ConfigMap `multi-tier-load`\n")
+    assert re.findall(r"^  - .*", properties, re.MULTILINE) == ['  - `data["plan.json"]`, in its JSON:']
+    assert "    - `rps`: `50` → `100`\n" in properties
 
 
 def test_other_user_data_replaces_the_database_machine_keeps_its_data_and_tells_no_secret(

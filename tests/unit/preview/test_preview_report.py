@@ -36,7 +36,8 @@ def test_a_change_of_the_rate_is_one_changed_property() -> None:
         "**Changed, while it runs** (1)\n"
         "\n"
         "- ConfigMap `multi-tier-load`\n"
-        '  - `data["plan.json"].rps`: `50` → `100`\n'
+        '  - `data["plan.json"]`, in its JSON:\n'
+        "    - `rps`: `50` → `100`\n"
     )
 
 
