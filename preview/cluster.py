@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from lab import api
 from lab.config import PROJECT, Lab
@@ -103,6 +104,20 @@ class Cluster:
     def secrets(self) -> set[str]:
         """Return everything that Secrets hold."""
         return masking.values(self._api.list(SECRETS)[0])
+
+    def refusal(self, manifest: Mapping[str, Any]) -> str:
+        """Return why the API server would not take an object that it doesn't have yet, or nothing."""
+        metadata = manifest["metadata"]
+        # Under its own name stands the object that it replaces.
+        other = {**manifest, "metadata": {**metadata, "name": f"{metadata['name']}-new"}}
+        path = self._api.resource_of(other).path(metadata.get("namespace"))
+        try:
+            self._api.request("POST", path, body=other, dry_run="All")
+        except api.ApiError as error:
+            if error.status is None:
+                raise
+            return str(error).removeprefix(f"POST {path}: ")
+        return ""
 
     @contextmanager
     def machines_ready(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ class Stack:
         return said
 
     def preview(self) -> dict[str, Any]:
-        """Return what `pulumi preview --json` says, whether or not the change is refused.
+        """Return what `pulumi preview --json` says, and with `refusals` why the change is refused, if it is.
 
         Raises:
             PreviewError: the engine failed before it said anything, or the API server didn't answer it.
@@ -77,9 +77,7 @@ class Stack:
             digest: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
             raise PreviewError(_said(done)) from None
-        if done.returncode != 0 and not _errors(digest):
-            digest.setdefault("diagnostics", []).append({"severity": "error", "message": _said(done)})
-        return digest
+        return digest if done.returncode == 0 else {**digest, "refusals": refusals(digest) or [_said(done)]}
 
     def _options(self) -> list[str]:
         settings = [word for key, value in self.overrides.items() for word in ("--config", f"{key}={value}")]
@@ -119,10 +117,23 @@ class Stack:
         return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-def messages(digest: Mapping[str, Any], severity: str) -> list[str]:
-    """Return what a preview said of one severity, each once, without the traces of where in the program it was."""
-    found = [_plain(one["message"]) for one in digest.get("diagnostics") or () if one.get("severity") == severity]
-    return list(dict.fromkeys(text for text in found if text))
+def warnings(digest: Mapping[str, Any]) -> list[str]:
+    """Return what a preview warns of, each once."""
+    return list(dict.fromkeys(text.strip() for severity, text in _messages(digest) if severity == "warning"))
+
+
+def refusals(digest: Mapping[str, Any]) -> list[str]:
+    """Return why a preview failed: in the engine's words and its providers', and in those that the program wrote."""
+    found = list(dict.fromkeys(text.strip() for severity, text in _messages(digest) if severity == "error"))
+    # The program's standard error comes in pieces.
+    written = "".join(text.rstrip("\n") + "\n" for severity, text in _messages(digest) if severity == "info#err")
+    reasons = [text for text in found if text != "preview failed"]
+    return [text for text in (written.strip(), *(reasons or found)) if text]
+
+
+def _messages(digest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for one in digest.get("diagnostics") or ():
+        yield one["severity"], one["message"].removeprefix("error: ").removeprefix("warning: ")
 
 
 def _refuse_unreachable(said: str) -> None:
@@ -131,16 +142,6 @@ def _refuse_unreachable(said: str) -> None:
         raise PreviewError(
             "The preview's API server didn't answer in time. Run it again when the machine is less busy."
         )
-
-
-def _errors(digest: Mapping[str, Any]) -> bool:
-    return bool(messages(digest, "error"))
-
-
-def _plain(message: str) -> str:
-    for prefix in ("error: ", "warning: "):
-        message = message.removeprefix(prefix)
-    return message.strip()
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:

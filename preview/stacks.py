@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from lab.config import LabError
 from preview.changes import Change, Verdict, changes
 from preview.cluster import UNCHECKED, UNCHECKED_BY_CDI, Cluster
 from preview.deployed import Deployed, Side, deploy
-from preview.engine import messages
+from preview.differences import SECRET, UNKNOWN
+from preview.engine import warnings
 from preview.lines import with_lines
 from preview.outcome import PreviewError
 from preview.report import StackReport
@@ -54,15 +55,28 @@ class Comparison:
     def _preview(self, stack: str, deployed: Deployed) -> StackReport:
         if namespace := self.head.namespace(stack):
             self.cluster.ensure_namespace(deployed.alias(namespace))
-        found = self._with_own_names(self.head.stack(stack, deployed).preview(), stack, deployed)
+        digest = self.head.stack(stack, deployed).preview()
+        refused = [*(digest.get("refusals") or ()), *self._refused_replacements(digest)]
+        found = self._with_own_names({**digest, "refusals": refused}, stack, deployed)
         done = changes(found.get("steps") or ())
         return StackReport(
             stack,
             changes=done,
-            refusals=[self._located(_short(text), stack) for text in messages(found, "error")],
-            warnings=[_short(text) for text in messages(found, "warning")],
+            refusals=[self._located(_short(text), stack) for text in found["refusals"]],
+            warnings=[_short(text) for text in warnings(found)],
             notes=list(_notes(done)),
         )
+
+    def _refused_replacements(self, digest: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what the API server has against objects that replace others.
+
+        The engine asks it about a change of the old object instead, and what the new one lacks is then the old one's.
+        """
+        for change in changes(digest.get("steps") or ()):
+            complete = not {SECRET, UNKNOWN} & set(_texts(change.new))
+            if change.verdict is Verdict.REPLACED and change.new.get("metadata", {}).get("namespace") and complete:
+                if refusal := self.cluster.refusal(change.new):
+                    yield f"{change.kind} {change.name}: {refusal}"
 
     def _located(self, message: str, stack: str) -> str:
         file = self.head.program.stacks[stack]
@@ -88,8 +102,18 @@ def _replaced(tree: Any, words: dict[str, str]) -> Any:
     return tree
 
 
+def _texts(tree: Any) -> Iterator[str]:
+    match tree:
+        case str():
+            yield tree
+        case dict():
+            yield from (text for value in tree.values() for text in _texts(value))
+        case list():
+            yield from (text for item in tree for text in _texts(item))
+
+
 def _short(message: str) -> str:
-    return _URN.sub(r"\1", message)
+    return _URN.sub(r"\1", message).removeprefix("Preview failed: ")
 
 
 def _notes(done: Sequence[Change]) -> list[str]:
