@@ -106,7 +106,11 @@ class Cluster:
         return masking.values(self._api.list(SECRETS)[0])
 
     def refusal(self, manifest: Mapping[str, Any]) -> str:
-        """Return why the API server would not take an object that it doesn't have yet, or nothing."""
+        """Return why the API server would not take an object that it doesn't have yet, or nothing.
+
+        Raises:
+            ApiError: it didn't answer.
+        """
         metadata = manifest["metadata"]
         # Under its own name stands the object that it replaces.
         other = {**manifest, "metadata": {**metadata, "name": f"{metadata['name']}-new"}}
@@ -114,7 +118,7 @@ class Cluster:
         try:
             self._api.request("POST", path, body=other, dry_run="All")
         except api.ApiError as error:
-            if error.status is None:
+            if not error.status:  # no answer at all
                 raise
             return str(error).removeprefix(f"POST {path}: ")
         return ""

@@ -73,10 +73,11 @@ class Comparison:
         The engine asks it about a change of the old object instead, and what the new one lacks is then the old one's.
         """
         for change in changes(digest.get("steps") or ()):
-            complete = not {SECRET, UNKNOWN} & set(_texts(change.new))
-            if change.verdict is Verdict.REPLACED and change.new.get("metadata", {}).get("namespace") and complete:
-                if refusal := self.cluster.refusal(change.new):
-                    yield f"{change.kind} {change.name}: {refusal}"
+            hidden = {SECRET, UNKNOWN} & set(_texts(change.new))
+            in_namespace = "namespace" in change.new.get("metadata", {})
+            replaces = change.verdict is Verdict.REPLACED and in_namespace and not hidden
+            if replaces and (refusal := self.cluster.refusal(change.new)):
+                yield f"{change.kind} {change.name}: {refusal}"
 
     def _located(self, message: str, stack: str) -> str:
         file = self.head.program.stacks[stack]
