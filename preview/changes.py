@@ -52,6 +52,11 @@ class Change:
     differences: tuple[Difference, ...] = ()
     retained: bool = False
 
+    @property
+    def former_name(self) -> str:
+        """Its name before the change."""
+        return str(self.old.get("metadata", {}).get("name", self.name))
+
 
 def changes(steps: Iterable[Mapping[str, Any]]) -> list[Change]:
     """Return what the steps of `pulumi preview --json` do to objects, in their order.

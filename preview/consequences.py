@@ -45,7 +45,7 @@ def _absence(change: Change) -> Iterator[str]:
 
 
 def _disks(change: Change, all_changes: Iterable[Change]) -> Iterator[str]:
-    gone = {(one.kind, one.name) for one in all_changes if one.verdict in _GONE and not one.retained}
+    gone = {(one.kind, one.former_name) for one in all_changes if one.verdict in _GONE and not one.retained}
     spec = change.old.get("spec", {})
     clones = {template.get("metadata", {}).get("name") for template in spec.get("dataVolumeTemplates") or ()}
     for volume in spec.get("template", {}).get("spec", {}).get("volumes") or ():

@@ -117,7 +117,8 @@ def _body(report: StackReport) -> Iterator[str]:
 
 
 def _item(change: Change, all_changes: Sequence[Change]) -> Iterator[str]:
-    yield f"- {change.kind} {_code(change.name)}"
+    renamed = f" → {_code(change.name)}" if change.former_name != change.name else ""
+    yield f"- {change.kind} {_code(change.former_name)}{renamed}"
     yield from (f"  - {sentence}" for sentence in consequences(change, all_changes))
     lines = [line for difference in change.differences for line in _property(difference)]
     yield from _folded(f"{len(change.differences)} properties", lines, "  ") if len(lines) > _LONGEST_LIST else lines

@@ -98,3 +98,11 @@ def test_a_data_volume_whose_spec_changes_is_one_that_cdi_refuses() -> None:
     larger = manifest("DataVolume", "multi-tier-database-0-data", spec={"storage": {"size": "4Gi"}})
     (said,) = losses(step("update", DISK, larger, "spec.storage.size"))
     assert "CDI refuses" in said
+
+
+def test_a_renamed_disk_is_a_new_one_and_the_machines_former_one_is_lost() -> None:
+    renamed = manifest("DataVolume", "another-database-0-data", spec={"storage": {"size": "2Gi"}})
+    steps = [step("replace", DISK, renamed, "metadata.name")]
+    assert "**lost**: the data disk, DataVolume `multi-tier-database-0-data`, which goes too" in losses(
+        *steps, *replacement(DATABASE, machine("another-database-0", IMAGE))
+    )
