@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,7 @@ _VERDICTS = {
     "delete": Verdict.DELETED,
 }
 _PROVIDERS = "pulumi:providers:"
+_STRING_DATA = re.compile(r"^stringData\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _change(steps: list[Mapping[str, Any]]) -> Change:
     if before and after:
         found = differences(before, after)
         known = {one.path for one in found}
-        paths = {path for step in steps for path in step.get("detailedDiff") or ()}
+        paths = {_STRING_DATA.sub("data", path) for step in steps for path in step.get("detailedDiff") or ()}
         found += [one for one in masked(before, after, paths) if one.path not in known]
     state = new or old
     return Change(

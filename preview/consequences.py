@@ -30,7 +30,8 @@ def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
         case "RandomPassword" if change.verdict is Verdict.REPLACED:
             return ["another password: each machine that has it in its user data is replaced"]
         case "Service" if change.verdict is Verdict.REPLACED:
-            return ["another cluster address; the name stays"]
+            kept = change.former_name == change.name
+            return ["another cluster address; the name stays" if kept else "another name and cluster address"]
     return []
 
 

@@ -65,13 +65,15 @@ def masked(old: Any, new: Any, paths: Iterable[str]) -> list[Difference]:
 
 
 def without_data(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Kubernetes Secret with the mask in place of every value, secret to the engine or not."""
-    hidden = {
-        field: dict.fromkeys(manifest[field], SECRET)
-        for field in ("data", "stringData")
-        if isinstance(manifest.get(field), Mapping)
-    }
-    return {**manifest, **hidden}
+    """Return a Kubernetes Secret with the mask in place of every value, secret to the engine or not.
+
+    What is given as `stringData` the API keeps as `data`, and the provider shows now one and now the other.
+    """
+    rest = {key: value for key, value in manifest.items() if key not in ("data", "stringData")}
+    held = [manifest[field] for field in ("data", "stringData") if field in manifest]
+    if not all(isinstance(values, Mapping) for values in held):
+        return {**rest, "data": SECRET}
+    return {**rest, "data": dict.fromkeys((key for values in held for key in values), SECRET)}
 
 
 def _below(path: str, key: str) -> str:

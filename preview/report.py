@@ -20,6 +20,8 @@ MARKER = "<!-- multi-tier preview -->"
 _LONGEST_REPORT = 60_000
 _LONGEST_VALUE = 160
 _LONGEST_LIST = 12  # of created objects or changed properties; more are folded away
+# In a preview a namespace has another name, so what is derived from it is not what a cluster will show.
+_DERIVED = (".firmware.uuid", ".firmware.serial")
 _TITLES = {
     Verdict.CREATED: "Created",
     Verdict.CHANGED: "Changed, while it runs",
@@ -108,12 +110,20 @@ def _body(report: StackReport) -> Iterator[str]:
     for verdict in (Verdict.REPLACED, Verdict.DELETED, Verdict.CHANGED, Verdict.CREATED):
         found = [change for change in report.changes if change.verdict is verdict]
         if found:
-            items = [line for change in found for line in _item(change, report.changes)]
             yield from ("", f"**{_TITLES[verdict]}** ({len(found)})", "")
-            yield from _folded(f"{len(found)} objects", items) if len(found) > _LONGEST_LIST else items
+            yield from _items(found, report.changes)
     if report.warnings:
         yield from ("", "**Warnings**", *_block("\n".join(report.warnings)))
     yield from (line for note in report.notes for line in ("", f"_{note}_"))
+
+
+def _items(found: Sequence[Change], all_changes: Sequence[Change]) -> Iterator[str]:
+    """Yield a list's items; of a long one those that a reader must not miss come first, and the rest is folded away."""
+    notable = [change for change in found if len(found) <= _LONGEST_LIST or consequences(change, all_changes)]
+    yield from (line for change in notable for line in _item(change, all_changes))
+    if rest := [change for change in found if change not in notable]:
+        lines = [line for change in rest for line in _item(change, all_changes)]
+        yield from ("", *_folded(f"{len(rest)} {'others' if notable else 'objects'}", lines))
 
 
 def _item(change: Change, all_changes: Sequence[Change]) -> Iterator[str]:
@@ -127,7 +137,9 @@ def _item(change: Change, all_changes: Sequence[Change]) -> Iterator[str]:
 def _property(difference: Difference) -> Iterator[str]:
     old, new = difference.old, difference.new
     path = _code(difference.path)
-    if old == new == SECRET:
+    if difference.path.endswith(_DERIVED):
+        yield f"  - {path}: another, derived from namespace and name"
+    elif old == new == SECRET:
         yield f"  - {path}: a secret, changed"
     elif difference.inside:
         yield f"  - {path}, in its JSON:"

@@ -50,7 +50,7 @@ def test_a_replacement_of_three_steps_is_one_change_with_its_properties() -> Non
 def test_a_secret_that_changed_shows_that_and_nothing_else() -> None:
     secret = manifest("Secret", "multi-tier-database-0-cloud-init", stringData=SECRET)
     found = only(step("update", secret, secret, "stringData.userdata"))
-    assert found.differences == (Difference("stringData.userdata", SECRET, SECRET),)
+    assert found.differences == (Difference("data.userdata", SECRET, SECRET),)
     plain = [manifest("Secret", "a", stringData={"password": word}) for word in ("former", "latter")]
     assert "former" not in str(only(step("update", plain[0], plain[1], "stringData.password")))
 

@@ -89,3 +89,19 @@ def test_no_secret_is_in_the_report_in_plain_encoded_or_hashed() -> None:
     secrets = values([{"data": {"password": encoded, "user": base64.b64encode(b"appuser").decode()}}])
     text = mask(f"appuser {PASSWORD} {encoded} {hashed}", secrets)
     assert text == "appuser [secret] [secret] [secret]"
+
+
+def test_of_many_replaced_objects_those_with_losses_are_never_folded_away() -> None:
+    steps = [step("delete", manifest("ConfigMap", f"number-{index}"), None) for index in range(20)]
+    disk = manifest("DataVolume", "a-disk", spec={})
+    found = report(StackReport("lab", changes([*steps, step("delete", disk, None)])))
+    shown, _, folded = found.partition("<details><summary>20 others</summary>")
+    assert "- DataVolume `a-disk`\n  - **lost**: everything on this disk" in shown
+    assert "number-19" in folded
+
+
+def test_an_identity_that_is_derived_from_the_previews_namespace_is_not_shown() -> None:
+    old, new = (manifest("VirtualMachine", "a", spec={"firmware": {"uuid": uuid}}) for uuid in ("1-2", "3-4"))
+    found = report(StackReport("lab", changes(replacement(old, new, "spec.firmware.uuid"))))
+    assert "3-4" not in found
+    assert "`spec.firmware.uuid`: another, derived from namespace and name" in found
