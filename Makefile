@@ -1,6 +1,8 @@
 # The commands that a person types. Everything else: `.venv/bin/python -m lab --help`.
 .DEFAULT_GOAL := help
-.PHONY: help install policy lab lab-down bench check check-policy unit test lock
+# What `make preview` compares with: a branch, a tag or a commit.
+BASE ?= main
+.PHONY: help install policy lab lab-down preview preview-down bench check check-policy unit test lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -10,13 +12,20 @@ LOCKS := requirements.txt requirements-dev.txt
 POLICY := policy/.venv
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 lab: install ## the three tiers on a one-machine KubeVirt lab, with traffic through them
 	@$(PYTHON) -m lab up
 
 lab-down: install ## destroy the stacks, stop the lab, leave nothing
 	@$(PYTHON) -m lab down
+
+preview: install ## what this change does to each stack, as Markdown, without a cluster: make preview BASE=main
+	@# Something changes: 3. Only to make would that be an error.
+	@$(PYTHON) -m preview show --base $(BASE) || [ $$? -eq 3 ]
+
+preview-down: install ## end the control plane that previews leave running
+	@$(PYTHON) -m preview stop
 
 bench: install ## what measuring costs, what is delivered, the frozen second: side by side, on the lab (30 min)
 	@$(PYTHON) -m bench

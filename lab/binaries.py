@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -162,15 +163,20 @@ def _copy(copy: Path, original: Path) -> None:
         shutil.copy2(original, copy)
 
 
-def ensure(lab: Lab, progress: Progress) -> None:
+def ensure(lab: Lab, progress: Progress, *, without: Collection[str] = ()) -> None:
     """Put every program that the lab runs into `.lab/bin`, building what is neither on the PATH nor in the cache.
+
+    Args:
+        lab: the lab.
+        progress: shows what is being built.
+        without: modules that this lab runs nothing of.
 
     Raises:
         LabError: something could not be built; what was built before it stays in the cache.
     """
     lab.binaries.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link(lab.binaries / "etcd", _etcd(progress))
-    for module in MODULES:
+    for module in (module for module in MODULES if module.name not in without):
         _install(lab, module, progress)
 
 

@@ -108,7 +108,11 @@ def _trusting(lab: Lab, objects: list[Manifest]) -> list[Manifest]:
             item["spec"]["caBundle"] = bundle
             item["spec"].pop("insecureSkipTLSVerify", None)
         for webhook in item.get("webhooks", ()):
-            webhook["clientConfig"]["caBundle"] = bundle
+            client = webhook["clientConfig"]
+            client["caBundle"] = bundle
+            if not lab.isolated:  # no Service can lead to a loopback address
+                service = client.pop("service")
+                client["url"] = f"https://{lab.address}:{VIRT_API_PORT}{service.get('path', '')}"
     return objects
 
 

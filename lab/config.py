@@ -79,9 +79,19 @@ class Lab:
         return f"multi-tier-{self.id}"
 
     @property
+    def isolated(self) -> bool:
+        """Whether the lab has a network namespace and control groups, which need root, and so can have guests.
+
+        One on a loopback subnet, such as 127.98.0.0/16, is a control plane on this machine's own loopback interface.
+        """
+        return not self.subnet.is_loopback
+
+    @property
     def service_subnet(self) -> IPv4Network:
         """ClusterIPs; the first address is the API server's Service."""
-        return IPv4Network(f"{self.subnet.network_address}/20")
+        # Without guests nothing sends to a ClusterIP, and the API server refuses loopback addresses as such.
+        subnet = self.subnet if self.isolated else IPv4Network(DEFAULT_SUBNET)
+        return IPv4Network(f"{subnet.network_address}/20")
 
     @property
     def link_subnet(self) -> IPv4Network:

@@ -71,10 +71,15 @@ def _program(lab: Lab, program: str, /, **flags: object) -> list[str]:
     return [str(lab.binaries / program), *words]
 
 
+def _etcd_host(lab: Lab) -> str:
+    """Return the namespace's loopback address; on this machine's own, the lab's, where no other etcd listens."""
+    return "127.0.0.1" if lab.isolated else str(lab.address)
+
+
 def etcd(lab: Lab) -> Component:
-    """The store. Listens on the namespace's loopback only, with client certificates."""
+    """The store. Listens on a loopback address only, with client certificates."""
     pki = lab.pki
-    client, peer = f"https://127.0.0.1:{ETCD_PORT}", f"https://127.0.0.1:{ETCD_PORT + 1}"
+    client, peer = (f"https://{_etcd_host(lab)}:{port}" for port in (ETCD_PORT, ETCD_PORT + 1))
     command = _program(
         lab,
         "etcd",
@@ -109,7 +114,7 @@ def kube_apiserver(lab: Lab) -> Component:
         bind_address=lab.address,
         advertise_address=lab.address,
         secure_port=API_SERVER_PORT,
-        etcd_servers=f"https://127.0.0.1:{ETCD_PORT}",
+        etcd_servers=f"https://{_etcd_host(lab)}:{ETCD_PORT}",
         etcd_cafile=pki / "ca.crt",
         etcd_certfile=pki / "kube-apiserver.crt",
         etcd_keyfile=pki / "kube-apiserver.key",
@@ -131,6 +136,8 @@ def kube_apiserver(lab: Lab) -> Component:
         proxy_client_key_file=pki / "front-proxy.key",
         enable_aggregator_routing="true",
         allow_privileged="true",
+        # A loopback address can be no endpoint of the Service `kubernetes`; without guests nobody uses it.
+        endpoint_reconciler_type="lease" if lab.isolated else "none",
     )
     return Component("kube-apiserver", command, _answers(lab, f"{lab.api_server}/readyz"), _GO)
 
@@ -159,7 +166,7 @@ def kube_controller_manager(lab: Lab) -> Component:
 
 
 def virt_api(lab: Lab) -> Component:
-    """KubeVirt's API server: admission webhooks and the VM subresources. Ready when the aggregator reaches it."""
+    """KubeVirt's API server: admission webhooks and the VM subresources. Ready when the API server reaches it."""
     command = _program(
         lab,
         "virt-api",
@@ -171,7 +178,9 @@ def virt_api(lab: Lab) -> Component:
         handler_cert_file=lab.pki / "virt-handler.crt",
         handler_key_file=lab.pki / "virt-handler.key",
     )
-    ready = _answers(lab, f"{lab.api_server}/apis/subresources.kubevirt.io/v1")
+    # The aggregator calls Services only, and so not what is on a loopback address.
+    host = lab.api_server if lab.isolated else f"https://{lab.address}:{VIRT_API_PORT}"
+    ready = _answers(lab, f"{host}/apis/subresources.kubevirt.io/v1")
     return Component("virt-api", command, ready, _GO)
 
 

@@ -58,34 +58,40 @@ def start(lab: Lab, progress: Progress) -> None:
         uplink.up(lab)
     store, controllers, kubevirt = ([build(lab) for build in stage] for stage in STAGES)
     with progress.step("Kubernetes control plane"):
-        _run(lab, store)
+        run_components(lab, store)
     with progress.step("KubeVirt and CDI"):
         for component in controllers:
             process.start(lab, component)
         cluster = api.connect(lab.component_kubeconfig("admin"))
         manifests = cluster_objects.generated(lab)
-        _install_kubevirt(lab, cluster, manifests)
-        _run(lab, [*controllers, *kubevirt])
+        install_kubevirt(lab, cluster, manifests)
+        run_components(lab, [*controllers, *kubevirt])
         # Last: the API server calls these webhooks from the moment they are known.
         api.apply(cluster, cluster_objects.admission(lab, manifests))
         api.apply(cluster, cluster_objects.instancetypes(manifests))
 
 
-def _install_kubevirt(lab: Lab, cluster: api.Api, manifests: list[cluster_objects.Manifest]) -> None:
+def install_kubevirt(lab: Lab, cluster: api.Api, manifests: list[cluster_objects.Manifest]) -> None:
     """Do what KubeVirt's and CDI's operators do before their components start."""
     definitions = cluster_objects.of_kind(manifests, "CustomResourceDefinition")
     api.apply(cluster, cluster_objects.namespaces())
     api.apply(cluster, definitions)
     api.apply(cluster, cluster_objects.access_rules(manifests))
-    api.apply(cluster, cluster_objects.virt_api_service(lab, manifests))
-    api.apply(cluster, cluster_objects.aggregated_api(lab, manifests))
-    api.wait_established(cluster, [item["metadata"]["name"] for item in definitions])
+    if lab.isolated:  # a Service can't lead to a loopback address
+        api.apply(cluster, cluster_objects.virt_api_service(lab, manifests))
+        api.apply(cluster, cluster_objects.aggregated_api(lab, manifests))
+    api.wait_established(cluster, [item["metadata"]["name"] for item in definitions], _READY_SECONDS)
     api.apply(cluster, [cluster_objects.kubevirt()])
     status = cluster_objects.KUBEVIRT_STATUS
     cluster.patch(_KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
 
 
-def _run(lab: Lab, components: list[Component]) -> None:
+def run_components(lab: Lab, components: list[Component]) -> None:
+    """Start components that don't run, and wait until all of them do their work.
+
+    Raises:
+        LabError: one of them ended or did not become ready.
+    """
     for component in components:
         process.start(lab, component)
     with ThreadPoolExecutor(len(components)) as pool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,15 +84,12 @@ def start(lab: Lab, component: Component) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, text in component.files.items():
         path.write_text(text)
-    group = group_of(lab, component.name)
-    group.kill()
-    group.create()
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment = {**inherited, **component.environment}
     with log(lab, component.name).open("w") as output:
         try:
             process = subprocess.Popen(
-                group.enter([*network.inside(lab), *component.command]),
+                _contained(lab, component),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -103,6 +102,34 @@ def start(lab: Lab, component: Component) -> None:
             raise LabError(f"{component.name} can't be started: {error}") from None
     record = {"pid": process.pid, "start_time": start_time(process.pid)}
     _record(lab, component.name).write_text(json.dumps(record))
+
+
+def _contained(lab: Lab, component: Component) -> list[str]:
+    """Return the command that runs a component in the lab's namespace and in a group of its own, if it has them."""
+    if not lab.isolated:
+        return list(component.command)
+    group = group_of(lab, component.name)
+    group.kill()
+    group.create()
+    return group.enter([*network.inside(lab), *component.command])
+
+
+def stop(lab: Lab, name: str, timeout: float = 10.0) -> None:
+    """End a component that is in no control group, at once: all that it would put in order is removed.
+
+    Raises:
+        LabError: it is still there after `timeout` seconds.
+    """
+    pid = find(lab, name)
+    if pid is None:
+        return
+    deadline = time.monotonic() + timeout
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)  # it was started as the leader of a session, so of a group too
+    while find(lab, name) is not None:
+        if time.monotonic() > deadline:
+            raise LabError(f"{name}, process {pid}, does not end.")
+        time.sleep(0.01)
 
 
 def last_lines(path: Path, count: int = _LAST_LINES) -> str:

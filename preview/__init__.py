@@ -1,0 +1,1 @@
+"""What a change of the program or of its settings does to each stack, without a cluster."""

@@ -1,0 +1,182 @@
+"""`python -m preview` on changes of a copy of the program, against a real API server with KubeVirt's real admission."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.config import PROJECT, Lab
+from preview.cluster import Cluster, preview_lab
+from preview.outcome import ExitCode
+from preview.report import MARKER
+
+PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "stacks")
+STACKS = ("lab", "openshift", "scaled", "spike")
+LAB = "stacks/Pulumi.lab.yaml"
+DATA_DISK_STAYS = "stays: the data disk, DataVolume `multi-tier-database-0-data`, with all that is on it"
+
+
+@dataclass
+class Change:
+    """A repository of the program's own, whose working tree a test changes, and the control plane for its previews."""
+
+    directory: Path
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "MULTI_TIER_PREVIEW": str(self.root)}
+
+    def git(self, *arguments: str) -> None:
+        identity = ("-c", "user.name=test", "-c", "user.email=test@example.invalid")
+        subprocess.run(["git", *identity, *arguments], cwd=self.directory, check=True, capture_output=True)
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        path = self.directory / file
+        text = path.read_text()
+        assert old in text, f"{file} has no {old!r} any more: mend this test"
+        path.write_text(text.replace(old, new))
+
+    def preview(self, *arguments: str, base: str = "main") -> subprocess.CompletedProcess[str]:
+        return self.run("show", "--base", base, "--project", str(self.directory), *arguments)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "preview", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Change]:
+    place = tmp_path_factory.mktemp("preview")
+    change = Change(place / "checkout", place / "control-plane")
+    change.directory.mkdir()
+    for name in PROGRAM:
+        original, copy = PROJECT / name, change.directory / name
+        if original.is_dir():
+            shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__", "Pulumi.bench-*"))
+        else:
+            shutil.copy(original, copy)
+    change.git("init", "--quiet", "--initial-branch", "main")
+    change.git("add", ".")
+    change.git("commit", "--quiet", "--message", "base")
+    yield change
+    done = change.run("stop")
+    assert done.returncode == 0, done.stderr
+    assert not change.root.exists()
+
+
+@pytest.fixture
+def change(repository: Change) -> Iterator[Change]:
+    yield repository
+    repository.git("checkout", "--quiet", "main")
+    repository.git("reset", "--hard", "--quiet")
+    repository.git("clean", "-fdq")
+
+
+def report(done: subprocess.CompletedProcess[str], code: ExitCode) -> str:
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.stdout.startswith(MARKER)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
+
+
+def secrets(change: Change, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    monkeypatch.setenv("MULTI_TIER_PREVIEW", str(change.root))
+    lab: Lab = preview_lab()
+    return {secret for secret in Cluster(lab).secrets() if len(secret) > 20}
+
+
+def test_nothing_changed_is_said_of_every_stack(change: Change) -> None:
+    text = report(change.preview(), ExitCode.NO_CHANGE)
+    for stack in STACKS:
+        assert f"| {stack} |  |  |  |  | no change |" in text
+    assert "###" not in text
+
+
+def test_another_rate_is_one_changed_property_and_no_replaced_machine(change: Change) -> None:
+    change.replace(LAB, "rps: 50", "rps: 100")
+    text = report(change.preview(), ExitCode.CHANGE)
+    assert "| lab |  | 1 |  |  | change |" in text
+    assert text.count("no change") == len(STACKS) - 1
+    _, _, properties = text.partition("- ConfigMap `multi-tier-load`\n")
+    assert re.findall(r"^  - .*", properties, re.MULTILINE) == ['  - `data["plan.json"]`, in its JSON:']
+    assert "    - `rps`: `50` → `100`\n" in properties
+
+
+def test_other_user_data_replaces_the_database_machine_keeps_its_data_and_tells_no_secret(
+    change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change.git("checkout", "--quiet", "-b", "tuning")
+    change.replace("cloudinit/database/setup.sh", "\n", "\n# Another line.\n")
+    change.git("commit", "--quiet", "--all", "--message", "tuning")
+    text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
+    assert "| lab |  | 1 | 1 |  | change |" in text
+    assert "- VirtualMachine `multi-tier-database-0`" in text
+    assert DATA_DISK_STAYS in text
+    assert "**lost**: what was written to the root disk (containerDisk)" in text
+    assert "- Secret `multi-tier-database-0-cloud-init`" in text
+    assert "a secret, changed" in text
+    held = secrets(change, monkeypatch)
+    assert held
+    assert [secret for secret in held if secret in text] == []
+    assert not re.search(r"[0-9a-f]{64}", text), "a hash of what is secret"
+
+
+def test_another_name_loses_the_database(change: Change) -> None:
+    change.replace(LAB, "config:\n", "config:\n  multi-tier:name: another\n")
+    text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
+    assert "**lost**: the data disk, DataVolume `multi-tier-database-0-data`, which goes too" in text
+    assert "**lost**: everything on this disk" in text
+
+
+def test_another_namespace_is_called_by_its_own_name(change: Change) -> None:
+    change.replace(LAB, "config:\n", "config:\n  multi-tier:namespace: elsewhere\n")
+    text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
+    assert "`metadata.name`: `multi-tier` → `elsewhere`" in text
+    assert "**lost**: everything in this namespace" in text
+    assert "preview-" not in text
+
+
+def test_wrong_settings_are_refused_with_their_lines(change: Change) -> None:
+    change.replace(LAB, "rps: 50", "rps: 0")
+    text = report(change.preview("--stack", "lab"), ExitCode.REFUSED)
+    assert "| lab |  |  |  |  | ❌ refused |" in text
+    lines = (change.directory / LAB).read_text().splitlines()
+    line = 1 + next(index for index, text in enumerate(lines) if "rps: 0" in text)
+    assert f"multi-tier:load.rps ({LAB}, line {line}): 0 must be a whole number from 1" in text
+
+
+def test_what_admission_refuses_is_in_the_report(change: Change) -> None:
+    change.replace("components/database.py", '{"tcpSocket": {"port": 5432}}', "{}")
+    text = report(change.preview("--stack", "lab"), ExitCode.REFUSED)
+    assert "admission webhook" in text
+    assert "database-0" in text
+
+
+def test_a_new_stack_is_created_and_admission_is_asked_of_it_too(change: Change) -> None:
+    shutil.copy(change.directory / LAB, change.directory / "stacks" / "Pulumi.mine.yaml")
+    text = report(change.preview("--stack", "mine"), ExitCode.CHANGE)
+    assert "- VirtualMachine `multi-tier-database-0`" in text
+    change.replace("components/database.py", '{"tcpSocket": {"port": 5432}}', "{}")
+    assert "admission webhook" in report(change.preview("--stack", "mine"), ExitCode.REFUSED)
+
+
+def test_wrong_usage_is_told_apart(change: Change) -> None:
+    done = change.preview(base="nowhere")
+    assert done.returncode == ExitCode.FAILED
+    assert "nowhere names no commit" in done.stderr

@@ -1,0 +1,50 @@
+"""What the preview's page and its pipelines say is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from preview.__main__ import app
+from preview.outcome import ExitCode
+from preview.report import MARKER
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+PIPELINES = sorted(DOCS.glob("ci/*-preview*.yaml"))
+
+
+def test_the_page_has_every_exit_code() -> None:
+    codes = re.findall(r"^\| (\d+) \|", (DOCS / "preview.md").read_text(), re.MULTILINE)
+    assert codes == [str(code.value) for code in ExitCode]
+
+
+def test_the_page_and_the_pipelines_use_options_that_exist() -> None:
+    shown = CliRunner().invoke(app, ["show", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    named = {
+        option
+        for path in (DOCS / "preview.md", *PIPELINES)
+        for line in re.findall(r"-m preview show(.*)", path.read_text())
+        for option in re.findall(r"--[a-z-]+", line)
+    }
+    assert named
+    assert [option for option in named if option not in shown] == []
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.name)
+def test_each_pipeline_is_yaml(path: Path) -> None:
+    assert yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize("name", ["github-preview-comment.yaml", "gitlab-preview.yaml"])
+def test_a_pipeline_finds_its_former_comment_by_the_reports_first_line(name: str) -> None:
+    assert MARKER in (DOCS / "ci" / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["github-preview.yaml", "gitlab-preview.yaml"])
+def test_a_pipeline_passes_with_and_without_changes_and_fails_otherwise(name: str) -> None:
+    (line,) = re.findall(r"test .*\|\| test .*", (DOCS / "ci" / name).read_text())
+    assert re.findall(r"-eq (\d)", line) == [str(ExitCode.NO_CHANGE.value), str(ExitCode.CHANGE.value)]
