@@ -20,6 +20,8 @@ from tests.lab.stack import Stack
 # Its blocks show what is printed when something is wrong.
 SHOWS_FAILURES = "docs/troubleshooting.md"
 SHOWS_FIRST_TIME = "make lab"
+# Its verdict on two short runs, 0 or 1, is the machine's.
+JUDGES = ".venv/bin/python -m measure compare "
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".lab*", "results", "__pycache__", ".*_cache")
 OF_THE_LAB = ("MULTI_TIER_", "PULUMI_", "KUBECONFIG")
 MARK = "@@@"
@@ -87,7 +89,8 @@ def test_a_pages_commands_do_what_the_page_shows(checkout: Path, page: str) -> N
         if command.text == "echo $?":
             assert said.strip() == command.shown[0], f"{command}: {said}"
             continue
-        assert code == 0 or command in asks_for_code, f"{command}:\n{said}"
+        allowed = (0, 1) if command.text.startswith(JUDGES) else (0,)
+        assert code in allowed or command in asks_for_code, f"{command}:\n{said}"
         if page != SHOWS_FAILURES and command.text != SHOWS_FIRST_TIME:
             missing = {word for line in command.shown for word in words(line)} - words(said)
             assert not missing, f"{command} shows {sorted(missing)}, and printed:\n{said}"
