@@ -14,7 +14,13 @@ SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
 DEDICATED = {"load": {"dedicated": True}, "metrics": {"enabled": True}}
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}, "size": "40Gi"}
 ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}
-SIZES = [{}, SCALED, {"web": ON_FEDORA, "database": ON_FEDORA}, {"load": {"enabled": False}}, DEDICATED]
+ROUTED = {"kind": "HTTPRoute", "gateway": {"name": "public"}}
+REACHED = {
+    "mesh": {"enabled": True},
+    "networkPolicies": {"webFrom": [], "loadFrom": [], "metricsFrom": ["monitoring"]},
+    "web": {"service": {"type": "LoadBalancer"}, "expose": ROUTED},
+}
+SIZES = [{}, SCALED, {"web": ON_FEDORA, "database": ON_FEDORA}, {"load": {"enabled": False}}, DEDICATED, REACHED]
 TIERS = ["database", "application", "web"]
 
 
@@ -57,7 +63,8 @@ def test_every_name_begins_with_the_name_of_the_stack_and_lives_in_its_namespace
 @pytest.mark.parametrize("config", SIZES)
 def test_every_object_has_the_recommended_labels(config: dict[str, Any]) -> None:
     for resource in deploy(config).objects:
-        labels = resource.inputs["metadata"]["labels"]
+        all_labels = resource.inputs["metadata"]["labels"]
+        labels = {key: text for key, text in all_labels.items() if key.startswith("app.kubernetes.io/")}
 
         assert labels.pop("app.kubernetes.io/component") in [*TIERS, "load", "namespace", "network"], resource.urn
         assert labels == {
