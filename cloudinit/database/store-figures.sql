@@ -1,5 +1,5 @@
 -- Keeps of fio's answer, which comes by file descriptor 3, what a disk is compared by. Times are in ms: of a log write the
--- time until it is on the disk, which is what a commit waits for.
+-- time of its sync, which is what a commit waits for.
 \set answer `cat <&3`
 SET ROLE appuser;
 WITH answer AS (
