@@ -9,7 +9,8 @@ WITH answer AS (
     FROM answer, jsonb_array_elements(fio -> 'jobs') AS job
 ), timed AS (
     SELECT job, done,
-        CASE WHEN (job #>> '{sync,total_ios}')::bigint > 0 THEN job #> '{sync,lat_ns}' ELSE done -> 'clat_ns' END AS time
+        -- Not by total_ios, which fio 3.33 leaves at 0 there.
+        CASE WHEN job #> '{sync,lat_ns,percentile}' IS NOT NULL THEN job #> '{sync,lat_ns}' ELSE done -> 'clat_ns' END AS time
     FROM job
 )
 INSERT INTO storage_figures (measured, seconds, jobs)
