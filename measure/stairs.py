@@ -51,7 +51,8 @@ class Stairs:
             first, behind = self._numbers(begin, end)
             of_stair = samples[(samples["number"] >= first) & (samples["number"] < behind)]
             stair = self._stair(of_stair, begin, end, rate, behind - first)
-            if elapsed < end or not (ended or self._decided(stair, late=len(of_stair) - stair.sent, elapsed=elapsed)):
+            over = elapsed >= end and (ended or self._decided(stair, late=len(of_stair) - stair.sent, elapsed=elapsed))
+            if not over and len(of_stair) < stair.asked:
                 return
             self.judged.append(stair)
 

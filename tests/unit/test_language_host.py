@@ -63,7 +63,7 @@ def test_a_pack_ends_with_the_engines_call_and_with_its_host(
     host: subprocess.Popen[str], stub: Any, tmp_path: Path, ending: str
 ) -> None:
     call = stub.RunPlugin(request(tmp_path, sleep=60))
-    pack = psutil.Process(int(next(call).stdout.split()[0]))
+    pack = psutil.Process(int(next(one.stdout for one in call if one.stdout).split()[0]))
     if ending == "cancelled":
         call.cancel()
     else:
