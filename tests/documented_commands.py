@@ -47,6 +47,14 @@ _DOWN = "tests/lab/test_recovery.py::test_the_end_leaves_nothing_even_when_every
 _INTERRUPTED = (
     "tests/lab/test_recovery.py::test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_lacks"
 )
+_PREVIEW = "tests/lab/test_preview.py::test_nothing_changed_is_said_of_every_stack"
+_POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_keeps_to_all_rules"
+_ACCESS = "tests/lab/test_access.py::test_a_stack_in_a_given_namespace_lives_from_preview_to_destroy"
+_ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy"
+_SSH = "tests/lab/test_guests.py::test_the_named_user_logs_in_with_the_key_and_may_use_sudo"
+_SSH_COMMAND = (
+    """ssh ann@"$(kubectl get vmi -n multi-tier multi-tier-web-0 -o jsonpath='{.status.interfaces[0].ipAddress}')\""""
+)
 # Commands as they are written, and where what they do is tried: a test, or a line of a file that CI runs.
 ELSEWHERE = {
     "make test": CI,
@@ -59,6 +67,27 @@ ELSEWHERE = {
     "pulumi refresh --stack lab --yes --clear-pending-creates": _INTERRUPTED,
     ".venv/bin/python -m measure": "tests/lab/test_measure.py::test_what_was_asked_for_is_sent_and_answered",
     ".venv/bin/python -m lab": "tests/lab/test_recovery.py::test_status_names_what_does_not_run_and_how_to_look",
+    "make preview": _PREVIEW,
+    "make preview BASE=main": _PREVIEW,
+    "make preview-down": _PREVIEW,
+    ".venv/bin/python -m preview show --base main --stack lab --stack scaled": _PREVIEW,
+    ".venv/bin/python -m preview show --base main --output report.md": _PREVIEW,
+    ".venv/bin/python -m preview show --base main --project ../other": _PREVIEW,
+    "make policy": "Makefile::check-policy: policy",
+    "make check-policy": "Makefile::test: check check-policy",
+    "pulumi preview --stack lab --policy-pack policy": _POLICY,
+    "pulumi preview --stack lab --policy-pack policy --policy-pack-config policy/levels.json": (
+        "tests/lab/test_policy.py::test_a_rule_can_be_made_advice"
+    ),
+    "pulumi preview": _POLICY,
+    "kubectl create namespace multi-tier": _ACCESS,
+    "kubectl apply -f deploy/access-in-namespace.yaml": _ACCESS,
+    "deploy/kubeconfig.sh multi-tier ci.kubeconfig 24h": _ACCESS,
+    "kubectl apply -f deploy/access-to-cluster.yaml": _ACCESS_TO_CLUSTER,
+    "deploy/kubeconfig.sh multi-tier-access ci.kubeconfig 24h": _ACCESS_TO_CLUSTER,
+    "pulumi config set --path ssh.user ann": _SSH,
+    """pulumi config set --path 'ssh.authorizedKeys[0]' "$(cat ~/.ssh/id_ed25519.pub)\"""": _SSH,
+    _SSH_COMMAND: _SSH,
 }
 # What a reader puts in for a word in angle brackets.
 EXAMPLES = {"<vm>": "multi-tier-web-0"}
