@@ -70,6 +70,8 @@ class Project:
 
     def _select(self, stack: str, config: Mapping[str, object]) -> None:
         document = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())
+        # Where nothing is: the API server's answer to a preview is about the object of that name that is there.
+        document["config"]["multi-tier:namespace"] = "policy"
         document["config"] |= {f"multi-tier:{key}": value for key, value in config.items()}
         (self.directory / "stacks" / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document))
         self._pulumi("stack", "select", "--create", stack)

@@ -19,7 +19,7 @@ from preview.outcome import ExitCode
 from preview.report import MARKER
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "stacks")
-STACKS = ("lab", "openshift", "scaled", "spike")
+STACKS = sorted(path.name.split(".")[1] for path in (PROJECT / "stacks").glob("Pulumi.*.yaml"))
 LAB = "stacks/Pulumi.lab.yaml"
 DATA_DISK_STAYS = "stays: the data disk, DataVolume `multi-tier-database-0-data`, with all that is on it"
 
