@@ -38,27 +38,6 @@ class VolumeMode(StrEnum):
     BLOCK = "Block"
 
 
-_UNITS = {
-    "": 1,
-    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTP")},
-    **{unit: 1024 ** (power + 1) for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi"])},
-}
-_QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGTP]i|[kMGTP]|)", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
-_DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[smh])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-_IMAGE = (
-    r"([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?"  # registry
-    r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
-    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
-)
-HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_QUALIFIED_NAME = re.compile(
-    rf"((?=[^/]{{1,253}}/){_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?", re.ASCII
-)
-
-
 class ServiceType(StrEnum):
     """How a Service is reached."""
 
@@ -79,6 +58,27 @@ class Termination(StrEnum):
     """Where TLS ends. Only at the router: nginx has no certificate."""
 
     EDGE = "edge"
+
+
+_UNITS = {
+    "": 1,
+    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTP")},
+    **{unit: 1024 ** (power + 1) for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi"])},
+}
+_QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGTP]i|[kMGTP]|)", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
+_DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[smh])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_IMAGE = (
+    r"([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?"  # registry
+    r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_QUALIFIED_NAME = re.compile(
+    rf"((?=[^/]{{1,253}}/){_LABEL}(\.{_LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?", re.ASCII
+)
 
 
 def bytes_of(quantity: str) -> int:
