@@ -3,7 +3,6 @@
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components import configuration
 from components.application import Application, ApplicationArgs
 from components.credentials import Credentials
 from components.database import Database, DatabaseArgs
@@ -13,6 +12,7 @@ from components.mesh import namespace_labels
 from components.monitoring import Monitoring
 from components.network_policies import NetworkPolicies
 from components.outputs import outputs
+from components.settings import configuration
 from components.web import Web, WebArgs
 
 settings = configuration.load()

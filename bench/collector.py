@@ -16,8 +16,8 @@ from typing import ClassVar
 import httpx
 
 from bench.guests import Guests
-from lab import network
 from lab.config import PROJECT, Lab, LabError
+from lab.host import network
 
 _PORT = 4318
 _START_SECONDS = 10.0

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import api
-from lab.cgroups import group_of
+from kube import client
 from lab.config import Lab, LabError
-from lab.node.services import INSTANCES
+from lab.host.control_groups import group_of
+from lab.node.context import INSTANCES
 
 
 class Guests:
@@ -20,7 +20,7 @@ class Guests:
 
     def __init__(self, lab: Lab, namespace: str) -> None:
         self._lab = lab
-        cluster = api.connect(lab.kubeconfig)
+        cluster = client.connect(lab.kubeconfig)
         self._instances = {item["metadata"]["name"]: item for item in cluster.list(INSTANCES, namespace)[0]}
 
     def names(self) -> list[str]:

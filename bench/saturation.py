@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab import debian_package
 from lab.config import LabError
+from lab.toolchain import debian_package
 
 _SCRIPT = Path(__file__).with_name("saturation.lua")
 

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from bench.guests import Guests
-from lab import api, deployment, traffic
+from kube import client
+from lab import deployment, traffic
 from lab.config import PROJECT, Lab
 
 _LAB_STACK = PROJECT / "stacks" / "Pulumi.lab.yaml"
@@ -58,7 +59,7 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
     Raises:
         LabError: one of them did not come up.
     """
-    cluster = api.connect(lab.kubeconfig)
+    cluster = client.connect(lab.kubeconfig)
     with tempfile.TemporaryDirectory() as directory:
         files = {variant.name: _configuration(Path(directory), variant) for variant in variants}
         try:

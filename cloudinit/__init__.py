@@ -16,7 +16,8 @@ from cloudinit.guests import (
     TracingTarget,
     WebGuest,
 )
-from cloudinit.load import (
+from cloudinit.load import render_load
+from cloudinit.load_plan import (
     LARGEST_SEED,
     MIX,
     LoadPlan,
@@ -25,7 +26,6 @@ from cloudinit.load import (
     arrivals,
     parse_load_plan,
     rate_at,
-    render_load,
     render_load_plan,
     segments,
 )

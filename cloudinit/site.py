@@ -6,7 +6,7 @@ from typing import Any
 
 from cloudinit.document import GuestFile
 from cloudinit.families import FACTS, Family
-from cloudinit.guest import PROGRAMS, SETTINGS, program
+from cloudinit.guest_files import PROGRAMS, SETTINGS, program
 from cloudinit.templates import shell_settings
 
 
@@ -80,7 +80,7 @@ def site_files(site: Site, family: Family) -> list[GuestFile]:
         files.append(GuestFile(path=f"{SETTINGS}/downloads.conf", content=content))
     if mirror := _mirror(site.mirrors, family):
         files.append(GuestFile(path=f"{SETTINGS}/package-mirror.conf", content=shell_settings(**mirror)))
-        files.append(program("package-mirror", f"guest/package-mirror.{family}.sh"))
+        files.append(program("package-mirror", f"common/package-mirror.{family}.sh"))
     return files
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-_ROOT = Path(__file__).parent
+_ROOT = Path(__file__).parent / "files"
 
 # No escaping: these are not HTML. A value that may be hostile goes through `shell_settings` or `unit_settings`.
 _ENVIRONMENT = Environment(  # noqa: S701
@@ -18,7 +18,7 @@ _ENVIRONMENT = Environment(  # noqa: S701
 
 
 def read(name: str) -> str:
-    """The text of a guest file, by its path in this package."""
+    """The text of a guest file, by its path below `files/`."""
     return (_ROOT / name).read_text(encoding="utf-8")
 
 

@@ -8,13 +8,13 @@ from functools import partial
 import pulumi
 
 from cloudinit import ApplicationGuest, render_application
-from components import machine_settings
 from components.names import TierName
+from components.settings import machines
 from components.tier import Endpoint, Tier, TierArgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationArgs(TierArgs[machine_settings.Application]):
+class ApplicationArgs(TierArgs[machines.Application]):
     """What the application tier is given.
 
     Attributes:
@@ -24,7 +24,7 @@ class ApplicationArgs(TierArgs[machine_settings.Application]):
     password: pulumi.Output[str]
 
 
-class Application(Tier[machine_settings.Application]):
+class Application(Tier[machines.Application]):
     """The JSON API over the database."""
 
     tier = TierName.APPLICATION

@@ -9,8 +9,8 @@ import pulumi_kubernetes as kubernetes
 
 from cloudinit import DatabaseGuest, render_database
 from cloudinit.families import Exporter
-from components import disk_settings, machine_settings
 from components.names import TierName
+from components.settings import disks, machines
 from components.tier import Endpoint, Tier, TierArgs
 from components.virtual_machine import DataVolumeDisk
 
@@ -18,7 +18,7 @@ DATA_DISK_SERIAL = "database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseArgs(TierArgs[machine_settings.Database]):
+class DatabaseArgs(TierArgs[machines.Database]):
     """What the database tier is given.
 
     Attributes:
@@ -28,7 +28,7 @@ class DatabaseArgs(TierArgs[machine_settings.Database]):
     password: pulumi.Output[str]
 
 
-class Database(Tier[machine_settings.Database]):
+class Database(Tier[machines.Database]):
     """PostgreSQL with a pgbench schema."""
 
     tier = TierName.DATABASE
@@ -62,7 +62,7 @@ class Database(Tier[machine_settings.Database]):
         self._service()
         self.register_outputs({})
 
-    def _data_volume(self, name: str, disk: disk_settings.DataDisk) -> pulumi.Resource:
+    def _data_volume(self, name: str, disk: disks.DataDisk) -> pulumi.Resource:
         """Declare the disk. It isn't awaited: storage that waits for its first consumer binds with the machine."""
         return kubernetes.apiextensions.CustomResource(
             "database-data",

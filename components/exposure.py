@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.exposure_settings import Exposure, Gateway
-from components.values import ExposureKind
+from components.settings.exposure import Exposure, Gateway
+from components.settings.values import ExposureKind
 
 RESOURCE_NAME = "web-exposure"
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import pulumi
 
 from cloudinit import LoadGuest, LoadMachineGuest, render_load
-from components import load_settings
 from components.load_plan import AGENT_PORT
 from components.names import TierName
+from components.settings import load
 from components.tier import Endpoint, Tier, TierArgs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadArgs(TierArgs[load_settings.Load]):
+class LoadArgs(TierArgs[load.Load]):
     """What the load generator's machine is given.
 
     Attributes:
@@ -24,7 +24,7 @@ class LoadArgs(TierArgs[load_settings.Load]):
     generator: pulumi.Output[LoadGuest]
 
 
-class Load(Tier[load_settings.Load]):
+class Load(Tier[load.Load]):
     """A machine that sends load. Its figures are behind the load plan's Service."""
 
     tier = TierName.LOAD

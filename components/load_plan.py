@@ -12,11 +12,11 @@ from pulumi.output import UNKNOWN
 
 import cloudinit
 from cloudinit import LoadGuest, LoadPlanSource, render_load_plan
-from components.load_settings import Gates
 from components.names import TierName
 from components.settings import Settings
+from components.settings.load import Gates
+from components.settings.values import seconds_of
 from components.tier import NODE_METRICS_PORT, service_port, tracing_target
-from components.values import seconds_of
 
 COMPONENT = "load"
 AGENT_PORT = 8089

@@ -11,11 +11,11 @@ import pulumi_kubernetes as kubernetes
 
 from cloudinit import TracingTarget
 from cloudinit.families import Exporter, has_exporter
-from components.machine_settings import Machine
 from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_labels
 from components.names import TierName
 from components.settings import Settings
-from components.values import ServiceType
+from components.settings.machines import Machine
+from components.settings.values import ServiceType
 from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
 
 NODE_METRICS_PORT = 9100  # the node exporter's own

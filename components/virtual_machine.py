@@ -11,9 +11,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.machine_settings import Machine
-from components.placement_values import TopologySpread
-from components.settings import Timeouts
+from components.settings.machines import Machine
+from components.settings.placement import TopologySpread
+from components.settings.stack import Timeouts
 
 API_VERSION = "kubevirt.io/v1"
 FIRMWARE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "multi-tier.kubevirt.io")

@@ -11,15 +11,15 @@ from pulumi.output import UNKNOWN
 
 from cloudinit import LoadGuest, WebGuest, render_web
 from cloudinit.families import Exporter
-from components import machine_settings
 from components.exposure import expose
 from components.names import TierName
+from components.settings import machines
+from components.settings.values import ServiceType
 from components.tier import Endpoint, ServiceArgs, Tier, TierArgs
-from components.values import ServiceType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebArgs(TierArgs[machine_settings.Web]):
+class WebArgs(TierArgs[machines.Web]):
     """What the web tier is given.
 
     Attributes:
@@ -29,7 +29,7 @@ class WebArgs(TierArgs[machine_settings.Web]):
     generator: pulumi.Output[LoadGuest] | None
 
 
-class Web(Tier[machine_settings.Web]):
+class Web(Tier[machines.Web]):
     """The reverse proxy before the application.
 
     Attributes:

@@ -9,10 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lab import api, deployment, image, lifecycle, prerequisites, process, status, traffic
+from kube import client
+from lab import deployment, lifecycle, status, traffic
+from lab.cluster import process
+from lab.cluster.control_plane import COMPONENTS
 from lab.config import Lab, LabError
-from lab.control_plane import COMPONENTS
 from lab.progress import Progress
+from lab.toolchain import image, prerequisites
 
 _LOAD_SECONDS = 60.0
 
@@ -40,7 +43,7 @@ def up(stack: str = "lab") -> None:
     except LabError:
         status.show(lab, console)
         raise
-    cluster, outputs = api.connect(lab.kubeconfig), deployment.outputs(lab, stack)
+    cluster, outputs = client.connect(lab.kubeconfig), deployment.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, progress, _LOAD_SECONDS)
     traffic.show(cluster, outputs, samples, console)
     settings = os.path.relpath(lab.root / "env")
@@ -74,7 +77,7 @@ def show_traffic(stack: str = "lab") -> None:
     lab = Lab.from_environment()
     outputs = deployment.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, Progress(console), _LOAD_SECONDS)
-    traffic.show(api.connect(lab.kubeconfig), outputs, samples, console)
+    traffic.show(client.connect(lab.kubeconfig), outputs, samples, console)
 
 
 @app.command()

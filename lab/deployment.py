@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import environment
-from lab.cgroups import group_of
 from lab.config import PROJECT, Lab, LabError
+from lab.host.control_groups import group_of
 
 # Several times what the lab needs to bring up 2+2+1 guests on two busy cores.
 _UP_SECONDS = 900.0

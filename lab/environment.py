@@ -6,7 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
-from lab.certificates import write_private
+from lab.cluster.certificates import write_private
 from lab.config import Lab
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from lab import api, binaries, cache, certificates, cluster_objects, environment, process
+from kube import client
+from lab import environment
+from lab.cluster import certificates, objects, process
+from lab.cluster.control_plane import etcd, kube_apiserver, kube_controller_manager, virt_api
 from lab.config import Lab
-from lab.control_plane import etcd, kube_apiserver, kube_controller_manager, virt_api
 from lab.lifecycle import install_kubevirt, run_components
 from lab.progress import Progress
+from lab.toolchain import binaries, cache
 
 # The controller manager is here for the tokens of service accounts and for the end of namespaces.
 COMPONENTS = tuple(
@@ -53,12 +56,12 @@ def start(lab: Lab, progress: Progress) -> None:
         run_components(lab, [etcd(lab), kube_apiserver(lab)])
     with progress.step("KubeVirt and CDI"):
         process.start(lab, kube_controller_manager(lab))
-        cluster = api.connect(lab.component_kubeconfig("admin"))
-        manifests = cluster_objects.generated(lab)
+        cluster = client.connect(lab.component_kubeconfig("admin"))
+        manifests = objects.generated(lab)
         install_kubevirt(lab, cluster, manifests)
         run_components(lab, [kube_controller_manager(lab), virt_api(lab)])
-        api.apply(cluster, cluster_objects.admission(lab, manifests))
-        api.apply(cluster, cluster_objects.instancetypes(manifests))
+        client.apply(cluster, objects.admission(lab, manifests))
+        client.apply(cluster, objects.instancetypes(manifests))
     _record(lab).write_text(_made_of())
 
 

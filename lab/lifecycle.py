@@ -9,27 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from lab import (
-    api,
-    binaries,
-    certificates,
-    cluster_objects,
-    environment,
-    image,
-    network,
-    prerequisites,
-    process,
-    uplink,
-)
-from lab.cgroups import Group, group_of
+from kube import client
+from lab import environment
+from lab.cluster import certificates, objects, process
+from lab.cluster.control_plane import STAGES
+from lab.cluster.process import Component
 from lab.config import Lab
-from lab.control_plane import STAGES
+from lab.host import network, uplink
+from lab.host.control_groups import Group, group_of
 from lab.node import cleanup
-from lab.process import Component
 from lab.progress import Progress
+from lab.toolchain import binaries, image, prerequisites
 
 _READY_SECONDS = 120.0
-_KUBEVIRTS = api.Resource("kubevirt.io/v1", "kubevirts")
+_KUBEVIRTS = client.Resource("kubevirt.io/v1", "kubevirts")
 
 
 def install(lab: Lab, progress: Progress) -> None:
@@ -62,27 +55,27 @@ def start(lab: Lab, progress: Progress) -> None:
     with progress.step("KubeVirt and CDI"):
         for component in controllers:
             process.start(lab, component)
-        cluster = api.connect(lab.component_kubeconfig("admin"))
-        manifests = cluster_objects.generated(lab)
+        cluster = client.connect(lab.component_kubeconfig("admin"))
+        manifests = objects.generated(lab)
         install_kubevirt(lab, cluster, manifests)
         run_components(lab, [*controllers, *kubevirt])
         # Last: the API server calls these webhooks from the moment they are known.
-        api.apply(cluster, cluster_objects.admission(lab, manifests))
-        api.apply(cluster, cluster_objects.instancetypes(manifests))
+        client.apply(cluster, objects.admission(lab, manifests))
+        client.apply(cluster, objects.instancetypes(manifests))
 
 
-def install_kubevirt(lab: Lab, cluster: api.Api, manifests: list[cluster_objects.Manifest]) -> None:
+def install_kubevirt(lab: Lab, cluster: client.Api, manifests: list[objects.Manifest]) -> None:
     """Do what KubeVirt's and CDI's operators do before their components start."""
-    definitions = cluster_objects.of_kind(manifests, "CustomResourceDefinition")
-    api.apply(cluster, cluster_objects.namespaces())
-    api.apply(cluster, definitions)
-    api.apply(cluster, cluster_objects.access_rules(manifests))
+    definitions = objects.of_kind(manifests, "CustomResourceDefinition")
+    client.apply(cluster, objects.namespaces())
+    client.apply(cluster, definitions)
+    client.apply(cluster, objects.access_rules(manifests))
     if lab.isolated:  # a Service can't lead to a loopback address
-        api.apply(cluster, cluster_objects.virt_api_service(lab, manifests))
-        api.apply(cluster, cluster_objects.aggregated_api(lab, manifests))
-    api.wait_established(cluster, [item["metadata"]["name"] for item in definitions], _READY_SECONDS)
-    api.apply(cluster, [cluster_objects.kubevirt()])
-    status = cluster_objects.KUBEVIRT_STATUS
+        client.apply(cluster, objects.virt_api_service(lab, manifests))
+        client.apply(cluster, objects.aggregated_api(lab, manifests))
+    client.wait_established(cluster, [item["metadata"]["name"] for item in definitions], _READY_SECONDS)
+    client.apply(cluster, [objects.kubevirt()])
+    status = objects.KUBEVIRT_STATUS
     cluster.patch(_KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
 
 

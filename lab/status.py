@@ -7,13 +7,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lab import api, network, process
-from lab.cgroups import Group, group_of
+from kube import client
+from lab.cluster import process
+from lab.cluster.control_plane import STAGES
 from lab.config import Lab, LabError
-from lab.control_plane import STAGES
+from lab.host import network
+from lab.host.control_groups import Group, group_of
 from lab.node import consoles, record
+from lab.node.context import INSTANCES, VIRTUAL_MACHINES
 from lab.node.events import EVENTS
-from lab.node.services import INSTANCES, VIRTUAL_MACHINES
 
 _MEBIBYTE = 1 << 20
 
@@ -68,7 +70,7 @@ def _components(lab: Lab) -> tuple[Table, bool]:
     return table, healthy
 
 
-def _why_not_ready(cluster: api.Api, machine: api.Object) -> str:
+def _why_not_ready(cluster: client.Api, machine: client.Object) -> str:
     """Return the newest reason that the API knows for a VM that isn't ready."""
     metadata = machine["metadata"]
     warnings = [
@@ -83,7 +85,7 @@ def _why_not_ready(cluster: api.Api, machine: api.Object) -> str:
     return "; ".join(one["message"] for one in conditions if one["status"] == "False" and one.get("message"))
 
 
-def _machines(lab: Lab, cluster: api.Api) -> tuple[Table, bool]:
+def _machines(lab: Lab, cluster: client.Api) -> tuple[Table, bool]:
     table = Table(title="Virtual machines", title_justify="left")
     for column in ("namespace", "name", "state", "address", "MiB"):
         table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
@@ -118,7 +120,7 @@ def show(lab: Lab, console: Console) -> bool:
     console.print(table)
     if process.find(lab, "kube-apiserver"):
         try:
-            machines, ready = _machines(lab, api.connect(lab.kubeconfig))
+            machines, ready = _machines(lab, client.connect(lab.kubeconfig))
         except LabError as error:
             console.print(
                 f"[red]The API server can't say which virtual machines there are: {error}[/]", highlight=False

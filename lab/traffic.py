@@ -11,16 +11,16 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from lab import api
+from kube import client
 from lab.config import Lab, LabError
 from lab.progress import Progress
-from measure import percentiles
-from measure.cluster import Cluster, connect
+from measure.analysis import statistics
+from measure.analysis.samples import Recording, Samples
 from measure.failures import MeasureError
-from measure.samples import Recording, Samples
+from measure.run.cluster import Cluster, connect
 
 Stack = dict[str, object]  # a stack's outputs
-SERVICES = api.Resource("v1", "services")
+SERVICES = client.Resource("v1", "services")
 _SAMPLES = 8
 _ACCOUNTS = 1000  # every stack has these: pgbench makes 100,000 accounts at its smallest scale
 _TITLE_WIDTH = 76
@@ -67,7 +67,7 @@ def send(client: httpx.Client, account: int) -> Crossing:
     )
 
 
-def reachable_url(cluster: api.Api, url: str) -> str:
+def reachable_url(cluster: client.Api, url: str) -> str:
     """Return a stack's URL with the Service's ClusterIP for its name, which only guests can resolve.
 
     Raises:
@@ -139,12 +139,12 @@ def load_table(samples: Samples) -> Table:
     table.add_column("seen by")
     for column in ("p50", "p90", "p95", "max"):
         table.add_column(column, justify="right")
-    for tier, seen in percentiles.latency_seen(samples).items():
+    for tier, seen in statistics.latency_seen(samples).items():
         table.add_row(tier, *(f"{value:.2f}" for value in (seen.p50, seen.p90, seen.p95, seen.max)))
     return table
 
 
-def show(cluster: api.Api, stack: Stack, samples: Samples | None, console: Console) -> None:
+def show(cluster: client.Api, stack: Stack, samples: Samples | None, console: Console) -> None:
     """Send some requests through the web tier and print them, with what the load generator has measured.
 
     Raises:

@@ -10,19 +10,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cloudinit.load import MIX, Profile
-from measure.cluster import Cluster, connect
-from measure.compare import compare as compare_runs
+from cloudinit.load_plan import MIX, Profile
+from measure.analysis.comparison import compare as compare_runs
+from measure.analysis.gates import GATES
 from measure.failures import ExitCode, MeasureError, WrongUsageError
-from measure.gates import GATES
-from measure.interrupt import interruptible
-from measure.live import view
-from measure.plan import Flags, seconds_of
-from measure.report import write_report
-from measure.results import read_samples, read_summary, runs_in, write
-from measure.running import Runner, Wish
-from measure.tables import comparison_table, show
-from measure.watch import watch as watch_load
+from measure.output.report import write_report
+from measure.output.results import read_samples, read_summary, runs_in, write
+from measure.output.tables import comparison_table, show
+from measure.run.cluster import Cluster, connect
+from measure.run.interrupt import interruptible
+from measure.run.plan import Flags, seconds_of
+from measure.run.runner import Runner, Wish
+from measure.run.view import view
+from measure.run.watch import watch as watch_load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _LOG_WIDTH = 160

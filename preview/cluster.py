@@ -12,13 +12,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from lab import api
+from kube import client
 from lab.config import PROJECT, Lab
-from lab.node.services import SECRETS, VIRTUAL_MACHINES
+from lab.node.context import SECRETS, VIRTUAL_MACHINES
 from lab.node.volumes import DATA_VOLUMES
 from preview import masking
 
-NAMESPACES = api.Resource("v1", "namespaces", namespaced=False)
+NAMESPACES = client.Resource("v1", "namespaces", namespaced=False)
 _POLL_SECONDS = 0.1
 _READY = {"type": "Ready", "status": "True", "reason": "Preview", "message": "no machine runs in a preview"}
 
@@ -33,7 +33,7 @@ class Kind:
     kind: str
 
     @property
-    def definition(self) -> api.Object:
+    def definition(self) -> client.Object:
         """A definition that takes any such object as it is."""
         anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {"name": self.version, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
@@ -79,13 +79,13 @@ class Cluster:
     """What previews ask of the API server besides what the engine does."""
 
     def __init__(self, lab: Lab) -> None:
-        self._api = api.connect(lab.kubeconfig)
+        self._api = client.connect(lab.kubeconfig)
 
     def install_stand_ins(self) -> None:
         """Have the API server take the kinds that other products bring."""
         definitions = [kind.definition for kind in UNCHECKED]
-        api.apply(self._api, definitions)
-        api.wait_established(self._api, [definition["metadata"]["name"] for definition in definitions])
+        client.apply(self._api, definitions)
+        client.wait_established(self._api, [definition["metadata"]["name"] for definition in definitions])
 
     def ensure_namespace(self, name: str) -> None:
         """Make a namespace unless it is there: nothing is admitted to one that isn't."""
@@ -117,7 +117,7 @@ class Cluster:
         path = self._api.resource_of(other).path(metadata.get("namespace"))
         try:
             self._api.request("POST", path, body=other, dry_run="All")
-        except api.ApiError as error:
+        except client.ApiError as error:
             if not error.status:  # no answer at all
                 raise
             return str(error).removeprefix(f"POST {path}: ")
@@ -139,7 +139,7 @@ class Cluster:
         machine = {"status": {"created": True, "ready": True, "printableStatus": "Running", "conditions": [_READY]}}
         volume = {"status": {"phase": "Succeeded"}}
         while not ended.wait(_POLL_SECONDS):
-            with suppress(api.ApiError):  # one that has just been removed; the others have their turn again
+            with suppress(client.ApiError):  # one that has just been removed; the others have their turn again
                 for resource, status in ((VIRTUAL_MACHINES, machine), (DATA_VOLUMES, volume)):
                     for item in self._api.list(resource)[0]:
                         if "status" not in item or not status["status"].items() <= item["status"].items():

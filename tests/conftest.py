@@ -37,3 +37,11 @@ def control_plane(installed_lab: Lab) -> Lab:
     """A running lab: Kubernetes, KubeVirt and CDI, without a guest yet."""
     lifecycle.start(installed_lab, Progress(Console(stderr=True, width=120)))
     return installed_lab
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write what is rendered now to the golden files (pytest tests/unit --update-golden), then read the diff",
+    )

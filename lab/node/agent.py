@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from threading import Event, Lock
 
-from lab import api
-from lab.api import ApiError, Object
+from kube import client
+from kube.client import ApiError, Object
+from kube.informer import Follower
 from lab.config import Lab, LabError
-from lab.node import cleanup, consoles, record, registration, services, volumes
+from lab.node import cleanup, consoles, context, record, registration, volumes
+from lab.node.context import Services
 from lab.node.events import Recorder
 from lab.node.log import log
 from lab.node.machine import Machine
 from lab.node.provisioner import Provisioner
-from lab.node.services import Services
-from lab.node.watch import Follower
 
 _LAUNCHERS = "kubevirt.io=virt-launcher"
 _RETRY_SECONDS = 0.5
@@ -27,8 +27,8 @@ class Agent:
     def __init__(self, lab: Lab) -> None:
         """Connect; nothing is asked yet."""
         self._lab = lab
-        self._api = api.connect(lab.component_kubeconfig("node-agent"))
-        handler = api.connect(lab.component_kubeconfig("virt-handler"))
+        self._api = client.connect(lab.component_kubeconfig("node-agent"))
+        handler = client.connect(lab.component_kubeconfig("virt-handler"))
         events = Recorder(self._api)
         self._provisioner = Provisioner(lab, self._api, events)
         self._services = Services(
@@ -37,11 +37,11 @@ class Agent:
             handler,
             events=events,
             provisioner=self._provisioner,
-            instances=Follower(handler, services.INSTANCES, self._on_vmi),
-            pods=Follower(self._api, services.PODS, self._on_pod, labels=_LAUNCHERS),
+            instances=Follower(handler, context.INSTANCES, self._on_vmi),
+            pods=Follower(self._api, context.PODS, self._on_pod, labels=_LAUNCHERS),
         )
         # Virtual machines are virt-controller's; here they only tell how long a failed guest's console is of interest.
-        self._virtual_machines = Follower(self._api, services.VIRTUAL_MACHINES, self._on_virtual_machine)
+        self._virtual_machines = Follower(self._api, context.VIRTUAL_MACHINES, self._on_virtual_machine)
         self._machines: dict[str, Machine] = {}
         self._leaving = False
         self._lock = Lock()
@@ -112,7 +112,7 @@ class Agent:
             self._machine(metadata["namespace"], metadata["name"], metadata["uid"])
 
     def _on_pod(self, pod: Object, present: bool) -> None:
-        uid = services.vmi_uid_of(pod)
+        uid = context.vmi_uid_of(pod)
         with self._lock:
             known = uid in self._machines
         if uid and (present or known):

@@ -7,8 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab.cgroups import group_of
 from lab.config import Lab, LabError
+from lab.host.control_groups import group_of
 from lab.node import disks, network, record
 
 CONSOLE = "console.log"

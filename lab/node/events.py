@@ -8,7 +8,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Literal
 
-from lab.api import Api, ApiError, Object, Resource
+from kube.client import Api, ApiError, Object, Resource
 from lab.config import NODE_NAME
 from lab.node.log import log
 from lab.node.status import timestamp

@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab.cgroups import group_of
+from lab.cluster.process import start_time
 from lab.config import Lab, LabError
+from lab.host.control_groups import group_of
 from lab.node import cleanup, disks, network, record, seed
 from lab.node.network import GuestNetwork
 from lab.node.record import Record
 from lab.node.specification import GuestSpecification
-from lab.process import start_time
 
 # /proc/sys/net is the guest's own, and a virtual machine may set what is below it.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 
-from lab.api import ApiError, Object
+from kube.client import ApiError, Object
 from lab.config import LabError
 from lab.node import cleanup, guest, network, record, specification, status
+from lab.node.context import Services
 from lab.node.guest import Guest
 from lab.node.health import Health
 from lab.node.log import log
-from lab.node.services import Services
 from lab.node.specification import BlockedError
 
 _RETRY_SECONDS = 0.5

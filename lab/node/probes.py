@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Event, Thread
 
-from lab.api import Object
+from kube.client import Object
 from lab.config import LabError
 
 _BODY_LIMIT = 10 * 1024

@@ -8,12 +8,12 @@ import traceback
 from pathlib import Path
 from threading import Thread
 
-from lab.api import Api, ApiError, Object
+from kube.client import Api, ApiError, Object
+from kube.informer import Follower
 from lab.config import Lab, LabError
 from lab.node import status, volumes
 from lab.node.events import Recorder
 from lab.node.log import log
-from lab.node.watch import Follower
 
 _RETRY_SECONDS = 1.0
 # Stands in the queue for: look for volumes whose claims are gone.

@@ -7,7 +7,7 @@ import platform
 import time
 from http import HTTPStatus
 
-from lab.api import Api, ApiError, Object, Resource
+from kube.client import Api, ApiError, Object, Resource
 from lab.config import NODE_NAME, Lab
 from lab.node.status import timestamp
 

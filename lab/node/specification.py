@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.api import Object
+from kube.client import Object
 from lab.config import LabError
 from lab.node import quantity
 

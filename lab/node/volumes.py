@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.api import Api, ApiError, Object, Resource
+from kube.client import Api, ApiError, Object, Resource
 from lab.config import Lab
 from lab.node import disks, quantity
 

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import yaml
 
-from lab import debian_package
-from lab.api import Api, Object, Resource
+from kube.client import Api, Object, Resource
 from lab.config import PROJECT
-from lab.node.services import PODS
+from lab.node.context import PODS
+from lab.toolchain import debian_package
 from lab.traffic import SERVICES
 from tests.lab.stack import NAME, Stack, wait_until
 

@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import psycopg
 
-from lab import api, environment, traffic
+from kube import client
+from lab import environment, traffic
 from lab.config import PROJECT, Lab
-from lab.node.services import INSTANCES, SECRETS
-from measure.cluster import Cluster, connect
+from lab.node.context import INSTANCES, SECRETS
+from measure.run.cluster import Cluster, connect
 
 NAME = "multi-tier"
 
@@ -39,8 +40,8 @@ class Stack:
     configuration: Path
 
     @property
-    def cluster(self) -> api.Api:
-        return api.connect(self.lab.kubeconfig)
+    def cluster(self) -> client.Api:
+        return client.connect(self.lab.kubeconfig)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

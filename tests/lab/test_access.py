@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import api, environment
-from lab.api import ApiError
+from kube import client
+from kube.client import ApiError
+from lab import environment
 from lab.config import PROJECT, Lab
 
 DEPLOY = PROJECT / "deploy"
-NAMESPACES = api.Resource("v1", "namespaces", namespaced=False)
-CONFIG_MAPS = api.Resource("v1", "configmaps")
+NAMESPACES = client.Resource("v1", "namespaces", namespaced=False)
+CONFIG_MAPS = client.Resource("v1", "configmaps")
 # Verb, resource: what nobody needs for a stack, in its own namespace.
 FORBIDDEN = [
     ("create", "pods"),
@@ -109,7 +110,7 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
 @pytest.fixture(scope="module")
 def in_namespace(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     """A CI for a namespace that an administrator has made."""
-    cluster, name = api.connect(control_plane.kubeconfig), "access-in"
+    cluster, name = client.connect(control_plane.kubeconfig), "access-in"
     cluster.create(NAMESPACES, {"metadata": {"name": name}})
     directory = tmp_path_factory.mktemp(name)
     yield deployer(control_plane, directory, name, "access-in-namespace.yaml", name, make_namespace=False)
@@ -177,7 +178,7 @@ def test_nobody_grants_more_than_they_have(in_namespace: Deployer) -> None:
 
 def test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy(to_cluster: Deployer, tmp_path: Path) -> None:
     lives(to_cluster, tmp_path)
-    assert api.connect(to_cluster.lab.kubeconfig).find(NAMESPACES, to_cluster.namespace) is None
+    assert client.connect(to_cluster.lab.kubeconfig).find(NAMESPACES, to_cluster.namespace) is None
 
 
 @pytest.mark.parametrize(("verb", "resource"), FORBIDDEN)
@@ -188,7 +189,7 @@ def test_making_namespaces_takes_nothing_else_that_a_stack_needs_not(
 
 
 def test_what_is_written_to_another_namespace_is_refused(to_cluster: Deployer) -> None:
-    cluster = api.connect(to_cluster.kubeconfig)
+    cluster = client.connect(to_cluster.kubeconfig)
     for namespace in ("default", "kube-system"):
         with pytest.raises(ApiError, match="may write to its own namespace only"):
             cluster.create(CONFIG_MAPS, {"metadata": {"name": "x", "namespace": namespace}})

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lab.node.services import INSTANCES
+from lab.node.context import INSTANCES
 from tests.lab.stack import NAME, Stack, wait_until
 
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="this machine has no ssh client: openssh-client")

@@ -122,7 +122,7 @@ def test_other_user_data_replaces_the_database_machine_keeps_its_data_and_tells_
     change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change.git("checkout", "--quiet", "-b", "tuning")
-    change.replace("cloudinit/database/setup.sh", "\n", "\n# Another line.\n")
+    change.replace("cloudinit/files/database/setup.sh", "\n", "\n# Another line.\n")
     change.git("commit", "--quiet", "--all", "--message", "tuning")
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
     assert "| lab |  | 1 | 1 |  | change |" in text

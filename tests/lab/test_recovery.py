@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import deployment, environment, image, lifecycle, process
+from lab import deployment, environment, lifecycle
+from lab.cluster import process
+from lab.cluster.control_plane import COMPONENTS
 from lab.config import PROJECT, Lab
-from lab.control_plane import COMPONENTS
-from lab.node.services import INSTANCES
+from lab.node.context import INSTANCES
 from lab.progress import Progress
+from lab.toolchain import image
 from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
 
 SUBNET = IPv4Network("10.98.0.0/16")

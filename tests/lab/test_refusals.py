@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab import api
+from kube import client
 from lab.config import PROJECT, Lab
 from tests.lab.stack import Stack
 
-NAMESPACES = api.Resource("v1", "namespaces", namespaced=False)
+NAMESPACES = client.Resource("v1", "namespaces", namespaced=False)
 MISTAKES = """\
   multi-tier:namespace: refused
   multi-tier:databse: {}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab import traffic
-from measure.samples import Recording
+from measure.analysis.samples import Recording
 from tests.lab.stack import NAME, Stack, wait_until
 
 REQUESTS = 300

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import api, network
-from lab.image import GOLDEN
-from lab.node.services import INSTANCES, VIRTUAL_MACHINES
+from kube import client
+from lab.host import network
+from lab.node.context import INSTANCES, VIRTUAL_MACHINES
 from lab.node.volumes import CLAIMS, DATA_VOLUMES, VOLUMES
+from lab.toolchain.image import GOLDEN
 from tests.lab.stack import NAME, Stack, wait_until
-from tests.unit.otlp_receiver import Receiver, Span, receiving
+from tests.unit.cloudinit.otlp_receiver import Receiver, Span, receiving
 
 INTERNAL = 1  # a span's kind, as OTLP numbers it
 COLLECTOR_PORT = 4318
@@ -170,7 +171,7 @@ def _another(stack: Stack, machine: str, uid: str) -> bool:
 def test_destroy_leaves_nothing_in_the_api_on_the_disk_or_in_the_kernel(stack: Stack) -> None:
     stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
     cluster = stack.cluster
-    assert cluster.find(api.Resource("v1", "namespaces", namespaced=False), NAME) is None
+    assert cluster.find(client.Resource("v1", "namespaces", namespaced=False), NAME) is None
     for resource in (
         VIRTUAL_MACHINES,
         INSTANCES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.api import Api, ApiError, Object, Resource
+from kube.client import Api, ApiError, Object, Resource
 
 _NAMESPACES = Resource("v1", "namespaces", namespaced=False)
 

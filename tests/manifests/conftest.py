@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import api
+from kube import client
 from lab.config import Lab
 from tests.manifests.admission import Admission
 from tests.manifests.kinds import definitions
@@ -15,7 +15,7 @@ from tests.manifests.kinds import definitions
 
 @pytest.fixture(scope="session")
 def admission(control_plane: Lab) -> Admission:
-    return Admission(api.connect(control_plane.component_kubeconfig("admin")))
+    return Admission(client.connect(control_plane.component_kubeconfig("admin")))
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def namespace(admission: Admission) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def other_kinds(control_plane: Lab) -> None:
     """The kinds of objects that a cluster may have and the lab's doesn't, by their own definitions."""
-    cluster = api.connect(control_plane.component_kubeconfig("admin"))
+    cluster = client.connect(control_plane.component_kubeconfig("admin"))
     found = definitions()
-    api.apply(cluster, found)
-    api.wait_established(cluster, [definition["metadata"]["name"] for definition in found])
+    client.apply(cluster, found)
+    client.wait_established(cluster, [definition["metadata"]["name"] for definition in found])

@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from lab.api import Object
+from kube.client import Object
 from tests.manifests.admission import Admission
-from tests.unit.guest_examples import AUTHORITY, PUBLIC_KEY
-from tests.unit.mocks import Deployment, deploy
+from tests.unit.cloudinit.guest_examples import AUTHORITY, PUBLIC_KEY
+from tests.unit.components.mocks import Deployment, deploy
 
 GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}}
 ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.unit.otlp_receiver import listening
+from tests.unit.cloudinit.otlp_receiver import listening
 
 TOKEN = "the-token"
 PATH = "/api/v1/namespaces/multi-tier/configmaps/multi-tier-load"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components.settings import Settings
-from tests.unit.mocks import deploy
+from tests.unit.components.mocks import deploy
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 IN_NAMESPACE, TO_CLUSTER = DEPLOY / "access-in-namespace.yaml", DEPLOY / "access-to-cluster.yaml"

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from lab import go
-from lab.api import Object
+from kube.client import Object
 from lab.progress import Step
+from lab.toolchain import go
 
 _FILES = {
     "sigs.k8s.io/gateway-api": "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from measure import __main__ as program
-from measure import report, session, watch
-from measure.plan import seconds_of
+from measure.output import report
+from measure.run import session, watch
+from measure.run.plan import seconds_of
 from tests.unit.measure.fake_cluster import FakeCluster, fake_cluster
 
 

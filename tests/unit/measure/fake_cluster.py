@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cloudinit.load import LoadPlan, parse_load_plan, render_load_plan
+from cloudinit.load_plan import LoadPlan, parse_load_plan, render_load_plan
 from tests.unit.measure.synthetic import Service, plan, requests, steady
 
 CONFIG_MAP = "/api/v1/namespaces/multi-tier/configmaps/multi-tier-load"

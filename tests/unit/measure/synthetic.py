@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cloudinit.load import LoadPlan, Profile, arrivals
-from measure.plan import arrivals_until
-from measure.samples import Samples, parse
+from cloudinit.load_plan import LoadPlan, Profile, arrivals
+from measure.analysis.samples import Samples, parse
+from measure.run.plan import arrivals_until
 
 GRACE = 1000.0
 

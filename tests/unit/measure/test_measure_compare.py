@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from measure.compare import compare
-from measure.outcome import summarize
-from measure.results import SamplesFile, write
-from measure.session import new_progress
+from measure.analysis.comparison import compare
+from measure.analysis.summarize import summarize
+from measure.output.results import SamplesFile, write
+from measure.run.session import new_progress
 from measure.summary import Config
 from tests.unit.measure.conftest import Measure
 from tests.unit.measure.fake_cluster import TRACE

@@ -12,10 +12,10 @@ from typer.main import get_command
 
 from lab.config import PROJECT
 from measure.__main__ import app
+from measure.analysis.gates import GATES, with_flags
+from measure.analysis.samples import COLUMNS
 from measure.failures import ExitCode
-from measure.gates import GATES, with_flags
-from measure.plan import Flags, run_plan
-from measure.samples import COLUMNS
+from measure.run.plan import Flags, run_plan
 from measure.summary import Summary
 from tests.unit.measure.synthetic import plan
 

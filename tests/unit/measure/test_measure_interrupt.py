@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from lab.config import PROJECT
-from measure.interrupt import interruptible
+from measure.run.interrupt import interruptible
 from tests.unit.measure.fake_cluster import FakeCluster
 
 

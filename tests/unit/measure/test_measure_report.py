@@ -9,14 +9,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cloudinit.load import Profile
+from cloudinit.load_plan import Profile
 from lab.config import PROJECT
-from measure import report, results
-from measure.agent import RunStatus
-from measure.figures import PART_COLOURS
-from measure.outcome import summarize
-from measure.results import SUMMARY, read_samples, read_summary
-from measure.session import new_progress
+from measure.analysis.summarize import summarize
+from measure.output import report, results
+from measure.output.figures import PART_COLOURS
+from measure.output.results import SUMMARY, read_samples, read_summary
+from measure.run.agent import RunStatus
+from measure.run.session import new_progress
 from measure.summary import Config, Machine, schema
 from tests.unit.measure.conftest import Measure
 from tests.unit.measure.fake_cluster import TRACE

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudinit.load import Profile, render_load_plan
-from measure import session
+from cloudinit.load_plan import Profile, render_load_plan
+from measure.run import session
 from measure.summary import Summary
 from tests.unit.measure.conftest import Measure
 from tests.unit.measure.fake_cluster import TRACE, FakeCluster

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloudinit.load import Profile
-from measure.stairs import Stairs
+from cloudinit.load_plan import Profile
+from measure.analysis.steps import Stairs
 from tests.unit.measure.synthetic import plan, samples
 
 COURSE = plan(Profile.STRESS, rps=20, peak=200)

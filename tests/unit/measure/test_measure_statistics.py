@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudinit.load import Profile, segments
-from measure.delivery import busy, delivery, evenness, invariants
-from measure.drift import drift
+from cloudinit.load_plan import Profile, segments
+from measure.analysis.causes import undelivered
+from measure.analysis.delivery import busy, delivery, evenness, invariants
+from measure.analysis.drift import drift
+from measure.analysis.gates import judge
+from measure.analysis.samples import LEAVES, Recording, parse, part
+from measure.analysis.statistics import distribution, percentiles, shares
+from measure.analysis.timeline import timeline
 from measure.failures import NotServingError
-from measure.gates import judge
-from measure.limits import undelivered
-from measure.percentiles import distribution, percentiles, shares
-from measure.plan import arrivals_until
-from measure.samples import LEAVES, Recording, parse, part
-from measure.timeline import timeline
+from measure.run.plan import arrivals_until
 from tests.unit.measure.synthetic import Answer, plan, samples
 
 #        number,due,sent,wait,connect,client,app,pool,dbconnect,db,status,error,good,kind,trace

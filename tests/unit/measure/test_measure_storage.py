@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from measure.report import render
-from measure.results import read_samples, read_summary, timeline_of
+from measure.output.report import render
+from measure.output.results import read_samples, read_summary, timeline_of
 from tests.unit.measure.conftest import Measure
 from tests.unit.measure.fake_cluster import FakeCluster
 

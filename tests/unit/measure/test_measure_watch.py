@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from cloudinit.load import Profile, render_load_plan
-from measure import live
-from measure.samples import Recording
-from measure.session import Progress, new_progress
+from cloudinit.load_plan import Profile, render_load_plan
+from measure.analysis.samples import Recording
+from measure.run import view
+from measure.run.session import Progress, new_progress
 from tests.unit.measure.conftest import Measure
 from tests.unit.measure.fake_cluster import FakeCluster
 from tests.unit.measure.synthetic import plan, requests
@@ -27,7 +27,7 @@ def progress(profile: Profile = Profile.CONSTANT, elapsed: float = 5.0) -> Progr
 
 def shown(made: Progress) -> str:
     console = Console(file=io.StringIO(), width=120)
-    console.print(live.screen(made))
+    console.print(view.screen(made))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -54,11 +54,11 @@ def test_the_screen_before_the_first_sample_has_no_numbers_and_says_what_is_wait
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     file, made = io.StringIO(), progress()
-    view = live.LogView(Console(file=file, width=160))
-    view.show(made)
+    log = view.LogView(Console(file=file, width=160))
+    log.show(made)
     assert file.getvalue() == ""
-    monkeypatch.setattr(live, "_LOG_EVERY", 0.0)
-    view.show(made)
+    monkeypatch.setattr(view, "_LOG_EVERY", 0.0)
+    log.show(made)
     assert file.getvalue().startswith("   5/10 s  asked 100/s delivered 100/s  p50/p95/p99 ms: total 2.2")
 
 
@@ -71,7 +71,7 @@ def test_watching_starts_and_changes_nothing(call: Measure, cluster: FakeCluster
 def test_watching_follows_whatever_run_is_in_force(
     call: Measure, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "_LOG_EVERY", 0.0)
+    monkeypatch.setattr(view, "_LOG_EVERY", 0.0)
     cluster.agent.step = 0.1
     cluster.agent.advance(None)
     assert cluster.data

@@ -1,0 +1,109 @@
+"""The application's part of a trace: its own span, and below it those of its way to the database."""
+
+import os
+import random
+import re
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope  # type: ignore[import-not-found,unused-ignore]
+
+from .clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
+from .database import NAME
+
+if TYPE_CHECKING:
+    from cloudinit.files.common.otlp import Exporter, Kind
+else:
+    from otlp import Exporter, Kind
+
+Attributes = dict[str, str | int | float | bool]
+
+
+class Tracing:
+    """Reports the spans of sampled requests.
+
+    Args:
+        endpoint: Base URL of the OpenTelemetry collector.
+        service_name: What the spans are said to be of.
+    """
+
+    def __init__(self, endpoint: str, service_name: str) -> None:
+        self._exporter = Exporter(endpoint, service_name)
+        self._database: Attributes = {
+            "db.system.name": "postgresql",
+            "db.namespace": NAME,
+            "server.address": os.environ["DATABASE_HOST"],
+            "server.port": int(os.environ["DATABASE_PORT"]),
+        }
+
+    def close(self) -> None:
+        """Send what is waiting."""
+        self._exporter.close()
+
+    def report(
+        self, scope: Scope, method: str, route: str, status: int, clocks: Clocks, trace: re.Match[bytes]
+    ) -> None:
+        """Report one answered request.
+
+        Args:
+            scope: The request.
+            method: Its method, or _OTHER.
+            route: The path template that it matched, or nothing.
+            status: The answer's status.
+            clocks: When each part was.
+            trace: The traceparent that it came with.
+        """
+        spans = _Spans(self._exporter, clocks, trace[1].decode())
+        name = f"{method} {route}".strip()
+        request = spans.add(APP, name, Kind.SERVER, trace[2].decode(), _of_request(scope, method, route, status))
+        acquire = spans.add(ACQUIRE, "acquire connection", Kind.INTERNAL, request, {})
+        spans.add(CONNECT, "connect", Kind.CLIENT, acquire, self._database)
+        if clocks.statement:
+            statement = clocks.statement
+            about = self._database | {"db.operation.name": statement.operation, "db.query.text": statement.text}
+            if statement.table:
+                about["db.collection.name"] = statement.table
+            spans.add(QUERY, f"{statement.operation} {statement.table}".strip(), Kind.CLIENT, request, about)
+
+
+class _Spans:
+    """The spans of one request."""
+
+    def __init__(self, exporter: Exporter, clocks: Clocks, trace_id: str) -> None:
+        self._exporter = exporter
+        self._clocks = clocks
+        self._trace_id = trace_id
+
+    def add(self, part: str, name: str, kind: Kind, parent_id: str, attributes: Attributes) -> str:
+        """Report a part, if it happened, and return its id."""
+        interval = self._clocks.intervals.get(part)
+        if interval is None:
+            return ""
+        failure = self._clocks.failures.get(part)
+        span_id = f"{random.getrandbits(64) or 1:016x}"
+        self._exporter.span(
+            name=name,
+            trace_id=self._trace_id,
+            span_id=span_id,
+            parent_id=parent_id,
+            kind=kind,
+            start=self._clocks.unix_nanoseconds(interval[0]) / 1e9,
+            end=self._clocks.unix_nanoseconds(interval[1]) / 1e9,
+            attributes=attributes | {"error.type": failure} if failure else attributes,
+            error=bool(failure),
+        )
+        return span_id
+
+
+def _of_request(scope: Scope, method: str, route: str, status: int) -> Attributes:
+    """OpenTelemetry's conventions for the server's side of HTTP."""
+    attributes: Attributes = {
+        "http.request.method": method,
+        "http.response.status_code": status,
+        "url.scheme": scope["scheme"],
+        "url.path": scope["raw_path"].decode("ascii"),
+    }
+    if scope["query_string"]:
+        attributes["url.query"] = scope["query_string"].decode("ascii", "replace")
+    if route:
+        attributes["http.route"] = route
+    return attributes

@@ -1,0 +1,1 @@
+"""One Kubernetes client for the lab, measuring and previews."""

@@ -1,0 +1,1 @@
+"""Kubernetes, KubeVirt and CDI as processes of this machine."""

@@ -1,0 +1,133 @@
+"""The API objects that make a Kubernetes cluster a KubeVirt one: what KubeVirt's operator would keep in place."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from lab.cluster.control_plane import VIRT_API_PORT
+from lab.config import Lab
+from lab.toolchain import cache
+
+Manifest = dict[str, Any]
+
+# The common instance types and preferences take as long as all the rest. Those that people name in a first VM:
+_INSTANCETYPES = ("u1.", "cx1.", "o1.", "m1.")
+
+
+def _generate(binary: Path, destination: Path) -> None:
+    done = subprocess.run([binary], stdout=subprocess.PIPE, check=True)
+    (destination / "manifests.json").write_bytes(done.stdout)
+
+
+def generated(lab: Lab) -> list[Manifest]:
+    """Return KubeVirt's and CDI's own manifests, printed by the generator that is built beside their programs."""
+    binary = (lab.binaries / "manifests").resolve()
+    path = cache.get("manifests", cache.key([str(binary)]), lambda directory: _generate(binary, directory))
+    items: list[Manifest] = json.loads((path / "manifests.json").read_bytes())["items"]
+    return [{key: value for key, value in item.items() if key != "status"} for item in items]
+
+
+def of_kind(manifests: Iterable[Manifest], *kinds: str) -> list[Manifest]:
+    """Return the manifests of some kinds."""
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+
+
+def namespaces() -> list[Manifest]:
+    """Return the namespaces that the lab's own objects live in."""
+    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("kubevirt", "cdi")]
+
+
+def access_rules(manifests: list[Manifest]) -> list[Manifest]:
+    """Return KubeVirt's service accounts and RBAC, and CoreDNS's."""
+    read = {"verbs": ["list", "watch"]}
+    name = "system:coredns"
+    coredns: list[Manifest] = [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [
+                {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], **read},
+                {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], **read},
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}],
+        },
+    ]
+    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "PriorityClass")
+    return of_kind(manifests, *kinds) + coredns
+
+
+def kubevirt() -> Manifest:
+    """Return the KubeVirt object: its configuration."""
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
+        "spec": {"configuration": {"developerConfiguration": {"useEmulation": True}}},
+    }
+
+
+KUBEVIRT_STATUS = {"status": {"phase": "Deployed", "defaultArchitecture": "amd64"}}
+
+
+def virt_api_service(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
+    """Return virt-api's Service without a selector (no Pod backs it here) and the endpoint behind it."""
+    service = next(item for item in of_kind(manifests, "Service") if item["metadata"]["name"] == "virt-api")
+    spec = {key: value for key, value in service["spec"].items() if key != "selector"}
+    slice_ = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "virt-api-lab",
+            "namespace": "kubevirt",
+            "labels": {"kubernetes.io/service-name": "virt-api"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [str(lab.address)], "conditions": {"ready": True}}],
+        "ports": [{"name": port.get("name", ""), "port": VIRT_API_PORT, "protocol": "TCP"} for port in spec["ports"]],
+    }
+    return [{**service, "spec": spec}, slice_]
+
+
+def _trusting(lab: Lab, objects: list[Manifest]) -> list[Manifest]:
+    """Make objects that call virt-api trust the lab's authority."""
+    bundle = base64.b64encode((lab.pki / "ca.crt").read_bytes()).decode()
+    for item in objects:
+        if item["kind"] == "APIService":
+            item["spec"]["caBundle"] = bundle
+            item["spec"].pop("insecureSkipTLSVerify", None)
+        for webhook in item.get("webhooks", ()):
+            client = webhook["clientConfig"]
+            client["caBundle"] = bundle
+            if not lab.isolated:  # no Service can lead to a loopback address
+                service = client.pop("service")
+                client["url"] = f"https://{lab.address}:{VIRT_API_PORT}{service.get('path', '')}"
+    return objects
+
+
+def aggregated_api(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
+    """Return KubeVirt's aggregated API: the subresources start, stop, restart and their kin."""
+    return _trusting(lab, of_kind(manifests, "APIService"))
+
+
+def admission(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
+    """Return KubeVirt's admission webhooks."""
+    return _trusting(lab, of_kind(manifests, "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"))
+
+
+def instancetypes(manifests: list[Manifest]) -> list[Manifest]:
+    """Return the common instance types and all preferences."""
+    chosen = of_kind(manifests, "VirtualMachineClusterInstancetype")
+    chosen = [item for item in chosen if item["metadata"]["name"].startswith(_INSTANCETYPES)]
+    return chosen + of_kind(manifests, "VirtualMachineClusterPreference")

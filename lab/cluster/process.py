@@ -1,0 +1,161 @@
+"""Starting, watching and stopping the lab's components: plain background processes with a record each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.config import PROJECT, Lab, LabError
+from lab.host import network
+from lab.host.control_groups import group_of
+
+_LAST_LINES = 8
+_INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME")  # the last two say where guest images are cached
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One background process of the lab.
+
+    Attributes:
+        name: also the name of its log, its record and its control group.
+        command: program and arguments.
+        ready: returns None once the component does its work, else why it doesn't yet.
+        environment: variables on top of a minimal environment.
+        files: what it reads; not written while it runs, for kube-proxy ends when its file is touched.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready: Callable[[], str | None]
+    environment: Mapping[str, str]
+    files: Mapping[Path, str] = field(default_factory=dict)
+
+
+def _record(lab: Lab, name: str) -> Path:
+    return lab.records / f"{name}.json"
+
+
+def log(lab: Lab, name: str) -> Path:
+    """Return a component's log file."""
+    return lab.logs / f"{name}.log"
+
+
+def start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot, or None where none (or a zombie) has that pid.
+
+    With the pid it names a process for good: a reused pid has another start time.
+    """
+    try:
+        # The second field, the program's name, may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    state, started = fields[0], fields[19]  # proc(5): fields 3 and 22
+    return None if state in "ZX" else int(started)
+
+
+def find(lab: Lab, name: str) -> int | None:
+    """Return the component's pid if the process that was started still runs."""
+    try:
+        record = json.loads(_record(lab, name).read_text())
+    except (OSError, ValueError):
+        return None
+    started = start_time(record["pid"])
+    return int(record["pid"]) if started is not None and started == record["start_time"] else None
+
+
+def start(lab: Lab, component: Component) -> None:
+    """Start a component in the lab's network namespace and a control group of its own, unless it runs.
+
+    Raises:
+        LabError: the program is missing.
+    """
+    if find(lab, component.name):
+        return
+    for directory in (lab.logs, lab.records):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path, text in component.files.items():
+        path.write_text(text)
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    environment = {**inherited, **component.environment}
+    with log(lab, component.name).open("w") as output:
+        try:
+            process = subprocess.Popen(
+                _contained(lab, component),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=PROJECT,
+                env=environment,
+                start_new_session=True,
+                umask=0o077,
+            )
+        except OSError as error:
+            raise LabError(f"{component.name} can't be started: {error}") from None
+    record = {"pid": process.pid, "start_time": start_time(process.pid)}
+    _record(lab, component.name).write_text(json.dumps(record))
+
+
+def _contained(lab: Lab, component: Component) -> list[str]:
+    """Return the command that runs a component in the lab's namespace and in a group of its own, if it has them."""
+    if not lab.isolated:
+        return list(component.command)
+    group = group_of(lab, component.name)
+    group.kill()
+    group.create()
+    return group.enter([*network.inside(lab), *component.command])
+
+
+def stop(lab: Lab, name: str, timeout: float = 10.0) -> None:
+    """End a component that is in no control group, at once: all that it would put in order is removed.
+
+    Raises:
+        LabError: it is still there after `timeout` seconds.
+    """
+    pid = find(lab, name)
+    if pid is None:
+        return
+    deadline = time.monotonic() + timeout
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)  # it was started as the leader of a session, so of a group too
+    while find(lab, name) is not None:
+        if time.monotonic() > deadline:
+            raise LabError(f"{name}, process {pid}, does not end.")
+        time.sleep(0.01)
+
+
+def last_lines(path: Path, count: int = _LAST_LINES) -> str:
+    """Return the last lines of a text file, or what keeps it from being read."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
+    except OSError as error:
+        return str(error)
+
+
+def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
+    """Wait until a component does its work.
+
+    Args:
+        lab: the lab.
+        component: a started component.
+        timeout: seconds.
+
+    Raises:
+        LabError: it ended or took too long; the message has the last lines of its log.
+    """
+    deadline = time.monotonic() + timeout
+    while (why := component.ready()) is not None:
+        ended = find(lab, component.name) is None
+        if ended or time.monotonic() > deadline:
+            what = "ended" if ended else f"is not ready after {timeout:.0f} s ({why})"
+            path = log(lab, component.name)
+            raise LabError(f"{component.name} {what}. The end of {path}:\n{last_lines(path)}")
+        time.sleep(0.05)

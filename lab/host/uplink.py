@@ -1,0 +1,69 @@
+"""Letting guests out through this machine, for those whose image lacks packages and who need a mirror.
+
+Off unless asked for: it makes this machine forward packets, which the lab else leaves alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.config import Lab
+from lab.host import network
+
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+# The setting as it was before the first lab changed it. Gone after a reboot, as the change is.
+_FORMER = Path("/run/multi-tier-ip_forward")
+_TABLES = "multi_tier_"
+
+# Guests may begin connections to the outside; nobody outside may begin one to a guest. Where this machine forwarded
+# nothing before, it forwards nothing else now.
+_RULES = """
+table ip {table} {{
+  chain forward {{
+    type filter hook forward priority filter;
+    iifname "{links}*" accept
+    oifname "{links}*" ct state established,related accept
+    {others}
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat;
+    iifname "{link}" oifname != "{link}" masquerade
+  }}
+}}
+"""
+
+
+def _table(lab: Lab) -> str:
+    return _TABLES + lab.id
+
+
+def _tables() -> list[str]:
+    return [line.split()[-1] for line in network.run("nft", "list", "tables").splitlines()]
+
+
+def up(lab: Lab) -> None:
+    """Give guests a way out; does nothing where they have one.
+
+    Raises:
+        LabError: a system tool failed.
+    """
+    if _table(lab) in _tables():
+        return
+    if not _FORMER.exists():
+        _FORMER.write_text(_FORWARDING.read_text())
+    others = "drop" if _FORMER.read_text().strip() == "0" else ""
+    rules = _RULES.format(table=_table(lab), links=network.LINK_PREFIX, link=network.link(lab), others=others)
+    network.run("nft", "-f", "-", stdin=rules)
+    network.run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
+    _FORWARDING.write_text("1")
+
+
+def down(lab: Lab) -> None:
+    """Take the way out away again; the last lab that does so restores this machine's setting."""
+    tables = _tables()
+    if _table(lab) in tables:
+        network.run("nft", "delete", "table", "ip", _table(lab))
+        tables.remove(_table(lab))
+    if _FORMER.exists() and not any(table.startswith(_TABLES) for table in tables):
+        _FORWARDING.write_text(_FORMER.read_text())
+        _FORMER.unlink()

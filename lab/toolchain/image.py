@@ -1,0 +1,91 @@
+"""Guest images: unpacked Debian root file systems, made once from Debian's packages and shared by all guests.
+
+A VirtualMachine names its image as on any cluster, by a containerDisk reference; the lab knows these:
+the golden image holds the tiers' packages, the plain one only what a Debian cloud image holds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from cloudinit.families import Family, packages
+from lab.config import Lab, LabError
+from lab.progress import Progress
+from lab.toolchain import cache
+
+GOLDEN = "localhost/multi-tier-golden:debian-12"
+PLAIN = "quay.io/containerdisks/debian:12"
+REFERENCES = (GOLDEN, PLAIN)
+
+_SUITE = "bookworm"
+_CLOUD_IMAGE = [
+    *("ca-certificates", "cloud-init", "curl", "dbus", "e2fsprogs", "ifupdown", "iproute2", "iputils-ping", "less"),
+    *("logrotate", "netbase", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv", "systemd-timesyncd"),
+    "udev",
+]
+
+# What a booted image would do once per guest and a shared one can do once for all: nothing that configures a tier.
+_TIDY = """
+set -eu
+rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id
+: > "$1"/etc/machine-id
+chroot "$1" systemctl mask --quiet systemd-udevd.service systemd-udev-trigger.service systemd-timesyncd.service \
+  apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer networking.service console-getty.service
+rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/usr/share/doc/* "$1"/usr/share/man/*
+"""
+
+# The tiers' packages start their services with defaults when they are installed; cloud-init configures and starts them.
+_QUIET = """
+set -eu
+if chroot "$1" test -x /usr/bin/pg_dropcluster; then
+  chroot "$1" pg_lsclusters --no-header | while read -r version name _; do
+    chroot "$1" pg_dropcluster "$version" "$name"
+  done
+  printf 'create_main_cluster = false\\n' > "$1"/etc/postgresql-common/createcluster.conf
+fi
+chroot "$1" systemctl disable --quiet nginx.service postgresql.service prometheus-node-exporter.service \
+  prometheus-nginx-exporter.service prometheus-postgres-exporter.service
+"""
+
+
+def _build(directory: Path, names: list[str], hooks: list[str]) -> None:
+    rootfs = directory / "rootfs"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(names)}"]
+    command += [f"--customize-hook={hook}" for hook in hooks]
+    done = subprocess.run([*command, _SUITE, str(rootfs)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"Making the guest image failed. mmdebstrap said:\n{done.stderr.strip()[-1500:]}")
+
+
+def _recipe(lab: Lab, reference: str) -> tuple[list[str], list[str], list[Path]]:
+    """Return an image's packages, its hooks, and the programs copied into it."""
+    if reference == PLAIN:
+        return _CLOUD_IMAGE, [_TIDY], []
+    k6 = (lab.binaries / "k6").resolve()
+    names = sorted({*_CLOUD_IMAGE, *packages(Family.DEBIAN)})
+    return names, [_QUIET, f'install -m 0755 {k6} "$1"/usr/local/bin/k6', _TIDY], [k6]
+
+
+def _key(lab: Lab, reference: str) -> str:
+    names, hooks, programs = _recipe(lab, reference)
+    return cache.key([_SUITE, *names, *hooks, *(str(path) for path in programs)])
+
+
+def ensure(lab: Lab, reference: str, progress: Progress) -> Path:
+    """Return an image's root file system, made where it is not in the cache yet.
+
+    Raises:
+        LabError: it could not be made.
+    """
+    names, hooks, _ = _recipe(lab, reference)
+    with progress.step(f"Guest image {reference} ({len(names)} Debian packages and what they need, about 2 min)"):
+        return cache.get("images", _key(lab, reference), lambda path: _build(path, names, hooks)) / "rootfs"
+
+
+def rootfs_for(lab: Lab, reference: str) -> Path | None:
+    """Return the root file system of an image that the lab has, by its containerDisk reference."""
+    if reference not in REFERENCES:
+        return None
+    path = cache.directory() / "images" / _key(lab, reference) / "rootfs"
+    return path if path.is_dir() else None

@@ -1,0 +1,1 @@
+"""What a person gets: files, tables, plots and the report."""

@@ -1,0 +1,58 @@
+"""The running tiers' database as its administrator sees it, behind the application's back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.guest.guest_root import GuestRoot
+from tests.guest.running_tiers import AS_POSTGRES
+
+_PSQL = (*AS_POSTGRES.split(), "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--dbname=appdb")
+
+_LOCK = "BEGIN; SELECT abalance FROM pgbench_accounts WHERE aid = :aid FOR UPDATE; SELECT pg_sleep(30) AS locking;"
+_UNLOCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE query LIKE '%AS locking%' AND pid <> pg_backend_pid()"""
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'appuser' AND wait_event_type = 'Lock'"
+_FREE = "SELECT aid FROM pgbench_accounts WHERE aid = :aid FOR UPDATE SKIP LOCKED"
+
+
+def sql(tiers: GuestRoot, query: str, **values: object) -> str:
+    """Return what a query answers; its `:name` is a value's."""
+    return tiers.run(*_PSQL, *_settings(values), "--file=-", stdin=query).strip()
+
+
+def drop_connections(tiers: GuestRoot) -> None:
+    """Let the application lose every connection, and notice."""
+    sql(tiers, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'appuser'")
+    time.sleep(0.1)
+
+
+@contextmanager
+def locked_account(tiers: GuestRoot, aid: int, log: Path) -> Iterator[None]:
+    """Hold an account's row, so that a change of it has to wait in the database."""
+    tiers.write("/opt/test/lock.sql", _LOCK)
+    with tiers.running(*_PSQL, f"--set=aid={aid}", "--file=/opt/test/lock.sql", log=log):
+        _until(lambda: not sql(tiers, _FREE, aid=aid))
+        try:
+            yield
+        finally:
+            sql(tiers, _UNLOCK)
+
+
+def until_waiting(tiers: GuestRoot, changes: int) -> None:
+    """Return when so many changes wait for a lock."""
+    _until(lambda: sql(tiers, _WAITING) == str(changes))
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def _settings(values: dict[str, object]) -> list[str]:
+    return [f"--set={name}={value}" for name, value in values.items()]

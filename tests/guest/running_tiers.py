@@ -1,0 +1,72 @@
+"""The three tiers on one loopback, as their guests run them: real PostgreSQL, uvicorn and nginx from the image."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.guest.guest_root import GuestRoot
+from tests.unit.cloudinit.guest_examples import HOSTILE, application, database, web
+
+APPLICATION = "http://127.0.0.1:8080"
+WEB = "http://127.0.0.1:80"
+# Everything that could break the way from the user data to PostgreSQL and back, in one password.
+PASSWORD = "".join(HOSTILE[name] for name in ("quotes", "yaml", "jinja", "shell", "sql", "trailing newline"))
+DATA = "/var/lib/postgresql/test"
+DATABASE_LOG = f"{DATA}/log"
+SERVER = "setpriv --reuid postgres --regid postgres --init-groups env HOME=/tmp /usr/lib/postgresql/15/bin"
+START_DATABASE = (
+    f"{SERVER}/pg_ctl --pgdata {DATA} --wait --silent --log {DATABASE_LOG} "
+    "--options '-c config_file=/etc/virtwork/postgresql.conf -c fsync=off' start"
+)
+STOP_DATABASE = f"{SERVER}/pg_ctl --pgdata {DATA} --wait --silent --mode fast stop"
+AS_POSTGRES = "setpriv --reuid postgres --regid postgres --init-groups"
+
+
+@contextlib.contextmanager
+def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
+    """Run all three tiers by the files of their user data, and see that the application logged no traceback."""
+    guest.write_files(database(password=PASSWORD, scale=1))
+    guest.write_files(application(password=PASSWORD, database_host="127.0.0.1"))
+    guest.write_files(web())
+    nginx = guest.read("/etc/virtwork/nginx.conf")
+    assert "flush=1s" in nginx
+    guest.write("/etc/virtwork/nginx.conf", nginx.replace("flush=1s", "flush=10ms"))  # nothing waits as in a guest
+    _start_database(guest)
+    learn_upstream(guest)
+    (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", guest.read("/etc/systemd/system/virtwork-app.service"), re.M)
+    environment = "set -a; . /etc/virtwork/application.env; export CREDENTIALS_DIRECTORY=/etc/virtwork;"
+    with (
+        guest.running("sh", "-c", f"{environment} exec {command}", log=logs / "application"),
+        guest.running("nginx", "-c", "/etc/virtwork/nginx.conf", "-g", "daemon off;", log=logs / "nginx"),
+    ):
+        guest.get_until(f"{WEB}/api/v1/accounts/1", 200)
+        yield
+    assert "Traceback" not in (logs / "application").read_text(encoding="utf-8")
+
+
+def _start_database(guest: GuestRoot) -> None:
+    guest.run("install", "-d", "-o", "postgres", "-g", "postgres", DATA, "/run/postgresql")
+    guest.run("sh", "-c", f"{SERVER}/initdb --pgdata {DATA} --locale C.UTF-8 --no-sync --auth-local peer >/dev/null")
+    guest.run("sh", "-c", START_DATABASE)
+    psql = f"{AS_POSTGRES} psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1"
+    role = f"{psql} --dbname postgres --file /etc/virtwork/role.sql 3</etc/virtwork/database-password"
+    assert guest.run("sh", "-euc", f"{role}; {role}") == "", "setting role and database is not idempotent"
+    seeded = f"{psql} --dbname appdb --file /etc/virtwork/seeded-scale.sql"
+    assert guest.run("sh", "-c", seeded).strip() == "0"
+    guest.run("sh", "-c", f"PGOPTIONS='-c role=appuser' {AS_POSTGRES} pgbench --initialize --quiet --scale 1 appdb")
+    assert guest.run("sh", "-c", seeded).strip() == "1"
+    table = f"{psql} --dbname appdb --file /etc/virtwork/storage-table.sql"
+    assert guest.run("sh", "-c", f"{table}; {table}") == ""
+
+
+def learn_upstream(guest: GuestRoot) -> None:
+    """Let the real script find 127.0.0.1, with a reload that does nothing, and stop it after its first answer."""
+    guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
+    guest.write("/opt/test/once/systemctl", "#!/bin/sh\n", 0o755)
+    guest.write("/opt/test/once/sleep", "#!/bin/sh\nkill $PPID\n", 0o755)
+    guest.write("/etc/virtwork/upstream.settings", "APPLICATION_HOST=127.0.0.1\nAPPLICATION_PORT=8080\n")
+    said = guest.run("env", "PATH=/opt/test/once:/usr/bin", "/usr/local/sbin/virtwork-upstream", check=False)
+    assert "127.0.0.1 is at 127.0.0.1" in said

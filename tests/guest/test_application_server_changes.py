@@ -1,0 +1,224 @@
+"""The slow query and the write: what they answer, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.guest.guest_root import Answer, GuestRoot
+from tests.guest.guest_sql import sql
+from tests.guest.running_tiers import APPLICATION, WEB
+
+JSON = ("--header", "Content-Type: application/json")
+LARGEST = 2**31 - 1
+BODY = f'the body must be {{"delta": n}} and nothing else, with an integer n from {-LARGEST - 1} to {LARGEST}'
+
+
+@pytest.fixture
+def ask(tiers: GuestRoot) -> Callable[..., Answer]:
+    return lambda path, *options: tiers.get(APPLICATION + path, *options)
+
+
+@pytest.fixture
+def change(tiers: GuestRoot) -> Callable[..., Answer]:
+    """Post a body to an account."""
+
+    def post(aid: int | str, body: str, *options: str, base: str = APPLICATION) -> Answer:
+        return tiers.get(f"{base}/api/v1/accounts/{aid}", *(options or JSON), "--data-binary", body)
+
+    return post
+
+
+def raw(tiers: GuestRoot, data: bytes, *, wait: bool = True) -> str:
+    """Send bytes to the application, and return what it says until it closes or a moment passes."""
+    program = f"""
+        import socket, sys
+        peer = socket.create_connection(("127.0.0.1", 8080))
+        peer.sendall(bytes.fromhex(sys.argv[1]))
+        peer.settimeout(0.1)
+        try:
+            while {wait} and (said := peer.recv(65536)):
+                sys.stdout.write(said.decode("latin-1"))
+        except TimeoutError:
+            pass
+    """
+    return tiers.run("python3", "-c", textwrap.dedent(program), data.hex())
+
+
+def test_a_branch_is_answered_with_the_sum_of_its_accounts(
+    tiers: GuestRoot, ask: Callable[..., Answer], change: Callable[..., Answer]
+) -> None:
+    change(99_999, '{"delta": 12}')
+    answer = ask("/api/v1/branches/1")
+    assert answer.status == 200
+    assert set(answer.json) == {"bid", "accounts", "balance", "db_latency_ms", "tier", "timestamp"}
+    assert (answer.json["bid"], answer.json["accounts"], answer.json["tier"]) == (1, 100_000, "application")
+    assert answer.json["balance"] == int(sql(tiers, "SELECT sum(abalance) FROM pgbench_accounts WHERE bid = 1"))
+    assert f"db;dur={answer.json['db_latency_ms']:.3f}" in answer.headers["server-timing"]
+
+
+def test_the_sum_is_the_slow_request(ask: Callable[..., Answer]) -> None:
+    paths = ("/api/v1/accounts/1", "/api/v1/branches/1")
+    one, all_of_them = (min(ask(path).json["db_latency_ms"] for _ in range(3)) for path in paths)
+    assert all_of_them > 3 * one
+
+
+@pytest.mark.parametrize("bid", ["2", "21474", "21475", "2147483647", "9" * 100])
+def test_a_branch_that_does_not_exist_is_a_404_whatever_its_size(ask: Callable[..., Answer], bid: str) -> None:
+    answer = ask(f"/api/v1/branches/{bid}")
+    assert (answer.status, answer.json) == (404, {"error": "no such branch"})
+
+
+@pytest.mark.parametrize("bid", ["0", "-1", "one", "1.0", "%0a1", "1%0a", "null"])
+def test_a_branch_id_that_is_no_positive_integer_is_a_400(ask: Callable[..., Answer], bid: str) -> None:
+    answer = ask(f"/api/v1/branches/{bid}")
+    assert (answer.status, answer.json) == (400, {"error": "branch id must be a positive integer"})
+
+
+@pytest.mark.parametrize("delta", [1, -5000, 5000, 0])
+def test_a_change_is_made_and_answered_with_the_new_balance(
+    ask: Callable[..., Answer], change: Callable[..., Answer], delta: int
+) -> None:
+    before = ask("/api/v1/accounts/300").json["balance"]
+    answer = change(300, json.dumps({"delta": delta}))
+    assert answer.status == 200
+    assert set(answer.json) == {"aid", "balance", "db_latency_ms", "tier", "timestamp"}
+    assert (answer.json["aid"], answer.json["balance"]) == (300, before + delta)
+    assert ask("/api/v1/accounts/300").json["balance"] == before + delta
+
+
+def test_a_change_through_the_web_tier_leaves_one_line_of_history(
+    tiers: GuestRoot, change: Callable[..., Answer]
+) -> None:
+    assert change(301, ' {"delta":\n-7} ', "--header", "Content-Type: APPLICATION/JSON; charset=utf-8", base=WEB).json
+    history = sql(tiers, "SELECT tid BETWEEN 1 AND 10, bid, delta, mtime <= now() FROM pgbench_history WHERE aid = 301")
+    assert history == "t|1|-7|t"
+
+
+def test_changes_at_once_are_all_made(ask: Callable[..., Answer], change: Callable[..., Answer]) -> None:
+    before = ask("/api/v1/accounts/302").json["balance"]
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(lambda _: change(302, '{"delta": 3}'), range(12)))
+    assert {answer.status for answer in answers} == {200}
+    assert sorted(answer.json["balance"] for answer in answers) == [before + 3 * number for number in range(1, 13)]
+
+
+def test_a_change_of_an_account_that_does_not_exist_is_a_404_and_changes_nothing(
+    tiers: GuestRoot, change: Callable[..., Answer]
+) -> None:
+    for aid in ("100001", "2147483648"):
+        answer = change(aid, '{"delta": 1}')
+        assert (answer.status, answer.json) == (404, {"error": "no such account"})
+    assert sql(tiers, "SELECT count(*) FROM pgbench_history WHERE aid > 100000") == "0"
+
+
+def test_a_change_that_no_balance_can_hold_is_a_409_and_harms_nobody(
+    ask: Callable[..., Answer], change: Callable[..., Answer]
+) -> None:
+    assert change(303, json.dumps({"delta": LARGEST})).status == 200
+    answer = change(303, '{"delta": 1}')
+    assert (answer.status, answer.json) == (409, {"error": "the balance would no longer fit into 32 bits"})
+    after = ask("/api/v1/accounts/303")
+    assert after.json["balance"] == LARGEST
+    assert "connect" not in after.headers["server-timing"], "the connection was thrown away"
+    assert change(303, json.dumps({"delta": -LARGEST})).json["balance"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "{}", "[]", "null", "1", '"delta"', '{"delta"}', "{'delta': 1}", '{"delta": 1', '{"delta": 1}{}'),
+        *('{"delta": true}', '{"delta": false}', '{"delta": null}', '{"delta": "1"}', '{"delta": [1]}'),
+        *('{"delta": 1.0}', '{"delta": 1e3}', '{"delta": NaN}', '{"delta": -Infinity}', '{"delta": 0x10}'),
+        *('{"delta": 2147483648}', '{"delta": -2147483649}', f'{{"delta": {"9" * 200}}}', '{"Delta": 1}'),
+        *('{"delta": 1, "aid": 2}', "[" * 250, '{"delta": 01}', '{"delta": ٣}', "\ufeff" + '{"delta": 1}'),
+    ],
+)
+def test_a_body_that_is_no_change_is_a_400_that_says_what_is_allowed(change: Callable[..., Answer], body: str) -> None:
+    answer = change(1, body)
+    assert (answer.status, answer.json) == (400, {"error": BODY})
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+def test_a_body_of_another_type_is_a_415(change: Callable[..., Answer], media_type: str) -> None:
+    answer = change(1, '{"delta": 1}', "--header", f"Content-Type: {media_type}")
+    assert answer.status == 415
+    assert "application/json" in answer.json["error"]
+
+
+@pytest.mark.parametrize("length", [257, 60_000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_a_413_however_it_comes(
+    change: Callable[..., Answer], length: int, *, chunked: bool
+) -> None:
+    options = (*JSON, "--header", "Transfer-Encoding: chunked") if chunked else JSON
+    answer = change(1, '{"delta": 1}'.ljust(length), *options)
+    assert (answer.status, answer.json) == (413, {"error": "the body must be at most 256 bytes"})
+    assert change(1, '{"delta": 0}'.ljust(256)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        *(("/api/v1/accounts/1", method, {"GET", "HEAD", "POST"}) for method in ("PUT", "DELETE", "PATCH", "OPTIONS")),
+        *(("/api/v1/branches/1", method, {"GET", "HEAD"}) for method in ("POST", "DELETE")),
+        *(("/health", "POST", {"GET", "HEAD"}), ("/ready", "PROPFIND", {"GET", "HEAD"})),
+    ],
+)
+def test_another_method_is_a_405_in_json_that_says_which_are_allowed(
+    ask: Callable[..., Answer], path: str, method: str, allowed: set[str]
+) -> None:
+    answer = ask(path, "--request", method)
+    assert (answer.status, answer.json) == (405, {"error": "Method Not Allowed"})
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+def test_head_is_get_without_a_body(ask: Callable[..., Answer]) -> None:
+    answer = ask("/api/v1/branches/1", "--head")
+    assert (answer.status, answer.body) == (200, "")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",  # TLS
+        b"GET /health SMTP/1.1\r\n\r\n",
+        b"GET /api/v1/accounts/\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /api/v1/accounts/1 HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    ],
+)
+def test_bytes_that_are_no_http_are_a_400_and_no_traceback(tiers: GuestRoot, data: bytes) -> None:
+    assert raw(tiers, data).split()[:2] in (["HTTP/1.1", "400"], [])
+    assert tiers.get(f"{APPLICATION}/health").status == 200
+
+
+def test_a_client_that_leaves_amid_its_body_changes_nothing_and_leaves_no_traceback(tiers: GuestRoot) -> None:
+    head = b"POST /api/v1/accounts/304 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+    raw(tiers, head + b'{"delta": 1', wait=False)
+    assert tiers.get(f"{APPLICATION}/api/v1/accounts/304").json["balance"] == 0
+
+
+def test_a_body_that_does_not_arrive_is_a_408(tiers: GuestRoot) -> None:
+    program = """
+        import asyncio
+        from application import inputs
+        from starlette.requests import Request
+        inputs.BODY_SECONDS = 0.05
+
+        async def receive():
+            await asyncio.sleep(60)
+
+        scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
+        try:
+            asyncio.run(inputs.delta(Request(scope, receive)))
+        except inputs.HTTPException as error:
+            print(error.status_code, error.detail)
+    """
+    said = tiers.run("env", "PYTHONPATH=/usr/local/lib/virtwork", "python3", "-c", textwrap.dedent(program))
+    assert said == "408 the body did not arrive within 0.05 s\n"

@@ -1,0 +1,122 @@
+"""Server-Timing tells the wait for a connection, the connect and the query apart, and its parts add up."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudinit.files.application.clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
+from tests.guest.guest_root import Answer, GuestRoot
+from tests.guest.guest_sql import drop_connections, locked_account, until_waiting
+from tests.guest.running_tiers import APPLICATION, START_DATABASE, STOP_DATABASE
+
+LOCK_SECONDS = 0.2
+POOL_SIZE = 10
+
+
+def microseconds(server_timing: str) -> dict[str, int]:
+    parts = (part.split(";dur=") for part in server_timing.split(", "))
+    return {name: round(float(duration) * 1000) for name, duration in parts}
+
+
+def timing_of(answer: Answer) -> dict[str, int]:
+    return microseconds(answer.headers["server-timing"])
+
+
+def change(tiers: GuestRoot, aid: int) -> Answer:
+    json = ("--header", "Content-Type: application/json", "--data", '{"delta": 1}')
+    return tiers.get(f"{APPLICATION}/api/v1/accounts/{aid}", *json)
+
+
+def test_the_first_request_tells_of_its_connect_and_the_next_one_of_none(tiers: GuestRoot) -> None:
+    drop_connections(tiers)
+    first, second = (timing_of(tiers.get(f"{APPLICATION}/api/v1/accounts/1")) for _ in range(2))
+    assert list(first) == ["pool", "connect", "db", "app"]
+    assert list(second) == ["pool", "db", "app"]
+    assert first["connect"] > 1000, "a login by scram is milliseconds of hashing"
+
+
+def test_the_parts_never_add_up_to_more_than_the_whole_and_none_is_negative(tiers: GuestRoot) -> None:
+    drop_connections(tiers)
+    paths = [f"/api/v1/accounts/{aid}" for aid in range(1, 200)] + ["/api/v1/branches/1", "/ready", "/health"]
+    config = "".join(f'url = "{APPLICATION}{path}"\noutput = /dev/null\n' for path in paths)
+    said = tiers.run("curl", "--silent", "--parallel", "--dump-header", "-", "--config", "-", stdin=config)
+    timings = re.findall(r"^server-timing: (.*?)\r?$", said, re.M)
+    assert len(timings) == len(paths)
+    for timing in map(microseconds, timings):
+        whole = timing.pop("app")
+        assert sum(timing.values()) <= whole
+        assert min(timing.values(), default=0) >= 0
+
+
+def test_a_query_that_waits_for_a_lock_is_the_databases_time(tiers: GuestRoot, tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as threads, locked_account(tiers, 500, tmp_path / "lock"):
+        waiting = threads.submit(change, tiers, 500)
+        until_waiting(tiers, 1)
+        time.sleep(LOCK_SECONDS)
+    timing = timing_of(waiting.result())
+    assert timing["db"] > LOCK_SECONDS * 1e6 > timing["pool"]
+
+
+def test_a_request_that_finds_every_connection_busy_waits_for_the_pool_and_not_for_the_database(
+    tiers: GuestRoot, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(POOL_SIZE + 1) as threads, locked_account(tiers, 501, tmp_path / "lock"):
+        busy = [threads.submit(change, tiers, 501) for _ in range(POOL_SIZE)]
+        until_waiting(tiers, POOL_SIZE)
+        waiting = threads.submit(tiers.get, f"{APPLICATION}/api/v1/accounts/1")
+        time.sleep(2 * LOCK_SECONDS)
+    assert [future.result().status for future in busy] == [200] * POOL_SIZE
+    timing = timing_of(waiting.result())
+    assert timing["pool"] > LOCK_SECONDS * 1e6 > timing["db"]
+
+
+def test_a_connect_that_fails_is_told_as_a_connect_without_a_query(tiers: GuestRoot) -> None:
+    tiers.run("sh", "-c", STOP_DATABASE)
+    try:
+        tiers.get(f"{APPLICATION}/api/v1/accounts/1")
+        answer = tiers.get(f"{APPLICATION}/api/v1/accounts/1")
+    finally:
+        tiers.run("sh", "-c", START_DATABASE)
+    assert answer.status == 503
+    assert list(timing_of(answer)) == ["pool", "connect", "app"]
+
+
+@given(st.lists(st.integers(0, 10**10), min_size=8, max_size=8, unique=True))
+def test_whatever_the_clocks_say_the_parts_fit_into_the_whole(readings: list[int]) -> None:
+    app, acquire, connect, connected, acquired, query, queried, answered = sorted(readings)
+    clocks = Clocks()
+    clocks.intervals |= {
+        APP: (app, answered),
+        ACQUIRE: (acquire, acquired),
+        CONNECT: (connect, connected),
+        QUERY: (query, queried),
+    }
+    *parts, whole = microseconds(clocks.server_timing()).values()
+    assert sum(parts) <= whole
+    assert min(parts) >= 0
+
+
+def test_a_second_address_is_the_same_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([100, 200, 700, 900])
+    monkeypatch.setattr("cloudinit.application.clocks.perf_counter_ns", lambda: next(readings))
+    clocks = Clocks()
+    clocks.begin(CONNECT)
+    clocks.begin(CONNECT)
+    clocks.end(CONNECT)
+    clocks.end(CONNECT)
+    assert clocks.nanoseconds(CONNECT) == 600
+
+
+def test_times_of_day_are_as_far_apart_as_the_readings() -> None:
+    clocks = Clocks()
+    seconds = [clocks.unix_nanoseconds(reading) for reading in (10, 1010, 5_000_000_010)]
+    assert [second - first for first, second in pairwise(seconds)] == [1000, 4_999_999_000]
+    assert abs(clocks.unix_nanoseconds(time.perf_counter_ns()) - time.time_ns()) < 10**8

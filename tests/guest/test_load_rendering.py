@@ -1,0 +1,89 @@
+"""What the load adds to a guest: every module of the agent, and only what was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import cloudinit
+from cloudinit import Family
+from tests.guest.guest_root import GuestRoot
+from tests.unit.cloudinit.guest_examples import load_machine, web, web_with_load
+
+LIBRARY = "/usr/local/lib/virtwork"
+SOURCES = Path(cloudinit.__file__).parent / "files" / "load"
+ON_DEMAND = {"agent/metrics.py", "agent/spans.py"}
+COLLECTOR = "http://collector:4318"
+
+with_load = pytest.mark.parametrize("render", [load_machine, web_with_load], ids=["own machine", "on web"])
+
+
+def document(user_data: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(user_data)
+    return found | {"write_files": {file["path"]: file["content"] for file in found["write_files"]}}
+
+
+def modules(user_data: str) -> set[str]:
+    paths = document(user_data)["write_files"]
+    return {path.removeprefix(f"{LIBRARY}/load/") for path in paths if path.startswith(f"{LIBRARY}/load/")}
+
+
+@with_load
+def test_every_module_is_in_the_guest_at_its_own_place(render: Callable[..., str]) -> None:
+    sources = {str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*") if path.suffix in (".py", ".js")}
+    assert modules(render()) == sources - ON_DEMAND
+    assert modules(render(metrics=True, tracing=COLLECTOR)) == sources
+    files = document(render())["write_files"]
+    assert files[f"{LIBRARY}/load/__init__.py"] == "", "the guest has no use for the renderer"
+    assert files[f"{LIBRARY}/load/load_plan.py"] == (SOURCES / "load_plan.py").read_text()
+
+
+@with_load
+def test_metrics_bring_their_library_and_tracing_its_module(render: Callable[..., str]) -> None:
+    (configure, *_), plain = document(render())["runcmd"], document(render())["write_files"]
+    assert not [word for word in configure if "prometheus" in word]
+    assert f"{LIBRARY}/otlp.py" not in plain
+    assert not re.search("METRICS|TRACING", plain["/etc/virtwork/load.env"])
+
+    (configure, *_) = document(render(metrics=True))["runcmd"]
+    assert configure[-1] == "python3-prometheus-client"
+    files = document(render(metrics=True, tracing=COLLECTOR))["write_files"]
+    assert f"{LIBRARY}/otlp.py" in files
+    assert files["/etc/virtwork/load.env"].splitlines()[2:] == [
+        'METRICS="1"',
+        f'TRACING_ENDPOINT="{COLLECTOR}"',
+        'TRACING_SERVICE="multi-tier-load"',
+    ]
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_machine_of_its_own_has_what_the_load_needs_and_no_web_tier(family: Family) -> None:
+    rendered = document(load_machine(family))
+    ((_, *packages),) = rendered["runcmd"]
+    assert packages == ["curl", "ca-certificates", "python3"]
+    assert not [path for path in rendered["write_files"] if "nginx" in path or "upstream" in path]
+    assert "virtwork-node-exporter" in load_machine(family, metrics=True)
+    assert rendered["hostname"] == "multi-tier-load-0"
+
+
+def test_both_places_run_the_same_load() -> None:
+    own, on_web = document(load_machine())["write_files"], document(web_with_load())["write_files"]
+    added = set(on_web) - set(document(web())["write_files"])
+    assert {path: own[path] for path in added} == {path: on_web[path] for path in added}
+
+
+@with_load
+def test_the_token_is_in_one_file_for_root_alone(render: Callable[..., str]) -> None:
+    holding = [file for file in yaml.safe_load(render(token="the-token"))["write_files"] if "the-token" in str(file)]
+    assert [(file["path"], file["permissions"]) for file in holding] == [("/etc/virtwork/load-plan.token", "0600")]
+
+
+@pytest.mark.parametrize("module", ["load.agent.conductor", "load.agent.service", "load.agent.generator"])
+def test_the_guests_own_python_reads_the_modules(guest: GuestRoot, module: str) -> None:
+    guest.write_files(load_machine())
+    guest.run("env", f"PYTHONPATH={LIBRARY}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "-c", f"import {module}")

@@ -1,0 +1,94 @@
+"""The database's disk measured by the real fio, and its figures on their way to whoever asks the application."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from cloudinit import Family
+from tests.guest.guest_root import GuestRoot
+from tests.guest.guest_sql import sql
+from tests.guest.running_tiers import APPLICATION
+from tests.unit.cloudinit.guest_examples import database
+
+MOUNT = "/opt/test/data-disk"
+FIGURES = f"{MOUNT}/storage-figures-1s.json"
+JOBS = {"random-read", "random-write", "log-write"}
+
+
+@pytest.fixture
+def measured(tiers: GuestRoot) -> Iterator[GuestRoot]:
+    """The running tiers, with what measures a disk: a directory in memory."""
+    files = {file["path"]: file for file in yaml.safe_load(database(fio_seconds=1))["write_files"]}
+    for path in (
+        "/usr/local/sbin/virtwork-storage-figures",
+        "/etc/virtwork/storage.fio",
+        "/etc/virtwork/store-figures.sql",
+    ):
+        tiers.write(path, files[path]["content"], int(files[path]["permissions"], 8))
+    tiers.write("/etc/virtwork/database.conf", f"MOUNT={MOUNT}\nFIO_SECONDS=1\n")
+    tiers.run("install", "-d", MOUNT)
+    if "Invalid" in tiers.run(
+        "dd", "if=/dev/zero", f"of={MOUNT}/probe", "bs=8k", "count=1", "oflag=direct", check=False
+    ):
+        pytest.skip("files in memory take no direct I/O before Linux 6.6; tests/lab/test_guests.py measures a disk")
+    tiers.run("rm", f"{MOUNT}/probe")
+    yield tiers
+    sql(tiers, "DELETE FROM storage_figures")
+    tiers.run("rm", "-r", MOUNT)
+
+
+def test_without_a_measurement_there_are_no_figures_to_tell(tiers: GuestRoot) -> None:
+    answer = tiers.get(f"{APPLICATION}/api/v1/storage")
+
+    assert (answer.status, answer.json) == (404, {"error": "no figures: database.fio.enabled has them measured"})
+
+
+def test_a_disk_is_measured_once_and_its_figures_are_served(measured: GuestRoot) -> None:
+    said = measured.run("virtwork-storage-figures", "measure")
+    assert "measuring the data disk for about 3 s" in said
+    assert "figures stored" in measured.run("virtwork-storage-figures", "store")
+    for again in ("measure", "store"):
+        assert measured.run("virtwork-storage-figures", again) == ""
+
+    answer = measured.get(f"{APPLICATION}/api/v1/storage")
+    assert answer.status == 200
+    assert answer.json["seconds"] == 1
+    assert set(answer.json["jobs"]) == JOBS
+    for job in answer.json["jobs"].values():
+        assert job["operations_per_second"] > 0
+        assert job["bytes_per_second"] == pytest.approx(job["operations_per_second"] * 8192, rel=0.05)
+        assert 0 <= job["p50_ms"] <= job["p99_ms"]  # to sync a file in memory takes less than a microsecond
+    raw = {job["jobname"]: job for job in json.loads(measured.read(FIGURES))["jobs"]}
+    synced = raw["log-write"]["sync"]["lat_ns"]["percentile"]
+    assert answer.json["jobs"]["log-write"]["p99_ms"] == pytest.approx(synced["99.000000"] / 1e6, abs=0.001)
+    read = raw["random-read"]["read"]["clat_ns"]["percentile"]
+    assert answer.json["jobs"]["random-read"]["p99_ms"] == pytest.approx(read["99.000000"] / 1e6, abs=0.001)
+    assert measured.run("ls", MOUNT).split() == ["storage-figures-1s.json", "storage-figures-1s.json.stored"]
+
+
+def test_a_disk_that_can_not_be_measured_serves_without_figures(measured: GuestRoot) -> None:
+    measured.write("/opt/test/broken/fio", "#!/bin/sh\necho it is broken >&2\nexit 1\n", 0o755)
+    said = measured.run("env", "PATH=/opt/test/broken:/usr/bin", "/usr/local/sbin/virtwork-storage-figures", "measure")
+
+    assert "not measured: fio failed" in said
+    assert measured.run("virtwork-storage-figures", "store") == ""
+
+
+def test_a_full_disk_is_left_alone(measured: GuestRoot) -> None:
+    measured.write("/opt/test/full/df", "#!/bin/sh\necho Avail\necho 899\n", 0o755)
+    said = measured.run("env", "PATH=/opt/test/full:/usr/bin", "/usr/local/sbin/virtwork-storage-figures", "measure")
+
+    assert "not measured: that takes 512 MiB of the disk for a while, and 899 MiB are free" in said
+
+
+@pytest.mark.parametrize("family", Family)
+def test_fio_is_in_the_guest_only_where_it_is_wanted(family: Family) -> None:
+    plain, with_fio = yaml.safe_load(database(family)), yaml.safe_load(database(family, fio_seconds=10))
+
+    assert "fio" not in plain["runcmd"][0]
+    assert with_fio["runcmd"][0] == [*plain["runcmd"][0], "fio"]
+    assert len(with_fio["write_files"]) == len(plain["write_files"]) + 3

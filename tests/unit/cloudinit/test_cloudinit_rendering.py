@@ -1,0 +1,177 @@
+"""What the renderers write: whole documents, and hostile values in them."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
+
+from cloudinit import ApplicationGuest, DatabaseGuest, Family, LoadPlan, Profile, packages, render_load_plan
+from cloudinit.templates import render, shell_settings, unit_settings
+from tests.guest.guest_root import GuestRoot
+from tests.unit.cloudinit.guest_examples import (
+    EVERY_GUEST,
+    HOSTILE,
+    PASSWORD,
+    WITH_METRICS,
+    application,
+    database,
+    load,
+    web,
+    web_with_load,
+)
+
+hostile = pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
+
+
+def files(user_data: str) -> dict[str, Any]:
+    return {file["path"]: file for file in yaml.safe_load(user_data)["write_files"]}
+
+
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("name", EVERY_GUEST)
+def test_each_guest_renders_as_its_golden_file(name: str, family: Family, golden: Callable[[str, str], None]) -> None:
+    golden(f"{name}.{family}.yaml", EVERY_GUEST[name](family))
+
+
+def test_the_load_plan_renders_as_its_golden_file(golden: Callable[[str, str], None]) -> None:
+    plan = LoadPlan(
+        profile=Profile.SPIKE,
+        rps=50,
+        peak=200,
+        seconds=60,
+        concurrency=20,
+        accounts=1_000_000,
+        mix={"random": 80, "hot": 8, "missing": 2, "slow": 2, "write": 8},
+        seed=1,
+    )
+    golden("plan.json", render_load_plan(plan))
+
+
+def test_cloud_init_accepts_every_document_without_a_word(guest: GuestRoot) -> None:
+    documents = {f"{name}.{family}": EVERY_GUEST[name](family) for name in EVERY_GUEST for family in Family}
+    documents |= {
+        f"{name} with metrics.{family}": WITH_METRICS[name](family) for name in WITH_METRICS for family in Family
+    }
+    documents |= {f"hostile {name}": application(password=value) for name, value in HOSTILE.items()}
+    for index, document in enumerate(documents.values()):
+        guest.write(f"/opt/test/schema/{index}.yaml", document)
+    # The check that `cloud-init schema --config-file` makes, for all of them in one process: starting it takes 0.5 s.
+    check = """
+import sys
+from cloudinit.config.schema import get_schema, validate_cloudconfig_file
+for index in range(int(sys.argv[1])):
+    validate_cloudconfig_file(f"/opt/test/schema/{index}.yaml", get_schema(), annotate=False)
+"""
+    said = guest.run("python3", "-c", check, str(len(documents)))
+    assert said == "", f"cloud-init objects, or warns of something deprecated: {said}"
+    command = guest.run("cloud-init", "schema", "--config-file", "/opt/test/schema/0.yaml")
+    assert "Valid cloud-config" in command
+
+
+def test_the_schema_check_refuses_what_it_does_not_know(guest: GuestRoot) -> None:
+    guest.write("/opt/test/broken.yaml", database().replace("overwrite: false", "overwrite: maybe"))
+    said = guest.run("cloud-init", "schema", "--config-file", "/opt/test/broken.yaml", check=False)
+    assert "is not of type 'boolean'" in said
+
+
+@hostile
+@pytest.mark.parametrize("render", [database, application])
+def test_a_hostile_password_arrives_unchanged_and_only_in_its_own_file(render: Callable[..., str], value: str) -> None:
+    written, harmless = files(render(password=value)), files(render(password=PASSWORD))
+    file = written.pop("/etc/virtwork/database-password")
+    assert (file["content"], file["permissions"]) == (value + "\n", "0600")
+    del harmless["/etc/virtwork/database-password"]
+    assert written == harmless
+
+
+@settings(max_examples=50)
+@example("\x85")
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+def test_any_password_at_all_arrives_unchanged(password: str) -> None:
+    written = files(application(password=password))
+    assert written["/etc/virtwork/database-password"]["content"] == password + "\n"
+
+
+@pytest.mark.parametrize("password", ["", "with\0nul"])
+def test_a_password_that_postgresql_cannot_have_is_refused_without_being_repeated(password: str) -> None:
+    with pytest.raises(ValueError, match="database password") as database_error:
+        DatabaseGuest(hostname="d", family=Family.DEBIAN, password=password, scale=1, data_disk_serial="database")
+    with pytest.raises(ValueError, match="database password"):
+        ApplicationGuest(hostname="a", family=Family.DEBIAN, password=password, database_host="d")
+    assert "with" not in str(database_error.value)
+
+
+def test_no_guest_shows_its_secrets_when_printed() -> None:
+    guest = DatabaseGuest(hostname="d", family=Family.DEBIAN, password=PASSWORD, scale=1, data_disk_serial="database")
+    assert PASSWORD not in repr(guest)
+    assert "the-token" not in repr(load("the-token"))
+
+
+@hostile
+def test_a_hostile_value_cannot_leave_its_shell_setting(value: str) -> None:
+    script = shell_settings(FIRST=value, SECOND=2) + 'printf "%s|%s" "$FIRST" "$SECOND"'
+    done = subprocess.run(["sh", "-eu"], input=script.encode(), capture_output=True, check=True)
+    assert done.stdout.decode() == f"{value}|2"
+
+
+@hostile
+def test_a_hostile_value_cannot_leave_its_unit_setting(value: str) -> None:
+    # systemd reads double quotes as a shell does (systemd.exec, EnvironmentFile=); shlex knows two of the escapes.
+    line = unit_settings(NAME=value).replace("\\$", "$").replace("\\`", "`")
+    assert shlex.split(line) == [f"NAME={value}"]
+
+
+def test_a_token_is_in_a_file_for_root_only() -> None:
+    user_data = web_with_load(token="the-token")
+    assert user_data.count("the-token") == 1
+    file = files(user_data)["/etc/virtwork/load-plan.token"]
+    assert (file["content"], file["permissions"]) == ("the-token", "0600")
+
+
+def test_only_the_first_web_guest_generates_load() -> None:
+    assert not [path for path in files(web()) if "load" in path]
+    assert [path for path in files(web_with_load()) if "load" in path]
+
+
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("name", EVERY_GUEST)
+def test_a_document_stays_far_below_what_a_secret_can_hold(name: str, family: Family) -> None:
+    assert len(EVERY_GUEST[name](family).encode()) < 128 * 1024
+
+
+@pytest.mark.parametrize("name", EVERY_GUEST)
+def test_cloud_init_itself_installs_nothing_and_asks_no_mirror(name: str) -> None:
+    document = yaml.safe_load(EVERY_GUEST[name](Family.DEBIAN))
+    assert "packages" not in document
+    assert document["package_update"] is False
+
+
+def test_the_data_disk_is_named_by_its_serial_and_never_overwritten() -> None:
+    document = yaml.safe_load(database())
+    (filesystem,) = document["fs_setup"]
+    (mount,) = document["mounts"]
+    assert filesystem["device"] == mount[0] == "/dev/disk/by-id/virtio-database"
+    assert filesystem["overwrite"] is False
+    assert "blkid --probe" in filesystem["cmd"]
+
+
+def test_the_families_differ_in_packages_and_agree_on_what_is_there() -> None:
+    assert "nginx-light" in packages(Family.DEBIAN)
+    assert {"nginx", "postgresql-server"} <= set(packages(Family.FEDORA))
+    assert set(files(database(Family.DEBIAN))) - set(files(database(Family.FEDORA))) == {
+        "/etc/postgresql-common/createcluster.conf",
+        "/etc/systemd/system/postgresql@.service.d/virtwork.conf",
+    }
+
+
+def test_a_template_with_an_unknown_name_is_refused() -> None:
+    with pytest.raises(UndefinedError, match="'user' is undefined"):
+        render("web/nginx.conf.j2")

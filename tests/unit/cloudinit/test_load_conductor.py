@@ -1,0 +1,368 @@
+"""What the load agent does when: plans come and go, tiers are away, k6 fails, the agent restarts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudinit import LoadPlan, Profile, render_load_plan
+from cloudinit.files.load.agent.conductor import Conductor, Tools
+from cloudinit.files.load.agent.plans import Plans
+from cloudinit.files.load.agent.run import Record, Run
+from cloudinit.files.load.agent.sample_log import SampleLog
+
+STACK = LoadPlan(
+    profile=Profile.CONSTANT,
+    rps=50,
+    peak=200,
+    seconds=60,
+    concurrency=20,
+    accounts=100_000,
+    mix={"random": 1, "hot": 0, "missing": 0, "slow": 0, "write": 0},
+    seed=1,
+)
+SPIKE = replace(STACK, profile=Profile.SPIKE, run="one-spike")
+OTHER = replace(SPIKE, run="another-spike")
+
+
+class Process:
+    """A k6 that does what it is told to."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.started: float | None = None
+        self.words = ""
+        self.code: int | None = None
+        self.seconds = 0.0
+        self.stopped = False
+
+    def stop(self) -> None:
+        self.stopped, self.code = True, 105
+
+
+@dataclass
+class Scene:
+    """An agent with everything around it made up."""
+
+    directory: Path
+    processes: list[Process] = field(default_factory=list)
+    chain: str = ""
+    k6_missing: bool = False
+    now: float = 1000.0
+
+    def __post_init__(self) -> None:
+        self.plans = Plans()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew with what is on the disk."""
+        self.samples = SampleLog(self.directory / "samples")
+        self.record = Record(self.directory / "runs.json", self.samples.next)
+        tools = Tools(start=self._start, chain=lambda: self.chain, clock=lambda: self.now)
+        self.conductor = Conductor(self.plans, self.record, self.samples, tools)
+
+    def _start(self, run: Run) -> Process:
+        if self.k6_missing:
+            raise FileNotFoundError(2, "No such file or directory", "k6")
+        self.processes.append(Process(run))
+        return self.processes[-1]
+
+    def give(self, stack: LoadPlan | None = STACK, run: LoadPlan | None = None) -> None:
+        """Let the ConfigMap hold these plans."""
+        texts = {"plan.json": stack, "run.json": run}
+        self.plans.update({key: render_load_plan(plan) for key, plan in texts.items() if plan})
+
+    def step(self, seconds: float = 0.0) -> dict[str, Any]:
+        """Let time pass, then the agent look at everything; returns what is in force."""
+        self.now += seconds
+        self.conductor.step()
+        return self.status["run"] or {}
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return self.record.documents()
+
+    @property
+    def k6(self) -> Process:
+        return self.processes[-1]
+
+    def begin(self) -> dict[str, Any]:
+        """Step until what is wanted runs."""
+        self.step()
+        self.step()
+        self.k6.started = 1234.5
+        return self.step()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_without_a_plan_nothing_is_done(scene: Scene) -> None:
+    assert scene.step() == {}
+    assert scene.status == {"run": None, "last": None}
+    assert not scene.processes
+
+
+def test_the_stacks_plan_runs_without_an_end(scene: Scene) -> None:
+    scene.give()
+    run = scene.begin()
+    assert (run["id"], run["state"], run["started"], run["asked"]) == ("", "running", 1234.5, None)
+    assert (run["first"], run["next"], len(run["trace"])) == (0, None, 16)
+    assert run["plan"]["rps"] == 50
+    scene.give()
+    for _ in range(5):
+        scene.step(10)
+    assert len(scene.processes) == 1, "the same plan, read again, is no new one"
+
+
+def test_load_waits_for_the_tiers_and_says_for_what(scene: Scene) -> None:
+    scene.give()
+    scene.chain = "http://web/api/v1/accounts/1 answers 503: the application tier is not known yet"
+    scene.step()
+    for _ in range(5):
+        run = scene.step(1)
+    assert (run["state"], run["problem"], run["started"]) == ("waiting", scene.chain, None)
+    assert not scene.processes
+    scene.chain = ""
+    scene.step(1)
+    scene.k6.started = 1.0
+    assert scene.step()["problem"] == ""
+
+
+def test_a_changed_plan_takes_the_place_of_the_one_before(scene: Scene) -> None:
+    scene.give()
+    scene.begin()
+    before = scene.k6
+    scene.give(replace(STACK, rps=60))
+    run = scene.begin()
+    assert before.stopped
+    assert run["plan"]["rps"] == 60
+    assert scene.status["last"] is None, "the stack's plans aren't kept"
+
+
+def test_a_run_is_done_once_and_then_the_stacks_plan_resumes(scene: Scene) -> None:
+    scene.give()
+    scene.begin()
+    scene.samples.append([b"of the stack's plan"])
+    scene.give(run=SPIKE)
+    run = scene.begin()
+    assert (run["id"], run["state"], run["first"]) == ("one-spike", "running", 20)
+    assert run["asked"] == 24 * 50 + 12 * 200 + 24 * 50
+    scene.samples.append([b"of the run"])
+    scene.k6.code = 0
+    scene.step()
+    last = scene.status["last"]
+    assert (last["id"], last["state"], last["problem"]) == ("one-spike", "finished", "")
+    assert (last["first"], last["next"]) == (20, 31)
+
+    assert scene.begin()["id"] == ""
+    for _ in range(5):
+        scene.step(10)
+    assert [process.run.plan.run for process in scene.processes] == ["", "one-spike", ""]
+
+
+def test_a_finished_run_is_not_done_again_after_a_restart(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.k6.code = 0
+    scene.step()
+    scene.restart()
+    assert scene.status["last"]["state"] == "finished"
+    assert scene.begin()["id"] == ""
+
+
+def test_removing_a_run_stops_it(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.give()
+    scene.step()
+    assert scene.processes[0].stopped
+    assert (scene.status["last"]["id"], scene.status["last"]["state"]) == ("one-spike", "stopped")
+    assert scene.status["last"]["next"] == 0
+
+
+def test_a_new_run_takes_the_place_of_one_under_way(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.give(run=OTHER)
+    run = scene.begin()
+    assert (scene.status["last"]["id"], scene.status["last"]["state"]) == ("one-spike", "stopped")
+    assert (run["id"], run["state"]) == ("another-spike", "running")
+
+
+def test_what_is_changed_in_a_run_under_way_does_not_touch_it(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.give(replace(STACK, rps=60), replace(SPIKE, rps=1))
+    scene.step()
+    assert (len(scene.processes), scene.k6.stopped) == (1, False)
+
+
+def test_a_run_that_k6_fails_in_has_failed_and_says_why(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.k6.code, scene.k6.words = 107, "GoError: no such thing"
+    scene.step()
+    last = scene.status["last"]
+    assert (last["state"], last["problem"]) == ("failed", "k6 ended with 107: GoError: no such thing")
+    assert scene.step(5) != {}
+    scene.step()
+    assert scene.k6.run.plan.run == "", "half a run can't be gone on with"
+
+
+def test_a_k6_that_fails_is_started_again_each_time_later(scene: Scene) -> None:
+    scene.give()
+    scene.begin()
+    pauses = []
+    for _ in range(8):
+        scene.k6.code, scene.k6.words = 2, "panic"
+        assert scene.step()["state"] == "failed"
+        assert scene.step()["problem"] == "k6 ended with 2: panic"
+        begun, processes = scene.now, len(scene.processes)
+        while len(scene.processes) == processes:
+            scene.step(0.5)
+        pauses.append(scene.now - begun)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    scene.k6.started, scene.k6.seconds = 1.0, 61.0
+    scene.step()
+    scene.k6.code = 2
+    scene.step()
+    processes = len(scene.processes)
+    scene.step(1)
+    assert len(scene.processes) == processes + 1, "a minute of running makes the failure a new one"
+
+
+def test_each_new_start_of_the_stacks_plan_has_samples_and_traces_of_its_own(scene: Scene) -> None:
+    scene.give()
+    before = scene.begin()
+    scene.samples.append([b"sample"])
+    scene.k6.code = 2
+    assert scene.step()["next"] == 7
+    scene.step(1)
+    scene.k6.started = 2000.0
+    after = scene.step()
+    assert (after["first"], after["next"], after["started"], after["problem"]) == (7, None, 2000.0, "")
+    assert after["trace"] != before["trace"]
+
+
+def test_a_k6_that_is_not_there_is_said(scene: Scene) -> None:
+    scene.give()
+    scene.k6_missing = True
+    scene.step()
+    run = scene.step()
+    assert run["state"] == "failed"
+    assert "k6 can't be started: [Errno 2] No such file" in run["problem"]
+    scene.k6_missing = False
+    scene.step(1)
+    scene.k6.started = 1.0
+    assert scene.step()["state"] == "running"
+
+
+def test_another_plan_is_tried_at_once_after_failures(scene: Scene) -> None:
+    scene.give()
+    scene.k6_missing = True
+    for _ in range(6):
+        scene.step(60)
+    scene.k6_missing = False
+    scene.give(run=SPIKE)
+    scene.step()
+    scene.step()
+    assert scene.k6.run.plan.run == "one-spike"
+
+
+def test_a_k6_that_does_not_end_is_ended(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.k6.seconds = 79.0
+    assert scene.step()["state"] == "running"
+    scene.k6.seconds = 81.0
+    scene.step()
+    assert scene.processes[0].stopped
+    assert scene.status["last"]["problem"] == "k6 didn't end after the last request"
+
+
+def test_a_run_that_a_restart_cuts_off_has_failed_and_is_not_done_again(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.samples.append([b"sample"])
+    scene.restart()
+    last = scene.status["last"]
+    assert (last["state"], last["next"]) == ("failed", 7)
+    assert last["problem"] == "the load generator was restarted in the middle of it"
+    assert scene.begin()["id"] == ""
+
+
+def test_an_agent_that_is_ended_ends_k6_and_the_run(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.conductor.close()
+    assert scene.k6.stopped
+    assert (scene.status["last"]["state"], scene.status["run"]) == ("stopped", None)
+    scene.restart()
+    assert scene.begin()["id"] == ""
+
+
+def test_a_run_that_waited_when_the_agent_restarted_waits_again(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.chain = "away"
+    scene.step()
+    scene.step()
+    scene.restart()
+    assert scene.step()["id"] == "one-spike"
+
+
+def test_a_broken_record_is_no_reason_not_to_start(scene: Scene) -> None:
+    (scene.directory / "runs.json").write_text('{"run": null, "last": {"id": 3}}')
+    scene.restart()
+    scene.give()
+    assert scene.begin()["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, "plan.json of the load's ConfigMap can't be followed: it is not there."),
+        ({"plan.json": "{broken"}, "plan.json of the load's ConfigMap can't be followed: Expecting property name"),
+        ({"plan.json": render_load_plan(SPIKE)}, "can't be followed: run is 'one-spike' there."),
+        ({"plan.json": render_load_plan(STACK).replace("50", "0")}, "rps of a load plan must be at least 1, not 0"),
+    ],
+)
+def test_a_broken_plan_leaves_the_last_good_one_and_is_said(scene: Scene, data: dict[str, str], words: str) -> None:
+    scene.give()
+    scene.begin()
+    scene.plans.update(data)
+    assert words in scene.plans.problem
+    assert scene.step()["state"] == "running"
+    assert len(scene.processes) == 1
+    scene.give()
+    assert scene.plans.problem == ""
+
+
+def test_a_broken_run_leaves_the_stacks_plan(scene: Scene) -> None:
+    scene.give()
+    scene.begin()
+    scene.plans.update({"plan.json": render_load_plan(STACK), "run.json": render_load_plan(STACK)})
+    assert scene.plans.problem == "run.json of the load's ConfigMap can't be followed: run is '' there."
+    assert scene.step()["id"] == ""
+
+
+def test_an_api_server_that_is_away_leaves_the_last_plan(scene: Scene) -> None:
+    scene.plans.out_of_date("the API server is away")
+    assert scene.plans.problem == "the API server is away; there is no plan yet"
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.plans.out_of_date("the API server is away")
+    assert scene.step()["state"] == "running"
+    assert scene.plans.problem == "the API server is away; the last plan stays"
+
+
+def test_a_k6_that_is_killed_is_said_to_be(scene: Scene) -> None:
+    scene.give()
+    scene.begin()
+    scene.k6.code = -9
+    assert scene.step()["problem"] == "k6 was ended by signal 9: it said nothing"

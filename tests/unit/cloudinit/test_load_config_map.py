@@ -1,0 +1,71 @@
+"""The reader of the load plans against a real HTTPS server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudinit.files.load.agent.config_map import ConfigMap, SourceError
+from tests.unit.api_server import PATH, ApiServer, api_server, certificate
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[ApiServer]:
+    with api_server(tmp_path) as server:
+        server.data = {"plan.json": "the plan"}
+        yield server
+
+
+@pytest.fixture
+def source(api: ApiServer) -> ConfigMap:
+    return ConfigMap(api.url, api.credentials)
+
+
+def test_the_data_is_read_again_and_again_over_one_connection(api: ApiServer, source: ConfigMap) -> None:
+    for _ in range(3):
+        assert source.fetch() == {"plan.json": "the plan"}
+    assert (api.asked, api.connections) == ([PATH] * 3, 1)
+
+
+def test_a_connection_that_the_server_has_closed_is_opened_again_without_a_word(
+    api: ApiServer, source: ConfigMap
+) -> None:
+    source.fetch()
+    assert source._connection
+    assert source._connection.sock
+    source._connection.sock.close()
+    assert source.fetch() == {"plan.json": "the plan"}
+    assert api.connections == 2
+
+
+def test_a_refused_token_is_said_by_its_status(api: ApiServer, source: ConfigMap) -> None:
+    (api.credentials / "token").write_text("another", encoding="ascii")
+    with pytest.raises(SourceError, match="the API server answered 401"):
+        source.fetch()
+
+
+def test_a_server_of_another_authority_is_not_trusted(api: ApiServer, source: ConfigMap, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    _, other = certificate(tmp_path / "other")
+    (api.credentials / "ca").write_bytes(other.read_bytes())
+    with pytest.raises(SourceError, match="certificate verify failed"):
+        source.fetch()
+
+
+def test_an_api_server_that_is_away_is_said_in_words(api: ApiServer) -> None:
+    with pytest.raises(SourceError, match=r"the API server is away: .*refused"):
+        ConfigMap("https://127.0.0.1:1/", api.credentials).fetch()
+
+
+@pytest.mark.parametrize("body", ["[]", "not JSON", '{"data": 3}'])
+def test_what_is_no_config_map_is_said(api: ApiServer, source: ConfigMap, body: str) -> None:
+    api.body = body
+    with pytest.raises(SourceError, match="the API server's answer is no ConfigMap"):
+        source.fetch()
+
+
+def test_a_config_map_without_data_holds_none(api: ApiServer, source: ConfigMap) -> None:
+    api.body = '{"data": null}'
+    assert source.fetch() == {}

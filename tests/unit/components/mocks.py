@@ -1,0 +1,237 @@
+"""Runs the whole program against a monitor that records what is registered, without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import runpy
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import pulumi
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime.settings import configure
+from pulumi.runtime.stack import run_in_stack
+
+from lab.config import PROJECT
+
+PASSWORD = "sentinelPassword0123456789abcdef"
+TOKEN = "sentinel-service-account-token"
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nsentinel\n-----END CERTIFICATE-----\n"
+BALANCER = "203.0.113.10"
+STACK = "pulumi:pulumi:Stack"
+# How the engine's wire format marks a special value, and which kind a secret is.
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+Registered = Any
+"""A RegisterResourceRequest: the SDK's generated messages carry no types."""
+
+
+def is_secret(value: object) -> bool:
+    return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
+
+
+def plain(value: Any) -> Any:
+    """Return a wire value with its secrets unwrapped and its whole numbers whole."""
+    if is_secret(value):
+        return plain(value["value"])
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def public(value: Any) -> Any:
+    """Return a wire value without its secrets: what anybody who reads the state or a preview may see."""
+    if is_secret(value):
+        return "[secret]"
+    if isinstance(value, dict):
+        return {key: public(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [public(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registration.
+
+    Attributes:
+        wire: inputs as they were sent, with secrets marked.
+        depends_on: URNs that were given, or follow from inputs.
+        request: all of the registration.
+    """
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    wire: dict[str, Any]
+    depends_on: frozenset[str]
+    request: Registered
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        inputs: dict[str, Any] = plain(self.wire)
+        return inputs
+
+    @property
+    def kind(self) -> str:
+        return str(self.inputs.get("kind", ""))
+
+    @property
+    def object_name(self) -> str:
+        return str(self.inputs["metadata"]["name"])
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is a Kubernetes object."""
+        return self.type.startswith("kubernetes:")
+
+
+@dataclass
+class Deployment:
+    """What a run of the program registered, in that order."""
+
+    resources: list[Resource] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> list[Resource]:
+        return [resource for resource in self.resources if resource.is_object]
+
+    def of_kind(self, kind: str) -> list[Resource]:
+        return [resource for resource in self.objects if resource.kind == kind]
+
+    def object(self, kind: str, name: str) -> Resource:
+        (found,) = (resource for resource in self.of_kind(kind) if resource.object_name == name)
+        return found
+
+    def component(self, name: str) -> Resource:
+        (found,) = (
+            resource for resource in self.resources if ":components:" in resource.type and resource.name == name
+        )
+        return found
+
+    def under(self, component: str) -> Iterator[Resource]:
+        """Yield a component's own children."""
+        urn = self.component(component).urn
+        return (resource for resource in self.resources if resource.parent == urn)
+
+    def machine(self, name: str) -> dict[str, Any]:
+        """Return the spec of a VirtualMachine."""
+        spec: dict[str, Any] = self.object("VirtualMachine", name).inputs["spec"]
+        return spec
+
+    def user_data(self, machine: str) -> str:
+        return str(self.object("Secret", f"{machine}-cloud-init").inputs["stringData"]["userdata"])
+
+
+class Answers(pulumi_mocks.Mocks):
+    """What the providers would answer."""
+
+    def __init__(self, password: str, preview: bool) -> None:
+        self._password = password
+        self._preview = preview
+
+    def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], None]:
+        raise AssertionError(f"the program calls no provider function, and now calls {args.token}")
+
+    def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        answer = dict(args.inputs)
+        if args.typ == "random:index/randomPassword:RandomPassword":
+            answer["result"] = self._password
+        if args.inputs.get("spec", {}).get("type") == "LoadBalancer" and not self._preview:
+            answer["status"] = {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}
+        if args.inputs.get("type") == "kubernetes.io/service-account-token" and not self._preview:
+            data = {"token": TOKEN, "ca.crt": AUTHORITY}
+            answer["data"] = {key: b64encode(text.encode()).decode() for key, text in data.items()}
+        return f"{args.name}-id", answer
+
+
+class Recorder(pulumi_mocks.MockMonitor):
+    """A monitor that keeps whole registrations: the mocks of the SDK show no dependencies and no options."""
+
+    def __init__(self, answers: Answers, deployment: Deployment) -> None:
+        super().__init__(answers)
+        self._deployment = deployment
+
+    def RegisterResource(self, request: Registered) -> Any:  # noqa: N802, the monitor's own name
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.type != STACK:
+            self._deployment.resources.append(
+                Resource(
+                    urn=response.urn,
+                    type=request.type,
+                    name=request.name,
+                    parent=request.parent,
+                    wire=MessageToDict(request.object),
+                    depends_on=frozenset(request.dependencies),
+                    request=request,
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: Registered) -> Any:  # noqa: N802
+        if f"::{STACK}::" in request.urn:
+            self._deployment.outputs.update(plain(MessageToDict(request.outputs)))
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+
+def deploy(config: Mapping[str, Any] | None = None, *, password: str = PASSWORD, preview: bool = False) -> Deployment:
+    """Run the program with a configuration and return what it registered.
+
+    Args:
+        config: top-level settings; objects as YAML holds them.
+        password: what the random provider answers.
+        preview: whether it is a preview, in which no controller fills in a token.
+    """
+    return _deploy(json.dumps(dict(config or {}), sort_keys=True), password, preview)
+
+
+@lru_cache
+def _deploy(config: str, password: str, preview: bool) -> Deployment:
+    raw = {
+        f"multi-tier:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in json.loads(config).items()
+    }
+    deployment = Deployment()
+    answers = Answers(password, preview)
+
+    # The SDK's mocks want an event loop in every thread that they are called from, and would leave it open.
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def give_loop() -> None:
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=give_loop))
+        configure(
+            pulumi_mocks.MockSettings(
+                monitor=Recorder(answers, deployment),
+                engine=pulumi_mocks.MockEngine(None),
+                project="multi-tier",
+                stack="test",
+                dry_run=preview,
+                organization=None,
+            )  # type: ignore[no-untyped-call]
+        )
+        pulumi.runtime.set_all_config(raw, [])
+        await run_in_stack(run_program)
+
+    asyncio.run(run())
+    for loop in loops:
+        loop.close()
+    return deployment
+
+
+def run_program() -> None:
+    runpy.run_path(str(PROJECT / "__main__.py"))

@@ -1,0 +1,163 @@
+"""How the web tier is reached from outside the cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.components.mocks import BALANCER, Deployment, deploy
+
+KINDS: dict[str, dict[str, Any]] = {
+    "Ingress": {"kind": "Ingress"},
+    "HTTPRoute": {"kind": "HTTPRoute", "gateway": {"name": "public"}},
+    "Route": {"kind": "Route"},
+}
+
+
+def exposed(**exposure: Any) -> Deployment:
+    return deploy({"web": {"expose": exposure}})
+
+
+def service(**settings: Any) -> dict[str, Any]:
+    return deploy({"web": {"service": settings}}).object("Service", "multi-tier-web").inputs
+
+
+def test_the_service_is_the_clusters_own_unless_the_settings_say_otherwise() -> None:
+    assert service()["spec"]["type"] == "ClusterIP"
+    assert not [one for kind in KINDS for one in deploy().of_kind(kind)]
+    assert "externalUrl" not in deploy().outputs
+
+
+def test_a_node_port_is_of_the_port_that_serves() -> None:
+    deployment = deploy({"web": {"service": {"type": "NodePort", "nodePort": 30080}}, "metrics": {"enabled": True}})
+    specification = deployment.object("Service", "multi-tier-web").inputs["spec"]
+
+    assert specification["type"] == "NodePort"
+    assert {port["name"]: port.get("nodePort") for port in specification["ports"]} == {
+        "http": 30080,
+        "metrics": None,
+        "node-metrics": None,
+    }
+
+
+def test_the_other_services_stay_inside_the_cluster() -> None:
+    deployment = deploy({"web": {"service": {"type": "LoadBalancer"}}})
+
+    for name in ("database", "application", "load"):
+        assert deployment.object("Service", f"multi-tier-{name}").inputs["spec"]["type"] == "ClusterIP"
+
+
+def test_a_load_balancer_gets_its_class_and_annotations() -> None:
+    made = service(
+        type="LoadBalancer", loadBalancerClass="example.com/internal", annotations={"example.com/pool": "lab"}
+    )
+
+    assert made["spec"]["loadBalancerClass"] == "example.com/internal"
+    assert made["metadata"]["annotations"]["example.com/pool"] == "lab"
+
+
+def test_another_class_is_another_service_and_the_old_one_goes_first() -> None:
+    """The API server refuses to change the class, and two Services can't have one name."""
+    request = deploy().object("Service", "multi-tier-web").request
+
+    assert list(request.replaceOnChanges) == ["spec.loadBalancerClass"]
+    assert request.deleteBeforeReplace
+
+
+def test_what_the_command_line_makes_of_an_annotations_text_is_text_again() -> None:
+    made = service(type="LoadBalancer", annotations={"example.com/internal": True, "example.com/idle": 60})
+
+    assert made["metadata"]["annotations"].items() >= {"example.com/internal": "true", "example.com/idle": "60"}.items()
+
+
+def test_the_address_of_a_load_balancer_is_waited_for_and_told() -> None:
+    config = {"web": {"service": {"type": "LoadBalancer"}}}
+
+    annotations = deploy(config).object("Service", "multi-tier-web").inputs["metadata"]["annotations"]
+    assert annotations == {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"}
+    assert deploy(config).outputs["externalUrl"] == f"http://{BALANCER}/"
+
+
+def test_a_preview_does_not_know_the_address_yet() -> None:
+    outputs = deploy({"web": {"service": {"type": "LoadBalancer"}}}, preview=True).outputs
+
+    assert BALANCER not in str(outputs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_is_one_object_beside_the_service_and_after_it(kind: str) -> None:
+    deployment = exposed(**KINDS[kind])
+    (made,) = (one for each in KINDS for one in deployment.of_kind(each))
+
+    assert (made.kind, made.object_name) == (kind, "multi-tier-web")
+    assert made.depends_on >= {deployment.object("Service", "multi-tier-web").urn}
+    assert made.parent == deployment.component("web").urn
+
+
+def test_an_ingress_leads_everything_of_its_host_to_the_port_by_name() -> None:
+    made = exposed(kind="Ingress", host="shop.example.com", className="nginx", tlsSecret="shop-tls").object(
+        "Ingress", "multi-tier-web"
+    )
+
+    backend = {"service": {"name": "multi-tier-web", "port": {"name": "http"}}}
+    assert made.inputs["spec"] == {
+        "ingressClassName": "nginx",
+        "rules": [
+            {
+                "host": "shop.example.com",
+                "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
+            }
+        ],
+        "tls": [{"hosts": ["shop.example.com"], "secretName": "shop-tls"}],
+    }
+    assert made.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_an_http_route_belongs_to_a_listener_of_a_gateway() -> None:
+    gateway = {"name": "public", "namespace": "gateways", "sectionName": "web"}
+    made = exposed(kind="HTTPRoute", host="shop.example.com", gateway=gateway).object("HTTPRoute", "multi-tier-web")
+
+    assert made.inputs["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert made.inputs["spec"]["parentRefs"] == [{"group": "gateway.networking.k8s.io", "kind": "Gateway", **gateway}]
+    assert made.inputs["spec"]["hostnames"] == ["shop.example.com"]
+    (rule,) = made.inputs["spec"]["rules"]
+    assert rule["backendRefs"] == [{"group": "", "kind": "Service", "name": "multi-tier-web", "port": 80, "weight": 1}]
+    assert "annotations" not in made.inputs["metadata"], "an empty map would be a change in every preview"
+
+
+def test_a_route_ends_tls_at_the_router_and_redirects_to_it() -> None:
+    made = exposed(kind="Route", host="shop.apps.example.com", termination="edge").object("Route", "multi-tier-web")
+
+    assert made.inputs["apiVersion"] == "route.openshift.io/v1"
+    assert made.inputs["spec"] == {
+        "host": "shop.apps.example.com",
+        "to": {"kind": "Service", "name": "multi-tier-web", "weight": 100},
+        "port": {"targetPort": "http"},
+        "tls": {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"},
+        "wildcardPolicy": "None",
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_controller_gets_its_annotations(kind: str) -> None:
+    made = exposed(**KINDS[kind], annotations={"cert-manager.io/cluster-issuer": "letsencrypt"})
+
+    annotations = made.object(kind, "multi-tier-web").inputs["metadata"]["annotations"]
+    assert annotations["cert-manager.io/cluster-issuer"] == "letsencrypt"
+
+
+@pytest.mark.parametrize(
+    ("exposure", "url"),
+    [
+        ({"kind": "Ingress", "host": "shop.example.com"}, "http://shop.example.com/"),
+        ({"kind": "Ingress", "host": "shop.example.com", "tlsSecret": "a"}, "https://shop.example.com/"),
+        ({"kind": "Route", "host": "shop.example.com", "termination": "edge"}, "https://shop.example.com/"),
+        ({"kind": "Route", "host": "shop.example.com"}, "http://shop.example.com/"),
+        ({"kind": "Ingress"}, None),
+        ({"kind": "Route", "termination": "edge"}, None),
+        ({**KINDS["HTTPRoute"], "host": "shop.example.com"}, None),
+    ],
+)
+def test_the_address_from_outside_is_told_where_the_settings_give_it(exposure: dict[str, Any], url: str | None) -> None:
+    assert exposed(**exposure).outputs.get("externalUrl") == url

@@ -1,0 +1,56 @@
+"""What the Prometheus operator is told of a stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.monitoring import LABELS
+from tests.unit.components.mocks import Deployment, deploy
+
+MONITORED = {"name": "shop", "metrics": {"enabled": True, "serviceMonitors": True}}
+
+
+def monitor(deployment: Deployment) -> dict[str, Any]:
+    return deployment.object("ServiceMonitor", "shop-metrics").inputs
+
+
+@pytest.mark.parametrize("load", [{}, {"dedicated": True}, {"enabled": False}], ids=["on web", "dedicated", "none"])
+def test_the_operator_finds_every_port_for_metrics_of_the_stack_and_no_other(load: dict[str, Any]) -> None:
+    deployment = deploy({**MONITORED, "load": load})
+    spec = monitor(deployment)["spec"]
+
+    selected = spec["selector"]["matchLabels"].items()
+    services = deployment.of_kind("Service")
+    assert services
+    assert all(selected <= service.inputs["metadata"]["labels"].items() for service in services)
+    offered = {port["name"] for service in services for port in service.inputs["spec"]["ports"]}
+    assert {endpoint["port"] for endpoint in spec["endpoints"]} == offered - {"http", "postgresql"}
+
+
+def test_another_stack_in_the_namespace_is_not_scraped() -> None:
+    selected = monitor(deploy(MONITORED))["spec"]["selector"]["matchLabels"]
+    others = deploy({"metrics": {"enabled": True}}).of_kind("Service")
+
+    assert not any(selected.items() <= service.inputs["metadata"]["labels"].items() for service in others)
+
+
+def test_every_target_bears_the_names_that_the_dashboard_asks_for() -> None:
+    for endpoint in monitor(deploy(MONITORED))["spec"]["endpoints"]:
+        named = {rule["targetLabel"]: rule["sourceLabels"] for rule in endpoint["relabelings"]}
+
+        assert named == {label: [source] for label, source in LABELS.items()}
+        assert endpoint["interval"] == "15s"
+
+
+def test_it_lies_in_the_namespace_of_the_services_with_the_labels_of_the_stack() -> None:
+    metadata = monitor(deploy({**MONITORED, "namespace": "retail"}))["metadata"]
+
+    assert metadata["namespace"] == "retail"
+    assert metadata["labels"].items() >= {"app.kubernetes.io/instance": "shop"}.items()
+
+
+@pytest.mark.parametrize("metrics", [{}, {"enabled": True}], ids=["off", "without the operator"])
+def test_nothing_of_the_operators_is_asked_for_where_it_is_not_wanted(metrics: dict[str, Any]) -> None:
+    assert not deploy({"name": "shop", "metrics": metrics}).of_kind("ServiceMonitor")

@@ -1,0 +1,185 @@
+"""Who can connect to whom, over every pair of tiers and everybody else."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tests.unit.components.mocks import Deployment, deploy
+from tests.unit.policy_evaluation import Labels, Peer, lets_in
+
+NAMESPACE = "multi-tier"
+METRICS = {"metrics": {"enabled": True}}
+DEDICATED = {"load": {"dedicated": True}}
+SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
+PORTS = {"database": 5432, "application": 8080, "web": 80, "load": 8089}
+# Ports of exporters, by tier.
+EXPORTERS = {"database": (9187, 9100), "application": (9464, 9100), "web": (9113, 9100), "load": (8089, 9100)}
+EVERY_PORT = sorted({22, 443, 15020, 15090, *PORTS.values(), *(port for ports in EXPORTERS.values() for port in ports)})
+
+NEIGHBOUR = Peer({"app": "shell"}, NAMESPACE)
+STRANGER = Peer({"app": "shell"}, "default")
+PROMETHEUS = Peer({"app.kubernetes.io/name": "prometheus"}, "monitoring")
+NODE = Peer(address="172.18.0.2")
+OUTSIDE = Peer(address="203.0.113.7")
+VIRT_API = Peer({"kubevirt.io": "virt-api"}, "openshift-cnv")
+OTHERS = {"neighbour": NEIGHBOUR, "stranger": STRANGER, "prometheus": PROMETHEUS, "node": NODE, "outside": OUTSIDE}
+# A workload of another author's that happens to have our stack's instance and component.
+NAMESAKE = Peer({"app.kubernetes.io/instance": "multi-tier", "app.kubernetes.io/component": "database"}, NAMESPACE)
+
+
+def policies(deployment: Deployment) -> list[dict[str, Any]]:
+    return [policy.inputs for policy in deployment.of_kind("NetworkPolicy")]
+
+
+def pods(deployment: Deployment) -> dict[str, Peer]:
+    """Return the launcher Pods by their machines' names: KubeVirt gives them the template's labels, and the name's."""
+    found = {}
+    for machine in deployment.of_kind("VirtualMachine"):
+        labels: Labels = machine.inputs["spec"]["template"]["metadata"]["labels"]
+        named = {**labels, "vm.kubevirt.io/name": machine.object_name}
+        found[machine.object_name] = Peer(named, machine.inputs["metadata"]["namespace"])
+    return found
+
+
+def pod(deployment: Deployment, tier: str, number: int = 0) -> Peer:
+    return pods(deployment)[f"multi-tier-{tier}-{number}"]
+
+
+def open_ports(deployment: Deployment, source: Peer, target: Peer) -> set[int]:
+    given = policies(deployment)
+    return {port for port in EVERY_PORT if lets_in(given, source, target, port)}
+
+
+def test_each_tier_is_let_in_by_the_next_one_on_its_port_and_by_no_other_tier() -> None:
+    deployment = deploy(DEDICATED)
+    expected = {("application", "database"): {5432}, ("web", "application"): {8080}}
+    for client, server in product(PORTS, PORTS):
+        known = set(expected.get((client, server), set()))
+        # These two are for everybody, unless the settings say for whom.
+        known |= {PORTS[server]} if server in ("web", "load") else set()
+        assert open_ports(deployment, pod(deployment, client), pod(deployment, server)) == known, (client, server)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_who_is_not_of_the_stack_reaches_the_web_tier_and_the_figures_of_the_load_alone(other: str) -> None:
+    deployment = deploy(DEDICATED)
+
+    reached = {tier: open_ports(deployment, OTHERS[other], pod(deployment, tier)) for tier in PORTS}
+    assert reached == {"database": set(), "application": set(), "web": {80}, "load": {8089}}
+
+
+def test_the_figures_are_behind_the_one_web_machine_that_carries_the_generator() -> None:
+    deployment = deploy(SCALED)
+
+    assert open_ports(deployment, NODE, pod(deployment, "web", 0)) == {80, 8089}
+    assert open_ports(deployment, NODE, pod(deployment, "web", 1)) == {80}
+
+
+def test_without_load_its_port_is_closed() -> None:
+    deployment = deploy({"load": {"enabled": False}})
+
+    assert open_ports(deployment, NODE, pod(deployment, "web")) == {80}
+    assert not any(policy["metadata"]["name"] == "multi-tier-load" for policy in policies(deployment))
+
+
+@pytest.mark.parametrize("tier", PORTS)
+def test_metrics_are_scraped_from_any_namespace_where_there_are_some(tier: str) -> None:
+    deployment = deploy({**DEDICATED, **METRICS, "networkPolicies": {"loadFrom": []}})
+    served = {80} if tier == "web" else set()
+
+    for scraper in (PROMETHEUS, STRANGER, NEIGHBOUR):
+        assert open_ports(deployment, scraper, pod(deployment, tier)) == {*served, *EXPORTERS[tier]}
+    for nobody in (NODE, OUTSIDE):
+        assert open_ports(deployment, nobody, pod(deployment, tier)) == served
+
+
+def test_metrics_are_scraped_from_the_chosen_namespaces_and_ranges_alone() -> None:
+    chosen = {"metricsFrom": ["monitoring", "172.18.0.0/16"]}
+    deployment = deploy({**METRICS, "networkPolicies": chosen})
+    database = pod(deployment, "database")
+
+    assert open_ports(deployment, PROMETHEUS, database) == {9187, 9100}
+    assert open_ports(deployment, NODE, database) == {9187, 9100}
+    assert open_ports(deployment, STRANGER, database) == set()
+
+
+@pytest.mark.parametrize("load", [{}, DEDICATED], ids=["on web", "dedicated"])
+def test_the_web_tier_can_be_kept_for_the_load_and_for_chosen_ones(load: dict[str, Any]) -> None:
+    deployment = deploy({**load, "networkPolicies": {"webFrom": ["ingress-nginx", "203.0.113.0/24"]}})
+    web = pod(deployment, "web")
+    generator = pod(deployment, "load" if load else "web")
+
+    assert 80 in open_ports(deployment, generator, web)
+    assert 80 in open_ports(deployment, Peer({"app": "controller"}, "ingress-nginx"), web)
+    assert 80 in open_ports(deployment, OUTSIDE, web)
+    for other in (NEIGHBOUR, STRANGER, NODE, pod(deployment, "application"), pod(deployment, "database")):
+        assert 80 not in open_ports(deployment, other, web)
+
+
+def test_an_empty_list_lets_nobody_in_besides_the_stack_itself() -> None:
+    chosen: dict[str, list[str]] = {"webFrom": [], "loadFrom": [], "metricsFrom": []}
+    deployment = deploy({**DEDICATED, **METRICS, "networkPolicies": chosen})
+
+    for other, tier in product(OTHERS.values(), PORTS):
+        assert not open_ports(deployment, other, pod(deployment, tier))
+    assert open_ports(deployment, pod(deployment, "load"), pod(deployment, "web")) == {80}
+
+
+def test_without_load_and_without_anybody_else_the_web_tier_is_closed() -> None:
+    deployment = deploy({"load": {"enabled": False}, "networkPolicies": {"webFrom": []}})
+
+    assert not open_ports(deployment, NODE, pod(deployment, "web"))
+
+
+def test_the_figures_of_the_load_can_be_kept_for_where_the_api_server_connects_from() -> None:
+    deployment = deploy({**DEDICATED, "networkPolicies": {"loadFrom": ["kube-system", "172.18.0.2/32"]}})
+    load = pod(deployment, "load")
+
+    assert open_ports(deployment, NODE, load) == {8089}
+    assert open_ports(deployment, Peer({"k8s-app": "konnectivity-agent"}, "kube-system"), load) == {8089}
+    assert not open_ports(deployment, STRANGER, load)
+
+
+@pytest.mark.parametrize("tier", PORTS)
+def test_ssh_is_let_in_from_kubevirts_own_api_alone(tier: str) -> None:
+    deployment = deploy(DEDICATED)
+
+    assert 22 in open_ports(deployment, VIRT_API, pod(deployment, tier))
+    for impostor in (Peer({"kubevirt.io": "virt-api"}, "default"), Peer({"app": "shell"}, "kubevirt"), NODE):
+        assert 22 not in open_ports(deployment, impostor, pod(deployment, tier))
+
+
+def test_nobody_elses_pods_are_closed_even_in_a_namespace_that_is_not_the_stacks() -> None:
+    deployment = deploy({"createNamespace": "false"})
+    other = deploy({"name": "shop", "createNamespace": "false"})
+
+    assert open_ports(deployment, OUTSIDE, NEIGHBOUR) == set(EVERY_PORT)
+    assert open_ports(deployment, OUTSIDE, NAMESAKE) == set(EVERY_PORT)
+    assert open_ports(deployment, OUTSIDE, pods(other)["shop-database-0"]) == set(EVERY_PORT)
+
+
+def test_another_stack_in_the_namespace_reaches_nothing_that_a_stranger_does_not() -> None:
+    deployment, other = deploy(), deploy({"name": "shop"})
+
+    assert not open_ports(deployment, pods(other)["shop-application-0"], pod(deployment, "database"))
+    assert not open_ports(deployment, NAMESAKE, pod(deployment, "database"))
+
+
+def test_they_are_there_before_the_first_machine_and_gone_after_the_last() -> None:
+    deployment = deploy()
+
+    made = {policy.urn for policy in deployment.of_kind("NetworkPolicy")}
+    assert len(made) == 5
+    for component in ("database", "application", "web"):
+        assert deployment.component(component).depends_on >= made
+    assert deployment.component("network-policies").depends_on >= {deployment.object("Namespace", NAMESPACE).urn}
+
+
+def test_they_can_be_left_out() -> None:
+    deployment = deploy({"networkPolicies": {"enabled": False}})
+
+    assert not deployment.of_kind("NetworkPolicy")
+    assert open_ports(deployment, OUTSIDE, pod(deployment, "database")) == set(EVERY_PORT)

@@ -1,0 +1,93 @@
+"""The pipelines of docs/ci/ are what GitHub and GitLab take, and run what was pinned, nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.config import PROJECT
+
+PIPELINES = sorted((PROJECT / "docs" / "ci").glob("*.yaml"))
+GITHUB = [path for path in PIPELINES if path.name.startswith("github-")]
+GITLAB = [path for path in PIPELINES if path.name.startswith("gitlab-")]
+
+
+def by_name(path: Path) -> str:
+    return path.name
+
+
+def pulumi_version() -> str:
+    (version,) = re.findall(r"^pulumi==(\S+)", (PROJECT / "requirements.in").read_text(), re.M)
+    return str(version)
+
+
+def github(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((PROJECT / "docs" / "ci" / name).read_text())
+    return document
+
+
+def test_there_is_no_other_kind_of_pipeline() -> None:
+    assert sorted(GITHUB + GITLAB) == PIPELINES
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=by_name)
+def test_a_pipeline_is_valid_by_its_services_schema(path: Path) -> None:
+    schema = "vendor.github-workflows" if path in GITHUB else "vendor.gitlab-ci"
+    check = Path(sys.executable).with_name("check-jsonschema")
+    done = subprocess.run(
+        [check, "--builtin-schema", schema, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", GITHUB, ids=by_name)
+def test_every_action_is_pinned_by_commit_with_its_version_beside_it(path: Path) -> None:
+    uses = re.findall(r"uses: (.+)", path.read_text())
+    assert uses
+    assert [one for one in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []
+
+
+def test_an_action_is_of_one_version_in_all_pipelines() -> None:
+    found = {one for path in GITHUB for one in re.findall(r"uses: (\S+@\S+)", path.read_text())}
+    assert len(found) == len({one.partition("@")[0] for one in found})
+
+
+@pytest.mark.parametrize("path", GITHUB, ids=by_name)
+def test_the_token_of_a_workflow_may_only_read_unless_a_job_says_more(path: Path) -> None:
+    assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=by_name)
+def test_the_engine_is_of_the_version_that_the_program_is_locked_to(path: Path) -> None:
+    versions = re.findall(r"pulumi-version: (\S+)|pulumi/pulumi-python:(\S+)", path.read_text())
+    assert {version for pair in versions for version in pair if version} <= {pulumi_version()}
+
+
+def test_a_forks_pull_request_reaches_no_cluster() -> None:
+    jobs = github("github-cluster-preview.yaml")["jobs"]
+    same = "github.event.pull_request.head.repo.full_name == github.repository"
+    for job in jobs.values():
+        assert job["if"] == same or "secrets." not in yaml.safe_dump(job)
+    rule = yaml.safe_load((PROJECT / "docs" / "ci" / "gitlab-cluster-preview.yaml").read_text())["cluster-preview"][
+        "rules"
+    ]
+    assert all("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in one["if"] for one in rule)
+
+
+def test_the_previews_on_a_cluster_change_nothing_and_ask_the_policy_pack() -> None:
+    steps = github("github-cluster-preview.yaml")["jobs"]["preview"]["steps"]
+    (settings,) = (one["with"] for one in steps if one.get("uses", "").startswith("pulumi/actions@"))
+    assert settings["command"] == "preview"
+    assert (PROJECT / settings["policyPacks"] / "PulumiPolicy.yaml").exists()
+    assert settings["comment-on-pr"]
+    (command,) = re.findall(
+        r"pulumi (?!login).*--stack.*", (PROJECT / "docs/ci/gitlab-cluster-preview.yaml").read_text()
+    )
+    assert command.startswith("pulumi preview ")
+    assert "--policy-pack policy" in command

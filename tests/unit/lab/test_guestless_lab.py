@@ -1,0 +1,62 @@
+"""A lab on a loopback subnet is a control plane alone, which needs no root."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from lab.cluster import objects, process
+from lab.cluster.control_plane import etcd, kube_apiserver
+from lab.cluster.process import Component
+from lab.config import Lab, LabError
+
+WEBHOOK = {"clientConfig": {"service": {"name": "virt-api", "namespace": "kubevirt", "path": "/validate"}}}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    found = Lab(tmp_path, IPv4Network("127.98.0.0/16"))
+    found.pki.mkdir()
+    (found.pki / "ca.crt").write_bytes(b"authority")
+    return found
+
+
+def test_everything_listens_on_the_labs_own_loopback_address(lab: Lab) -> None:
+    assert not lab.isolated
+    for component in (etcd(lab), kube_apiserver(lab)):
+        listening = [word for word in component.command if word.startswith(("--listen-", "--bind-"))]
+        assert listening
+        assert all("127.98.64.2" in word for word in listening)
+    assert not lab.service_subnet.is_loopback, "the API server refuses such addresses for Services"
+
+
+def test_webhooks_are_called_by_address_where_no_service_can_lead_to_one(lab: Lab) -> None:
+    manifest = {"kind": "ValidatingWebhookConfiguration", "webhooks": [WEBHOOK]}
+    (made,) = objects.admission(lab, [manifest])
+    assert made["webhooks"][0]["clientConfig"] == {
+        "url": "https://127.98.64.2:8443/validate",
+        "caBundle": base64.b64encode(b"authority").decode(),
+    }
+
+
+def test_a_component_runs_and_ends_without_namespace_or_group(lab: Lab) -> None:
+    component = Component("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: None, {})
+    process.start(lab, component)
+    assert process.find(lab, "sleeper")
+    process.stop(lab, "sleeper")
+    assert process.find(lab, "sleeper") is None
+    process.stop(lab, "sleeper")
+
+
+def test_one_that_does_not_end_is_told_of(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    component = Component("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: None, {})
+    process.start(lab, component)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.killpg", lambda *_: None)
+        with pytest.raises(LabError, match=r"sleeper.* does not end"):
+            process.stop(lab, "sleeper", timeout=0.1)
+    process.stop(lab, "sleeper")
