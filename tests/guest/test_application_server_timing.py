@@ -5,14 +5,8 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from cloudinit.files.application.clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
 from tests.guest.guest_root import Answer, GuestRoot
 from tests.guest.guest_sql import drop_connections, locked_account, until_waiting
 from tests.guest.running_tiers import APPLICATION, START_DATABASE, STOP_DATABASE
@@ -87,36 +81,3 @@ def test_a_connect_that_fails_is_told_as_a_connect_without_a_query(tiers: GuestR
         tiers.run("sh", "-c", START_DATABASE)
     assert answer.status == 503
     assert list(timing_of(answer)) == ["pool", "connect", "app"]
-
-
-@given(st.lists(st.integers(0, 10**10), min_size=8, max_size=8, unique=True))
-def test_whatever_the_clocks_say_the_parts_fit_into_the_whole(readings: list[int]) -> None:
-    app, acquire, connect, connected, acquired, query, queried, answered = sorted(readings)
-    clocks = Clocks()
-    clocks.intervals |= {
-        APP: (app, answered),
-        ACQUIRE: (acquire, acquired),
-        CONNECT: (connect, connected),
-        QUERY: (query, queried),
-    }
-    *parts, whole = microseconds(clocks.server_timing()).values()
-    assert sum(parts) <= whole
-    assert min(parts) >= 0
-
-
-def test_a_second_address_is_the_same_connect(monkeypatch: pytest.MonkeyPatch) -> None:
-    readings = iter([100, 200, 700, 900])
-    monkeypatch.setattr("cloudinit.application.clocks.perf_counter_ns", lambda: next(readings))
-    clocks = Clocks()
-    clocks.begin(CONNECT)
-    clocks.begin(CONNECT)
-    clocks.end(CONNECT)
-    clocks.end(CONNECT)
-    assert clocks.nanoseconds(CONNECT) == 600
-
-
-def test_times_of_day_are_as_far_apart_as_the_readings() -> None:
-    clocks = Clocks()
-    seconds = [clocks.unix_nanoseconds(reading) for reading in (10, 1010, 5_000_000_010)]
-    assert [second - first for first, second in pairwise(seconds)] == [1000, 4_999_999_000]
-    assert abs(clocks.unix_nanoseconds(time.perf_counter_ns()) - time.time_ns()) < 10**8

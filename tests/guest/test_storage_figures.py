@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from cloudinit import Family
 from tests.guest.guest_root import GuestRoot
 from tests.guest.guest_sql import sql
 from tests.guest.running_tiers import APPLICATION
@@ -83,12 +82,3 @@ def test_a_full_disk_is_left_alone(measured: GuestRoot) -> None:
     said = measured.run("env", "PATH=/opt/test/full:/usr/bin", "/usr/local/sbin/virtwork-storage-figures", "measure")
 
     assert "not measured: that takes 512 MiB of the disk for a while, and 899 MiB are free" in said
-
-
-@pytest.mark.parametrize("family", Family)
-def test_fio_is_in_the_guest_only_where_it_is_wanted(family: Family) -> None:
-    plain, with_fio = yaml.safe_load(database(family)), yaml.safe_load(database(family, fio_seconds=10))
-
-    assert "fio" not in plain["runcmd"][0]
-    assert with_fio["runcmd"][0] == [*plain["runcmd"][0], "fio"]
-    assert len(with_fio["write_files"]) == len(plain["write_files"]) + 3

@@ -15,12 +15,10 @@ from jinja2 import UndefinedError
 
 from cloudinit import ApplicationGuest, DatabaseGuest, Family, LoadPlan, Profile, packages, render_load_plan
 from cloudinit.templates import render, shell_settings, unit_settings
-from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import (
     EVERY_GUEST,
     HOSTILE,
     PASSWORD,
-    WITH_METRICS,
     application,
     database,
     load,
@@ -53,33 +51,6 @@ def test_the_load_plan_renders_as_its_golden_file(golden: Callable[[str, str], N
         seed=1,
     )
     golden("plan.json", render_load_plan(plan))
-
-
-def test_cloud_init_accepts_every_document_without_a_word(guest: GuestRoot) -> None:
-    documents = {f"{name}.{family}": EVERY_GUEST[name](family) for name in EVERY_GUEST for family in Family}
-    documents |= {
-        f"{name} with metrics.{family}": WITH_METRICS[name](family) for name in WITH_METRICS for family in Family
-    }
-    documents |= {f"hostile {name}": application(password=value) for name, value in HOSTILE.items()}
-    for index, document in enumerate(documents.values()):
-        guest.write(f"/opt/test/schema/{index}.yaml", document)
-    # The check that `cloud-init schema --config-file` makes, for all of them in one process: starting it takes 0.5 s.
-    check = """
-import sys
-from cloudinit.config.schema import get_schema, validate_cloudconfig_file
-for index in range(int(sys.argv[1])):
-    validate_cloudconfig_file(f"/opt/test/schema/{index}.yaml", get_schema(), annotate=False)
-"""
-    said = guest.run("python3", "-c", check, str(len(documents)))
-    assert said == "", f"cloud-init objects, or warns of something deprecated: {said}"
-    command = guest.run("cloud-init", "schema", "--config-file", "/opt/test/schema/0.yaml")
-    assert "Valid cloud-config" in command
-
-
-def test_the_schema_check_refuses_what_it_does_not_know(guest: GuestRoot) -> None:
-    guest.write("/opt/test/broken.yaml", database().replace("overwrite: false", "overwrite: maybe"))
-    said = guest.run("cloud-init", "schema", "--config-file", "/opt/test/broken.yaml", check=False)
-    assert "is not of type 'boolean'" in said
 
 
 @hostile
@@ -175,3 +146,12 @@ def test_the_families_differ_in_packages_and_agree_on_what_is_there() -> None:
 def test_a_template_with_an_unknown_name_is_refused() -> None:
     with pytest.raises(UndefinedError, match="'user' is undefined"):
         render("web/nginx.conf.j2")
+
+
+@pytest.mark.parametrize("family", Family)
+def test_fio_is_in_the_guest_only_where_it_is_wanted(family: Family) -> None:
+    plain, with_fio = yaml.safe_load(database(family)), yaml.safe_load(database(family, fio_seconds=10))
+
+    assert "fio" not in plain["runcmd"][0]
+    assert with_fio["runcmd"][0] == [*plain["runcmd"][0], "fio"]
+    assert len(with_fio["write_files"]) == len(plain["write_files"]) + 3
