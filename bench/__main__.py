@@ -18,7 +18,8 @@ from rich.table import Table
 from bench import costs, endurance, frozen_second, plot, rates
 from bench.stacks import Variant, running
 from lab import lifecycle
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import run_command_line
 from lab.progress import Progress
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -122,12 +123,8 @@ def _spread(ratio: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run the command line; a failure is a message, never a traceback."""
-    try:
-        app()
-    except LabError as error:
-        console.print(f"[red]✗[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+    """Run the command line."""
+    run_command_line(app)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import psutil
 
 from bench.guests import cpu_seconds
 from bench.stacks import Running
-from lab.config import LabError
+from lab.errors import LabError
 
 _START_SECONDS = 15.0
 _PLACE = "opt/bench"  # below a guest's root

@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 
 _SCRIPT = Path(__file__).with_name("closed_loop.js")
 _NAMES = {"count": "count", "p50": "med", "p99": "p(99)", "p999": "p(99.9)", "max": "max"}

@@ -16,7 +16,8 @@ from typing import ClassVar
 import httpx
 
 from bench.guests import Guests
-from lab.config import PROJECT, Lab, LabError
+from lab.config import PROJECT, Lab
+from lab.errors import LabError
 from lab.host import network
 
 _PORT = 4318

@@ -19,7 +19,8 @@ from bench.chain import chain
 from bench.collector import Collector, scraping
 from bench.ratio import Series, interleaved, ratios
 from bench.stacks import Variant, running
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 
 CONNECTIONS = 16
 SECONDS = 3

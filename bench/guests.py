@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kube import client
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.host.control_groups import group_of
 from lab.node.context import INSTANCES
 

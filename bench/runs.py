@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.stacks import Running
-from lab.config import PROJECT, Lab, LabError
+from lab.config import PROJECT, Lab
+from lab.errors import LabError
 
 _SLACK_SECONDS = 120.0
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.config import LabError
+from lab.errors import LabError
 from lab.toolchain import debian_package
 
 _SCRIPT = Path(__file__).with_name("saturation.lua")

@@ -19,7 +19,7 @@ from kubernetes.watch import Watch
 from urllib3.exceptions import HTTPError
 
 from kube.resources import ApiError, Object, PatchType, Resource
-from lab.config import LabError
+from lab.errors import LabError
 
 __all__ = ["Api", "ApiError", "Object", "Resource", "apply", "connect", "wait_established"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from lab.config import LabError
+from lab.errors import LabError
 
 Object: TypeAlias = dict[str, Any]
 PatchType = Literal["json", "merge", "strategic-merge"]

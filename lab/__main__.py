@@ -13,7 +13,8 @@ from kube import client
 from lab import deployment, lifecycle, status, traffic
 from lab.cluster import process
 from lab.cluster.control_plane import COMPONENTS
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError, run_command_line
 from lab.progress import Progress
 from lab.toolchain import image, prerequisites
 
@@ -104,15 +105,8 @@ def make_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.joi
 
 
 def main() -> None:
-    """Run the command line; a failure is a message, never a traceback."""
-    try:
-        app()
-    except LabError as error:
-        console.print(f"[red]✗[/] {error}", highlight=False, markup=True, soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("Interrupted. Run the same command again to go on.")
-        sys.exit(130)
+    """Run the command line."""
+    run_command_line(app)
 
 
 if __name__ == "__main__":

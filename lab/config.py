@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
 
+from lab.errors import LabError
+
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_SUBNET = "10.96.0.0/16"
 NODE_NAME = "lab"
@@ -17,12 +19,7 @@ API_SERVER_PORT = 6443
 # Every guest's gateway and resolver. Link-local, so it never collides with a network that guests must reach.
 GATEWAY = IPv4Address("169.254.1.1")
 
-
 _SUBNET_FILE = "subnet"
-
-
-class LabError(Exception):
-    """A failure to tell the user about in plain words: what failed, why, and what to do next."""
 
 
 def _subnet_of(root: Path) -> str | None:

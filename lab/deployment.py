@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import environment
-from lab.config import PROJECT, Lab, LabError
+from lab.config import PROJECT, Lab
+from lab.errors import LabError
 from lab.host.control_groups import group_of
 
 # Several times what the lab needs to bring up 2+2+1 guests on two busy cores.

@@ -10,7 +10,8 @@ from rich.table import Table
 from kube import client
 from lab.cluster import process
 from lab.cluster.control_plane import STAGES
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.host import network
 from lab.host.control_groups import Group, group_of
 from lab.node import consoles, record

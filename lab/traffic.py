@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kube import client
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.progress import Progress
 from measure.analysis import statistics
 from measure.analysis.samples import Recording, Samples

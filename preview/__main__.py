@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 
 from lab import guestless
-from lab.config import PROJECT, Lab, LabError
+from lab.config import PROJECT, Lab
+from lab.errors import run_command_line
 from lab.progress import Progress
 from preview import masking
 from preview.checkout import base_of, checked_out, head_of, program_in
@@ -104,15 +105,8 @@ def _code(reports: list[StackReport]) -> ExitCode:
 
 
 def main() -> None:
-    """Run the command line; a failure is a message, never a traceback."""
-    try:
-        app()
-    except (LabError, PreviewError) as error:
-        console.print(f"✗ {error}", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(ExitCode.FAILED)
-    except KeyboardInterrupt:
-        console.print("Interrupted. Run the same command again.")
-        sys.exit(ExitCode.INTERRUPTED)
+    """Run the command line."""
+    run_command_line(app, PreviewError, code=ExitCode.FAILED)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lab.config import LabError
+from lab.errors import LabError
 from preview.changes import Change, Verdict, changes
 from preview.cluster import UNCHECKED, UNCHECKED_BY_CDI, Cluster
 from preview.deployed import Deployed, Side, deploy

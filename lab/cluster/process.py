@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.config import PROJECT, Lab, LabError
+from lab.config import PROJECT, Lab
+from lab.errors import LabError
 from lab.host import network
 from lab.host.control_groups import group_of
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from lab.config import GATEWAY, Lab, LabError
+from lab.config import GATEWAY, Lab
+from lab.errors import LabError
 
 _NAMESPACES = Path("/run/netns")
 _LAB_SIDE = "host0"

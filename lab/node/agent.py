@@ -8,7 +8,8 @@ from threading import Event, Lock
 from kube import client
 from kube.client import ApiError, Object
 from kube.informer import Follower
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.node import cleanup, consoles, context, record, registration, volumes
 from lab.node.context import Services
 from lab.node.events import Recorder

@@ -7,7 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.host.control_groups import group_of
 from lab.node import disks, network, record
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 
-from lab.config import LabError
+from lab.errors import LabError
 
 # Two guests that start at once must not both find a file unattached.
 _ATTACHING = Lock()

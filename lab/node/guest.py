@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.cluster.process import start_time
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.host.control_groups import group_of
 from lab.node import cleanup, disks, network, record, seed
 from lab.node.network import GuestNetwork

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 from kube.client import ApiError, Object
-from lab.config import LabError
+from lab.errors import LabError
 from lab.node import cleanup, guest, network, record, specification, status
 from lab.node.context import Services
 from lab.node.guest import Guest

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from lab.config import GATEWAY, Lab, LabError
+from lab.config import GATEWAY, Lab
+from lab.errors import LabError
 
 _NAMESPACES = Path("/run/netns")
 _SETTINGS = Path("/proc/sys/net/ipv4")

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from threading import Event, Thread
 
 from kube.client import Object
-from lab.config import LabError
+from lab.errors import LabError
 
 _BODY_LIMIT = 10 * 1024
 _WHY_LIMIT = 200

@@ -10,7 +10,8 @@ from threading import Thread
 
 from kube.client import Api, ApiError, Object
 from kube.informer import Follower
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.node import status, volumes
 from lab.node.events import Recorder
 from lab.node.log import log

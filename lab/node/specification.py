@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kube.client import Object
-from lab.config import LabError
+from lab.errors import LabError
 from lab.node import quantity
 
 DEFAULT_GRACE_SECONDS = 30

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lab.config import PROJECT, Lab, LabError
+from lab.config import Lab
 from lab.environment import plugins
+from lab.errors import LabError
 from lab.progress import Progress
 from lab.toolchain import cache, go
 
@@ -198,4 +199,4 @@ def _install(lab: Lab, module: Module, progress: Progress) -> None:
 def _install_engine(lab: Lab, program: Path) -> None:
     """Put the language host where a release has it: beside the CLI, as the CLI sees itself with links resolved."""
     _copy(lab.binaries / "pulumi", program)
-    _link(lab.binaries / "pulumi-language-python", PROJECT / "lab" / "pulumi-language-python")
+    _link(lab.binaries / "pulumi-language-python", Path(__file__).with_name("pulumi-language-python"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from lab.config import LabError
+from lab.errors import LabError
 from lab.toolchain import cache
 
 _DOWNLOAD_SECONDS = 300

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.config import LabError
+from lab.errors import LabError
 from lab.progress import Step
 from lab.toolchain import cache
 

@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 from cloudinit.families import Family, packages
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.progress import Progress
 from lab.toolchain import cache
 

@@ -8,7 +8,7 @@ import subprocess
 
 from rich.console import Console
 
-from lab.config import LabError
+from lab.errors import LabError
 
 # tool -> the Debian package that holds it
 _TOOLS = {

@@ -12,7 +12,8 @@ import pytest
 from lab.cluster import objects, process
 from lab.cluster.control_plane import etcd, kube_apiserver
 from lab.cluster.process import Component
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 
 WEBHOOK = {"clientConfig": {"service": {"name": "virt-api", "namespace": "kubevirt", "path": "/validate"}}}
 

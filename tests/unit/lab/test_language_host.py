@@ -14,7 +14,7 @@ import psutil
 import pytest
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
-HOST = Path(__file__).resolve().parents[3] / "lab" / "language_host.py"
+HOST = Path(__file__).resolve().parents[3] / "lab" / "toolchain" / "language_host.py"
 PACK = """\
 import os, sys, time
 print(os.getpid(), os.getcwd(), os.environ["SAID"], sys.argv[1:], flush=True)

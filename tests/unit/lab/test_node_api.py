@@ -12,7 +12,7 @@ from kubernetes.client import Configuration
 
 import kube.client
 from kube.client import Api, ApiError, Resource
-from lab.config import LabError
+from lab.errors import LabError
 
 PODS = Resource("v1", "pods")
 MACHINES = Resource("kubevirt.io/v1", "virtualmachines")

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import Lab, LabError
+from lab.config import Lab
+from lab.errors import LabError
 from lab.node.network import free_address, network_of
 
 SUBNET = IPv4Network("10.96.128.0/29")
