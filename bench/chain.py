@@ -18,6 +18,7 @@ import psutil
 
 from bench.guests import cpu_seconds
 from bench.stacks import Running
+from cloudinit.constants import APPLICATION_PORT
 from lab.errors import LabError
 
 _START_SECONDS = 15.0
@@ -72,7 +73,7 @@ def _application(stack: Running, name: str, port: int, attribution: bool) -> str
     (place / "unmeasured.py").write_text(_UNMEASURED.read_text())
     unit = (stack.guests.root(name) / "etc/systemd/system/virtwork-app.service").read_text()
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", unit, re.M)
-    command = command.replace("--port 8080", f"--port {port}")
+    command = command.replace(f"--port {APPLICATION_PORT}", f"--port {port}")
     if not attribution:
         command = command.replace("application.server:application", "unmeasured:application")
     environment = f"CREDENTIALS_DIRECTORY=/etc/virtwork PYTHONPATH=/{_PLACE} PYTHONDONTWRITEBYTECODE=1"
@@ -83,7 +84,7 @@ def _nginx(stack: Running, name: str, port: int, application: str, attribution: 
     root = stack.guests.root(name)
     text = (root / "etc/nginx/nginx.conf").read_text()
     upstream = (root / "etc/nginx/virtwork/upstream.conf").read_text()
-    upstream = re.sub(r"server \S+:8080 ", f"server {application}:{port + 1} ", upstream)
+    upstream = re.sub(rf"server \S+:{APPLICATION_PORT} ", f"server {application}:{port + 1} ", upstream)
     text = re.sub(r"(listen (?:\[::\]:)?)80 ", rf"\g<1>{port} ", text)
     text = text.replace("/run/nginx.pid", f"/{_PLACE}/{port}.pid").replace("access.json", f"access-{port}.json")
     text = re.sub(r"include /etc/nginx/virtwork/upstream\.conf;", lambda _: upstream, text)

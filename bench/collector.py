@@ -16,6 +16,12 @@ from typing import ClassVar
 import httpx
 
 from bench.guests import Guests
+from cloudinit.constants import (
+    APPLICATION_METRICS_PORT,
+    DATABASE_METRICS_PORT,
+    NODE_METRICS_PORT,
+    WEB_METRICS_PORT,
+)
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
 from lab.host import network
@@ -23,7 +29,11 @@ from lab.host import network
 _PORT = 4318
 _START_SECONDS = 10.0
 _SCRAPE_SECONDS = 5.0  # three times as often as Prometheus' operators mostly do
-_METRICS_PORTS = {"database": (9100, 9187), "application": (9100, 9464), "web": (9100, 9113)}
+_METRICS_PORTS = {
+    "database": (NODE_METRICS_PORT, DATABASE_METRICS_PORT),
+    "application": (NODE_METRICS_PORT, APPLICATION_METRICS_PORT),
+    "web": (NODE_METRICS_PORT, WEB_METRICS_PORT),
+}
 
 
 @dataclass(frozen=True, slots=True)

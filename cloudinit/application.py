@@ -1,25 +1,24 @@
 """The application guest: a JSON API that asks the database and says how long each part took."""
 
+from cloudinit.constants import APPLICATION_METRICS_PORT, DATABASE_PORT, SETTINGS, UNITS
 from cloudinit.document import SECRET, GuestFile, cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, SETTINGS, install_packages, library, program, span_exporter
+from cloudinit.guest_files import CONFIGURE, install_packages, library, program, span_exporter
 from cloudinit.guests import ApplicationGuest
 from cloudinit.site import site_commands, site_files, site_keys
-from cloudinit.templates import read, unit_settings
+from cloudinit.templates import render, unit_settings
 
-_DATABASE_PORT = 5432
-_METRICS_PORT = 9464
-_MODULES: tuple[str, ...] = ("server", "answers", "clocks", "database", "inputs", "measured", "statements")
+_MODULES: tuple[str, ...] = ("server", "answers", "clocks", "constants", "database", "inputs", "measured", "statements")
 
 
 def render_application(guest: ApplicationGuest) -> str:
     """User data of the application guest; it holds the password in clear."""
     facts = FACTS[guest.family]
-    modules, settings = _MODULES, {"DATABASE_HOST": guest.database_host, "DATABASE_PORT": str(_DATABASE_PORT)}
+    modules, settings = _MODULES, {"DATABASE_HOST": guest.database_host, "DATABASE_PORT": str(DATABASE_PORT)}
     if guest.metrics:
         modules += ("metrics",)
-        settings |= {"METRICS_PORT": str(_METRICS_PORT)}
+        settings |= {"METRICS_PORT": str(APPLICATION_METRICS_PORT)}
     if guest.tracing:
         modules += ("tracing",)
         settings |= {"TRACING_ENDPOINT": guest.tracing.endpoint, "TRACING_SERVICE": guest.tracing.service_name}
@@ -35,10 +34,10 @@ def render_application(guest: ApplicationGuest) -> str:
             GuestFile(path=f"{SETTINGS}/application.env", content=unit_settings(**settings)),
             # Ends in the newline that the server takes off again, as on the database guest.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
-            GuestFile(path="/etc/sysusers.d/virtwork-app.conf", content=read("application/sysusers.conf")),
+            GuestFile(path="/etc/sysusers.d/virtwork-app.conf", content=render("application/sysusers.conf.j2")),
             GuestFile(
-                path="/etc/systemd/system/virtwork-app.service",
-                content=read("application/virtwork-app.service"),
+                path=f"{UNITS}/virtwork-app.service",
+                content=render("application/virtwork-app.service.j2"),
             ),
             *(exporter_files(guest.family, Exporter.NODE) if guest.metrics else []),
         ],

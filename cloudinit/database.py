@@ -1,9 +1,10 @@
 """The database guest: PostgreSQL on a disk of its own, holding the pgbench tables."""
 
+from cloudinit.constants import LIBRARY, SETTINGS, UNITS
 from cloudinit.document import SECRET, GuestFile, cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter, Family, has_exporter
-from cloudinit.guest_files import CONFIGURE, SETTINGS, install_packages, program
+from cloudinit.guest_files import CONFIGURE, install_packages, program
 from cloudinit.guests import DatabaseGuest
 from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, render, shell_settings
@@ -42,8 +43,8 @@ def render_database(guest: DatabaseGuest) -> str:
             *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "database/configure.sh"),
-            program("database-setup", "database/setup.sh"),
-            GuestFile(path="/usr/local/lib/virtwork/cluster.sh", content=read(f"database/cluster.{guest.family}.sh")),
+            program("database-setup", "database/setup.sh.j2"),
+            GuestFile(path=f"{LIBRARY}/cluster.sh", content=_cluster(guest.family)),
             GuestFile(
                 path=f"{SETTINGS}/database.conf",
                 content=shell_settings(
@@ -58,12 +59,12 @@ def render_database(guest: DatabaseGuest) -> str:
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
             GuestFile(path=f"{SETTINGS}/role.sql", content=render("database/role.sql.j2", watched=watched)),
             GuestFile(path=f"{SETTINGS}/seeded-scale.sql", content=read("database/seeded-scale.sql")),
-            GuestFile(path=f"{SETTINGS}/storage-table.sql", content=read("database/storage-table.sql")),
+            GuestFile(path=f"{SETTINGS}/storage-table.sql", content=render("database/storage-table.sql.j2")),
             *(_figures_files() if guest.fio_seconds else []),
-            GuestFile(path=f"{SETTINGS}/postgresql.conf", content=read("database/postgresql.conf")),
+            GuestFile(path=f"{SETTINGS}/postgresql.conf", content=render("database/postgresql.conf.j2")),
             GuestFile(path=f"{SETTINGS}/pg_hba.conf", content=render("database/pg_hba.conf.j2", watched=watched)),
             GuestFile(
-                path="/etc/systemd/system/virtwork-database-setup.service",
+                path=f"{UNITS}/virtwork-database-setup.service",
                 content=read("database/virtwork-database-setup.service"),
             ),
             GuestFile(
@@ -85,12 +86,16 @@ def render_database(guest: DatabaseGuest) -> str:
     )
 
 
+def _cluster(family: Family) -> str:
+    return render("database/cluster.debian.sh.j2") if family is Family.DEBIAN else read("database/cluster.fedora.sh")
+
+
 def _figures_files() -> list[GuestFile]:
     """What measures the data disk."""
-    names = ("storage.fio", "store-figures.sql")
     return [
-        program("storage-figures", "database/storage-figures.sh"),
-        *(GuestFile(path=f"{SETTINGS}/{name}", content=read(f"database/{name}")) for name in names),
+        program("storage-figures", "database/storage-figures.sh.j2"),
+        GuestFile(path=f"{SETTINGS}/storage.fio", content=read("database/storage.fio")),
+        GuestFile(path=f"{SETTINGS}/store-figures.sql", content=render("database/store-figures.sql.j2")),
     ]
 
 
@@ -102,5 +107,5 @@ def _debian_files(family: Family) -> list[GuestFile]:
 
 
 def _metrics_files(guest: DatabaseGuest, *, watched: bool) -> list[GuestFile]:
-    user = GuestFile(path="/etc/sysusers.d/virtwork-metrics.conf", content=read("database/metrics.sysusers.conf"))
+    user = GuestFile(path="/etc/sysusers.d/virtwork-metrics.conf", content=render("database/metrics.sysusers.conf.j2"))
     return [*([user] if watched else []), *exporter_files(guest.family, *_EXPORTERS)]

@@ -3,9 +3,10 @@
 A unit of our own, because each distribution names, configures and hardens its own differently.
 """
 
+from cloudinit.constants import PROGRAMS, UNITS
 from cloudinit.document import GuestFile
 from cloudinit.families import FACTS, Exporter, Family, has_exporter
-from cloudinit.guest_files import PROGRAMS, program
+from cloudinit.guest_files import program
 from cloudinit.templates import render
 
 
@@ -13,7 +14,7 @@ def exporter_files(family: Family, *exporters: Exporter) -> list[GuestFile]:
     """The units of those exporters that the family has, and the script that starts them."""
     units = [
         GuestFile(
-            path=f"/etc/systemd/system/virtwork-{exporter}-exporter.service",
+            path=f"{UNITS}/virtwork-{exporter}-exporter.service",
             content=render(
                 f"common/virtwork-{exporter}-exporter.service.j2", program=FACTS[family].exporters[exporter].path
             ),

@@ -1,22 +1,17 @@
 """What every guest gets: the script that makes sure of its packages."""
 
+from cloudinit.constants import LIBRARY, PROGRAMS
 from cloudinit.document import PROGRAM, GuestFile
 from cloudinit.families import Family
-from cloudinit.templates import read
+from cloudinit.templates import read, render
 
-PROGRAMS = "/usr/local/sbin"
-"""Where our scripts go: on root's PATH, and labelled for execution by SELinux's policy."""
-
-LIBRARY = "/usr/local/lib/virtwork"
-"""Where our Python goes that is no program by itself."""
-
-SETTINGS = "/etc/virtwork"
 CONFIGURE = f"{PROGRAMS}/virtwork-configure"
 
 
 def program(name: str, source: str) -> GuestFile:
-    """A guest script `virtwork-<name>`, from a file of this package."""
-    return GuestFile(path=f"{PROGRAMS}/virtwork-{name}", content=read(source), mode=PROGRAM)
+    """Return a guest script `virtwork-<name>`, from a file of this package."""
+    content = render(source) if source.endswith(".j2") else read(source)
+    return GuestFile(path=f"{PROGRAMS}/virtwork-{name}", content=content, mode=PROGRAM)
 
 
 def library(name: str, source: str) -> GuestFile:

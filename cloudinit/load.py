@@ -1,15 +1,17 @@
 """The load generator: k6 and the agent that runs it by a plan, which is no part of the guest's user data."""
 
+from cloudinit.constants import LIBRARY, SETTINGS, UNITS
 from cloudinit.document import SECRET, GuestFile, cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, LIBRARY, SETTINGS, install_packages, library, program
+from cloudinit.guest_files import CONFIGURE, install_packages, library, program
 from cloudinit.guests import LoadGuest, LoadMachineGuest
 from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, unit_settings
 
 # The same layout as here, so that the modules find each other in both places.
 _MODULES: tuple[str, ...] = (
+    "constants.py",
     "load_plan.py",
     "requests.js",
     "arrivals.js",
@@ -47,7 +49,7 @@ def load_files(guest: LoadGuest) -> list[GuestFile]:
         GuestFile(path=f"{SETTINGS}/load.env", content=unit_settings(**settings)),
         GuestFile(path=f"{SETTINGS}/load-plan.token", content=plan.token, mode=SECRET),
         GuestFile(path=f"{SETTINGS}/load-plan.ca", content=plan.certificate_authority, mode=SECRET),
-        GuestFile(path=f"/etc/systemd/system/{_UNIT}", content=read(f"load/{_UNIT}")),
+        GuestFile(path=f"{UNITS}/{_UNIT}", content=read(f"load/{_UNIT}")),
     ]
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudinit.constants import PROGRAMS, SETTINGS
 from cloudinit.document import GuestFile
 from cloudinit.families import FACTS, Family
-from cloudinit.guest_files import PROGRAMS, SETTINGS, program
+from cloudinit.guest_files import program
 from cloudinit.templates import shell_settings
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cloudinit import constants
+
 _ROOT = Path(__file__).parent / "files"
 
 # No escaping: these are not HTML. A value that may be hostile goes through `shell_settings` or `unit_settings`.
@@ -15,6 +17,7 @@ _ENVIRONMENT = Environment(  # noqa: S701
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ENVIRONMENT.globals.update({name: value for name, value in vars(constants).items() if name.isupper()})
 
 
 def read(name: str) -> str:
@@ -23,7 +26,11 @@ def read(name: str) -> str:
 
 
 def render(name: str, **values: object) -> str:
-    """The text of a guest file that is a template; an unknown name in it raises UndefinedError."""
+    """Return the text of a guest file that is a template, which sees the constants and `values`.
+
+    Raises:
+        UndefinedError: The template names something else.
+    """
     return _ENVIRONMENT.get_template(name).render(values)
 
 

@@ -1,15 +1,15 @@
 """The web guest: nginx before the application, and on one of them the load generator."""
 
+from cloudinit.constants import APPLICATION_PORT, SETTINGS, UNITS
 from cloudinit.document import GuestFile, cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, SETTINGS, install_packages, library, program, span_exporter
+from cloudinit.guest_files import CONFIGURE, install_packages, library, program, span_exporter
 from cloudinit.guests import TracingTarget, WebGuest
 from cloudinit.load import load_files
 from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import read, render, shell_settings, unit_settings
 
-_UNITS = "/etc/systemd/system"
 _SPANS_UNIT = "virtwork-web-spans.service"
 _EXPORTERS = (Exporter.NODE, Exporter.NGINX)
 
@@ -30,23 +30,23 @@ def render_web(guest: WebGuest) -> str:
                 path=f"{SETTINGS}/nginx.conf",
                 content=render("web/nginx.conf.j2", user=facts.nginx_user, tracing=guest.tracing is not None),
             ),
-            GuestFile(path=f"{_UNITS}/nginx.service.d/virtwork.conf", content=read("web/nginx.service.conf")),
-            GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=read("web/upstream-unknown.conf")),
+            GuestFile(path=f"{UNITS}/nginx.service.d/virtwork.conf", content=read("web/nginx.service.conf")),
+            GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=render("web/upstream-unknown.conf.j2")),
             GuestFile(
                 path=f"{SETTINGS}/upstream.settings",
-                content=shell_settings(APPLICATION_HOST=guest.application_host, APPLICATION_PORT=8080),
+                content=shell_settings(APPLICATION_HOST=guest.application_host, APPLICATION_PORT=APPLICATION_PORT),
             ),
             GuestFile(
-                path=f"{_UNITS}/virtwork-upstream.service",
+                path=f"{UNITS}/virtwork-upstream.service",
                 content=read("web/virtwork-upstream.service"),
             ),
             GuestFile(path=f"{SETTINGS}/logrotate.conf", content=read("web/logrotate.conf")),
             GuestFile(
-                path=f"{_UNITS}/virtwork-logrotate.service",
+                path=f"{UNITS}/virtwork-logrotate.service",
                 content=read("web/virtwork-logrotate.service"),
             ),
             GuestFile(
-                path=f"{_UNITS}/virtwork-logrotate.timer",
+                path=f"{UNITS}/virtwork-logrotate.timer",
                 content=read("web/virtwork-logrotate.timer"),
             ),
             *(load_files(guest.load) if guest.load else []),
@@ -73,5 +73,5 @@ def _span_files(target: TracingTarget) -> list[GuestFile]:
         span_exporter(),
         library("web_spans.py", "web/spans.py"),
         GuestFile(path=f"{SETTINGS}/web-spans.env", content=settings),
-        GuestFile(path=f"{_UNITS}/{_SPANS_UNIT}", content=read(f"web/{_SPANS_UNIT}")),
+        GuestFile(path=f"{UNITS}/{_SPANS_UNIT}", content=read(f"web/{_SPANS_UNIT}")),
     ]

@@ -8,6 +8,7 @@ from functools import partial
 import pulumi
 
 from cloudinit import ApplicationGuest, render_application
+from cloudinit.constants import APPLICATION_METRICS_PORT, APPLICATION_PORT
 from components.names import TierName
 from components.settings import machines
 from components.tier import Endpoint, Tier, TierArgs
@@ -28,7 +29,9 @@ class Application(Tier[machines.Application]):
     """The JSON API over the database."""
 
     tier = TierName.APPLICATION
-    endpoint = Endpoint(8080, "http", {"httpGet": {"path": "/ready", "port": 8080}}, 9464)
+    endpoint = Endpoint(
+        APPLICATION_PORT, "http", {"httpGet": {"path": "/ready", "port": APPLICATION_PORT}}, APPLICATION_METRICS_PORT
+    )
 
     def __init__(self, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)

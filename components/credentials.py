@@ -6,10 +6,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
+from cloudinit.constants import DATABASE_NAME, DATABASE_USER
 from components.names import Names, TierName
-
-USER = "appuser"
-DATABASE = "appdb"
 
 
 class Credentials(pulumi.ComponentResource):
@@ -36,7 +34,7 @@ class Credentials(pulumi.ComponentResource):
                 "labels": names.labels(TierName.DATABASE),
             },
             type="Opaque",
-            string_data={"username": USER, "password": self.password, "database": DATABASE},
+            string_data={"username": DATABASE_USER, "password": self.password, "database": DATABASE_NAME},
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from cloudinit import DatabaseGuest, render_database
+from cloudinit.constants import DATABASE_METRICS_PORT, DATABASE_PORT
 from cloudinit.families import Exporter
 from components.names import TierName
 from components.settings import disks, machines
@@ -32,7 +33,9 @@ class Database(Tier[machines.Database]):
     """PostgreSQL with a pgbench schema."""
 
     tier = TierName.DATABASE
-    endpoint = Endpoint(5432, "postgresql", {"tcpSocket": {"port": 5432}}, 9187, Exporter.POSTGRESQL)
+    endpoint = Endpoint(
+        DATABASE_PORT, "postgresql", {"tcpSocket": {"port": DATABASE_PORT}}, DATABASE_METRICS_PORT, Exporter.POSTGRESQL
+    )
 
     def __init__(self, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from cloudinit import LoadGuest, LoadMachineGuest, render_load
-from components.load_plan import AGENT_PORT
+from cloudinit.constants import LOAD_AGENT_PORT
 from components.names import TierName
 from components.settings import load
 from components.tier import Endpoint, Tier, TierArgs
@@ -28,7 +28,9 @@ class Load(Tier[load.Load]):
     """A machine that sends load. Its figures are behind the load plan's Service."""
 
     tier = TierName.LOAD
-    endpoint = Endpoint(AGENT_PORT, "http", {"httpGet": {"path": "/ready", "port": AGENT_PORT}}, AGENT_PORT)
+    endpoint = Endpoint(
+        LOAD_AGENT_PORT, "http", {"httpGet": {"path": "/ready", "port": LOAD_AGENT_PORT}}, LOAD_AGENT_PORT
+    )
 
     def __init__(self, args: LoadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)

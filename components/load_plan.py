@@ -12,14 +12,14 @@ from pulumi.output import UNKNOWN
 
 import cloudinit
 from cloudinit import LoadGuest, LoadPlanSource, render_load_plan
+from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT, WEB_PORT
 from components.names import TierName
 from components.settings import Settings
 from components.settings.load import Gates
 from components.settings.values import seconds_of
-from components.tier import NODE_METRICS_PORT, service_port, tracing_target
+from components.tier import service_port, tracing_target
 
 COMPONENT = "load"
-AGENT_PORT = 8089
 
 
 class LoadPlan(pulumi.ComponentResource):
@@ -96,9 +96,9 @@ class LoadPlan(pulumi.ComponentResource):
     def _service(self, settings: Settings) -> None:
         """Let the generator's figures be read from the one machine that has them."""
         mesh = settings.mesh.enabled
-        ports = [service_port("http", 80, AGENT_PORT, mesh=mesh)]
+        ports = [service_port("http", WEB_PORT, LOAD_AGENT_PORT, mesh=mesh)]
         if settings.metrics.enabled:
-            ports.append(service_port("metrics", AGENT_PORT, mesh=mesh))
+            ports.append(service_port("metrics", LOAD_AGENT_PORT, mesh=mesh))
             # On a web machine the web tier's Service tells of it.
             ports += [service_port("node-metrics", NODE_METRICS_PORT, mesh=mesh)] if settings.load.dedicated else []
         host = self._names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)

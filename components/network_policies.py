@@ -8,13 +8,13 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT
 from components.application import Application
 from components.database import Database
-from components.load_plan import AGENT_PORT
 from components.mesh import TELEMETRY_PORTS
 from components.names import TierName
 from components.settings import Settings
-from components.tier import NODE_METRICS_PORT, Tier
+from components.tier import Tier
 from components.web import Web
 
 SSH_PORT = 22
@@ -74,9 +74,9 @@ def policies(settings: Settings) -> dict[str, Policy]:
         found[names.service(tier)] = (names.pods(tier), [rule for rule in rules if rule])
     if settings.load.enabled:
         readers = None if chosen.load_from is None else _peers(chosen.load_from)
-        rules = [_rule(readers, [AGENT_PORT])]
+        rules = [_rule(readers, [LOAD_AGENT_PORT])]
         if settings.metrics.enabled:
-            ports = [AGENT_PORT, NODE_METRICS_PORT] if settings.load.dedicated else [AGENT_PORT]
+            ports = [LOAD_AGENT_PORT, NODE_METRICS_PORT] if settings.load.dedicated else [LOAD_AGENT_PORT]
             rules.append(_rule(_scrapers(settings), ports))
         carrier = names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)
         pods = {**names.pods(), "vm.kubevirt.io/name": carrier}

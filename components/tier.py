@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from cloudinit import TracingTarget
+from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import Exporter, has_exporter
 from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_labels
 from components.names import TierName
@@ -18,7 +19,6 @@ from components.settings.machines import Machine
 from components.settings.values import ServiceType
 from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
 
-NODE_METRICS_PORT = 9100  # the node exporter's own
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 ADDRESS_AWAITED = {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"}
 MachineSettings = TypeVar("MachineSettings", bound=Machine)

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi.output import UNKNOWN
 
 from cloudinit import LoadGuest, WebGuest, render_web
+from cloudinit.constants import WEB_METRICS_PORT, WEB_PORT
 from cloudinit.families import Exporter
 from components.exposure import expose
 from components.names import TierName
@@ -39,7 +40,9 @@ class Web(Tier[machines.Web]):
     external_url: pulumi.Output[str] | str | None
 
     tier = TierName.WEB
-    endpoint = Endpoint(80, "http", {"httpGet": {"path": "/ready", "port": 80}}, 9113, Exporter.NGINX)
+    endpoint = Endpoint(
+        WEB_PORT, "http", {"httpGet": {"path": "/ready", "port": WEB_PORT}}, WEB_METRICS_PORT, Exporter.NGINX
+    )
 
     def __init__(self, args: WebArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(args, opts)

@@ -7,15 +7,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cloudinit.constants import DATABASE_NAME, DATABASE_USER
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import AS_POSTGRES
 
-_PSQL = (*AS_POSTGRES.split(), "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--dbname=appdb")
+_PSQL = (
+    *AS_POSTGRES.split(),
+    "psql",
+    "--no-psqlrc",
+    "--quiet",
+    "--tuples-only",
+    "--no-align",
+    f"--dbname={DATABASE_NAME}",
+)
 
 _LOCK = "BEGIN; SELECT abalance FROM pgbench_accounts WHERE aid = :aid FOR UPDATE; SELECT pg_sleep(30) AS locking;"
 _UNLOCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE query LIKE '%AS locking%' AND pid <> pg_backend_pid()"""
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'appuser' AND wait_event_type = 'Lock'"
+_WAITING = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{DATABASE_USER}' AND wait_event_type = 'Lock'"  # noqa: S608 a constant
 _FREE = "SELECT aid FROM pgbench_accounts WHERE aid = :aid FOR UPDATE SKIP LOCKED"
 
 
@@ -26,7 +35,7 @@ def sql(tiers: GuestRoot, query: str, **values: object) -> str:
 
 def drop_connections(tiers: GuestRoot) -> None:
     """Let the application lose every connection, and notice."""
-    sql(tiers, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'appuser'")
+    sql(tiers, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{DATABASE_USER}'")  # noqa: S608 a constant
     time.sleep(0.1)
 
 

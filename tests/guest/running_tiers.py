@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from cloudinit.constants import APPLICATION_PORT, DATABASE_NAME, DATABASE_USER
 from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import HOSTILE, application, database, web
 
-APPLICATION = "http://127.0.0.1:8080"
+APPLICATION = f"http://127.0.0.1:{APPLICATION_PORT}"
 WEB = "http://127.0.0.1:80"
 # Everything that could break the way from the user data to PostgreSQL and back, in one password.
 PASSWORD = "".join(HOSTILE[name] for name in ("quotes", "yaml", "jinja", "shell", "sql", "trailing newline"))
@@ -54,11 +55,15 @@ def _start_database(guest: GuestRoot) -> None:
     psql = f"{AS_POSTGRES} psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1"
     role = f"{psql} --dbname postgres --file /etc/virtwork/role.sql 3</etc/virtwork/database-password"
     assert guest.run("sh", "-euc", f"{role}; {role}") == "", "setting role and database is not idempotent"
-    seeded = f"{psql} --dbname appdb --file /etc/virtwork/seeded-scale.sql"
+    seeded = f"{psql} --dbname {DATABASE_NAME} --file /etc/virtwork/seeded-scale.sql"
     assert guest.run("sh", "-c", seeded).strip() == "0"
-    guest.run("sh", "-c", f"PGOPTIONS='-c role=appuser' {AS_POSTGRES} pgbench --initialize --quiet --scale 1 appdb")
+    guest.run(
+        "sh",
+        "-c",
+        f"PGOPTIONS='-c role={DATABASE_USER}' {AS_POSTGRES} pgbench --initialize --quiet --scale 1 {DATABASE_NAME}",
+    )
     assert guest.run("sh", "-c", seeded).strip() == "1"
-    table = f"{psql} --dbname appdb --file /etc/virtwork/storage-table.sql"
+    table = f"{psql} --dbname {DATABASE_NAME} --file /etc/virtwork/storage-table.sql"
     assert guest.run("sh", "-c", f"{table}; {table}") == ""
 
 
@@ -67,6 +72,6 @@ def learn_upstream(guest: GuestRoot) -> None:
     guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
     guest.write("/opt/test/once/systemctl", "#!/bin/sh\n", 0o755)
     guest.write("/opt/test/once/sleep", "#!/bin/sh\nkill $PPID\n", 0o755)
-    guest.write("/etc/virtwork/upstream.settings", "APPLICATION_HOST=127.0.0.1\nAPPLICATION_PORT=8080\n")
+    guest.write("/etc/virtwork/upstream.settings", f"APPLICATION_HOST=127.0.0.1\nAPPLICATION_PORT={APPLICATION_PORT}\n")
     said = guest.run("env", "PATH=/opt/test/once:/usr/bin", "/usr/local/sbin/virtwork-upstream", check=False)
     assert "127.0.0.1 is at 127.0.0.1" in said

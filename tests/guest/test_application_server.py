@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudinit.constants import APPLICATION_PORT
 from tests.guest.guest_root import Answer, GuestRoot
 from tests.guest.running_tiers import APPLICATION, DATABASE_LOG, START_DATABASE, STOP_DATABASE, WEB
 
@@ -99,7 +100,7 @@ def test_the_access_log_tells_the_same_times_as_the_answer(tiers: GuestRoot) -> 
     assert entry["application_ms"] == milliseconds(answer)["app"]
     assert entry["traceparent"] == TRACEPARENT
     assert entry["served_by"] == answer.headers["x-served-by"]
-    assert entry["upstream_addr"] == "127.0.0.1:8080"
+    assert entry["upstream_addr"] == f"127.0.0.1:{APPLICATION_PORT}"
     assert len(entry["request_id"]) == 32
     # nginx's clock ticks in milliseconds.
     assert entry["request_time"] * 1000 + 1 >= entry["upstream_response_time"] * 1000 >= entry["application_ms"] - 1
@@ -121,7 +122,7 @@ def test_without_an_application_web_answers_in_json_and_stays_alive(tiers: Guest
         "/opt/test/refused.conf", config.replace("virtwork/upstream.conf", "refused.conf").replace("nginx.pid", "81")
     )
     tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
-    refused = tiers.read("/etc/nginx/virtwork/upstream.conf").replace(":8080", ":1")
+    refused = tiers.read("/etc/nginx/virtwork/upstream.conf").replace(f":{APPLICATION_PORT}", ":1")
     tiers.write("/etc/nginx/refused.conf", refused)
     url = "http://127.0.0.1:81"
 

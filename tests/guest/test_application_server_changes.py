@@ -37,7 +37,7 @@ def raw(tiers: GuestRoot, data: bytes, *, wait: bool = True) -> str:
     """Send bytes to the application, and return what it says until it closes or a moment passes."""
     program = f"""
         import socket, sys
-        peer = socket.create_connection(("127.0.0.1", 8080))
+        peer = socket.create_connection(("127.0.0.1", APPLICATION_PORT))
         peer.sendall(bytes.fromhex(sys.argv[1]))
         peer.settimeout(0.1)
         try:

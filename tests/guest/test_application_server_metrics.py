@@ -9,13 +9,14 @@ from contextlib import ExitStack
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from cloudinit.constants import APPLICATION_METRICS_PORT, DATABASE_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import PASSWORD
 from tests.guest.traced_tiers import guest_files, run_application
 from tests.unit.cloudinit.guest_examples import application
 
 APPLICATION = "http://127.0.0.1:8280"
-METRICS = "http://127.0.0.1:9464/metrics"
+METRICS = f"http://127.0.0.1:{APPLICATION_METRICS_PORT}/metrics"
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -113,7 +114,7 @@ def test_what_is_off_is_not_even_imported(tiers: GuestRoot, settings: list[str],
 
         asyncio.run(main())
     """
-    environment = ["DATABASE_HOST=127.0.0.1", "DATABASE_PORT=5432", "CREDENTIALS_DIRECTORY=/etc/virtwork"]
+    environment = ["DATABASE_HOST=127.0.0.1", f"DATABASE_PORT={DATABASE_PORT}", "CREDENTIALS_DIRECTORY=/etc/virtwork"]
     paths = ["PYTHONPATH=/usr/local/lib/virtwork", "TRACING_SERVICE=a"]
     command = ["env", *environment, *paths, *settings, "python3", "-c", textwrap.dedent(program)]
     assert tiers.run(*command).strip() == imported

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cloudinit import render_load_plan
+from cloudinit.constants import LOAD_AGENT_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.unit.api_server import api_server
 from tests.unit.cloudinit.guest_examples import load_machine, web_with_load
@@ -32,7 +33,7 @@ class Curl:
     guest: GuestRoot
 
     def status(self) -> dict[str, Any]:
-        answer = self.guest.get("http://127.0.0.1:8089/status")
+        answer = self.guest.get(f"http://127.0.0.1:{LOAD_AGENT_PORT}/status")
         found: dict[str, Any] = answer.json
         return found
 
@@ -54,10 +55,10 @@ def test_the_guests_own_program_does_a_spike_by_k6_and_goes_on_with_the_stacks_p
         ]
         start = f"cd /usr/local/lib/virtwork && exec env {' '.join(environment)} /usr/bin/python3 -m load.agent"
         with tiers.running("sh", "-c", start, log=tmp_path / "agent"):
-            tiers.get_until("http://127.0.0.1:8089/ready", 200)
+            tiers.get_until(f"http://127.0.0.1:{LOAD_AGENT_PORT}/ready", 200)
             curl = Curl(tiers)
             status = until(curl.status, lambda found: found["last"] and has_run(found, "running"), 10)
-            assert tiers.get("http://[::1]:8089/ready").status == 200, "IPv6 too"
+            assert tiers.get(f"http://[::1]:{LOAD_AGENT_PORT}/ready").status == 200, "IPv6 too"
     last = status["last"]
     assert (last["id"], last["state"], last["problem"], last["asked"]) == ("spike", "finished", "", 120)
     text = tiers.read(f"/opt/test/state/samples/{0:020}.csv")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cloudinit.constants import DATABASE_NAME, DATABASE_PORT
 from tests.guest.guest_root import Answer, GuestRoot
 from tests.guest.running_tiers import START_DATABASE, STOP_DATABASE
 from tests.guest.traced_tiers import ACCESS_LOG, APPLICATION, WEB, TracedTiers, traced_tiers
@@ -82,12 +83,12 @@ def test_the_spans_say_what_was_asked_by_opentelemetrys_names(ask: Ask, receiver
     assert spans["GET /api/v1/accounts/{aid}"].attributes == http | {"http.route": "/api/v1/accounts/{aid}"}
     assert spans["SELECT pgbench_accounts"].attributes == {
         "db.system.name": "postgresql",
-        "db.namespace": "appdb",
+        "db.namespace": DATABASE_NAME,
         "db.operation.name": "SELECT",
         "db.collection.name": "pgbench_accounts",
         "db.query.text": "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
         "server.address": "127.0.0.1",
-        "server.port": 5432,
+        "server.port": DATABASE_PORT,
     }
 
 

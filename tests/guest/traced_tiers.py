@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from cloudinit.constants import APPLICATION_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import PASSWORD, learn_upstream
 from tests.unit.cloudinit.guest_examples import application, web
@@ -55,7 +56,7 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
         guest.write(f"{_HOME}/nginx.conf", nginx)
         learn_upstream(guest)  # other tests may have made it unknown
         upstream = guest.read("/etc/nginx/virtwork/upstream.conf")
-        guest.write(f"{_HOME}/upstream.conf", upstream.replace(":8080", ":8180"))
+        guest.write(f"{_HOME}/upstream.conf", upstream.replace(f":{APPLICATION_PORT}", ":8180"))
         command = ["nginx", "-c", f"{_HOME}/nginx.conf", "-g", "daemon off;"]
         running.enter_context(guest.running(*command, log=logs / "nginx"))
         guest.get_until(f"{WEB}/api/v1/accounts/1", 200)
@@ -82,7 +83,9 @@ def _await_follower(guest: GuestRoot, receiver: Receiver) -> None:
 def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, str], port: int, log: Path) -> None:
     """Run an application by the files of its user data, on another port."""
     _install(guest, files)
-    start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace("--port 8080", f"--port {port}")
+    start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace(
+        f"--port {APPLICATION_PORT}", f"--port {port}"
+    )
     guest.write(f"{_HOME}/credentials/database-password", files["/etc/virtwork/database-password"])
     environment = [*_settings(files["/etc/virtwork/application.env"]), f"CREDENTIALS_DIRECTORY={_HOME}/credentials"]
     running.enter_context(guest.running("env", *environment, *shlex.split(start), log=log))

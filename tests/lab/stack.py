@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from cloudinit.constants import DATABASE_NAME, DATABASE_PORT, DATABASE_USER
 from kube import client
 from lab import environment, traffic
 from lab.config import PROJECT, Lab
@@ -115,7 +116,12 @@ class Stack:
         service = self.cluster.get(traffic.SERVICES, f"{NAME}-database", NAME)
         host = service["spec"]["clusterIP"]
         return psycopg.connect(
-            host=host, port=5432, user="appuser", dbname="appdb", password=self.password(), connect_timeout=5
+            host=host,
+            port=DATABASE_PORT,
+            user=DATABASE_USER,
+            dbname=DATABASE_NAME,
+            password=self.password(),
+            connect_timeout=5,
         )
 
     def instance_uid(self, machine: str) -> str:

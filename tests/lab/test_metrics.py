@@ -10,6 +10,14 @@ from typing import Any
 
 import pytest
 
+from cloudinit.constants import (
+    APPLICATION_METRICS_PORT,
+    DATABASE_METRICS_PORT,
+    DATABASE_NAME,
+    LOAD_AGENT_PORT,
+    NODE_METRICS_PORT,
+    WEB_METRICS_PORT,
+)
 from lab.config import PROJECT
 from tests.lab.prometheus import Prometheus, prometheus
 from tests.lab.stack import NAME, Stack, wait_until
@@ -24,10 +32,10 @@ VARIABLES = {"$namespace": NAME, "$stack": NAME, "$__rate_interval": "10s"}
 ASKED = 50
 SECONDS = 15  # of scrapes, for rates over ten
 TARGETS = {
-    (f"{NAME}-application-0", "application"): {9100, 9464},
-    (f"{NAME}-database-0", "database"): {9100, 9187},
-    (f"{NAME}-web-0", "load"): {8089},
-    (f"{NAME}-web-0", "web"): {9100, 9113},
+    (f"{NAME}-application-0", "application"): {NODE_METRICS_PORT, APPLICATION_METRICS_PORT},
+    (f"{NAME}-database-0", "database"): {NODE_METRICS_PORT, DATABASE_METRICS_PORT},
+    (f"{NAME}-web-0", "load"): {LOAD_AGENT_PORT},
+    (f"{NAME}-web-0", "web"): {NODE_METRICS_PORT, WEB_METRICS_PORT},
 }
 MACHINES = {f"{NAME}-{tier}-0" for tier in ("application", "database", "web")}
 
@@ -90,7 +98,7 @@ def test_the_application_times_its_requests(server: Prometheus) -> None:
 
 
 def test_the_database_commits_what_the_load_asks_for(server: Prometheus) -> None:
-    commits = 'sum(rate(pg_stat_database_xact_commit{datname="appdb"}[10s]))'
+    commits = 'sum(rate(pg_stat_database_xact_commit{datname="' + DATABASE_NAME + '"}[10s]))'
     assert server.value(commits) > ASKED / 2
     assert server.value("pg_up") == 1
 

@@ -122,7 +122,7 @@ def test_other_user_data_replaces_the_database_machine_keeps_its_data_and_tells_
     change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change.git("checkout", "--quiet", "-b", "tuning")
-    change.replace("cloudinit/files/database/setup.sh", "\n", "\n# Another line.\n")
+    change.replace("cloudinit/files/database/setup.sh.j2", "\n", "\n# Another line.\n")
     change.git("commit", "--quiet", "--all", "--message", "tuning")
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
     assert "| lab |  | 1 | 1 |  | change |" in text
@@ -162,7 +162,7 @@ def test_wrong_settings_are_refused_with_their_lines(change: Change) -> None:
 
 
 def test_what_admission_refuses_is_in_the_report(change: Change) -> None:
-    change.replace("components/database.py", '{"tcpSocket": {"port": 5432}}', "{}")
+    change.replace("components/database.py", '{"tcpSocket": {"port": DATABASE_PORT}}', "{}")
     text = report(change.preview("--stack", "lab"), ExitCode.REFUSED)
     assert "admission webhook" in text
     assert "database-0" in text
@@ -172,7 +172,7 @@ def test_a_new_stack_is_created_and_admission_is_asked_of_it_too(change: Change)
     shutil.copy(change.directory / LAB, change.directory / "stacks" / "Pulumi.mine.yaml")
     text = report(change.preview("--stack", "mine"), ExitCode.CHANGE)
     assert "- VirtualMachine `multi-tier-database-0`" in text
-    change.replace("components/database.py", '{"tcpSocket": {"port": 5432}}', "{}")
+    change.replace("components/database.py", '{"tcpSocket": {"port": DATABASE_PORT}}', "{}")
     assert "admission webhook" in report(change.preview("--stack", "mine"), ExitCode.REFUSED)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import asyncpg  # type: ignore[import-not-found,unused-ignore]
 
 from .clocks import ACQUIRE, CONNECT, QUERY, Clocks
+from .constants import DATABASE_NAME, DATABASE_USER
 from .statements import Statement
 
 POOL_SIZE = 10
 CONNECT_SECONDS = 1.0
 ACQUIRE_SECONDS = 2.0  # includes a connect
 QUERY_SECONDS = 2.0
-NAME = "appdb"
 
 # Everything that asyncpg raises when the server is away, too slow or refusing; a name that doesn't resolve too.
 FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -64,10 +64,10 @@ class Database:
         self._pool = await asyncpg.create_pool(
             host=os.environ["DATABASE_HOST"],
             port=int(os.environ["DATABASE_PORT"]),
-            user="appuser",
+            user=DATABASE_USER,
             password=self._connect_begins,
             init=self._connect_ends,
-            database=NAME,
+            database=DATABASE_NAME,
             ssl="disable",
             timeout=CONNECT_SECONDS,
             min_size=0,

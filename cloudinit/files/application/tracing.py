@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Scope  # type: ignore[import-not-found,unused-ignore]
 
 from .clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
-from .database import NAME
+from .constants import DATABASE_NAME
 
 if TYPE_CHECKING:
     from cloudinit.files.common.otlp import Exporter, Kind
@@ -30,7 +30,7 @@ class Tracing:
         self._exporter = Exporter(endpoint, service_name)
         self._database: Attributes = {
             "db.system.name": "postgresql",
-            "db.namespace": NAME,
+            "db.namespace": DATABASE_NAME,
             "server.address": os.environ["DATABASE_HOST"],
             "server.port": int(os.environ["DATABASE_PORT"]),
         }

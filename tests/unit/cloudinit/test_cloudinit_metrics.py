@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from cloudinit import Family
+from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import FACTS, Exporter, has_exporter
 from components.application import Application
 from components.database import Database
-from components.tier import NODE_METRICS_PORT
 from components.web import Web
 from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS
 

@@ -8,6 +8,18 @@ from typing import Any
 import pytest
 import yaml
 
+from cloudinit.constants import (
+    APPLICATION_METRICS_PORT,
+    APPLICATION_PORT,
+    DATABASE_METRICS_PORT,
+    DATABASE_NAME,
+    DATABASE_PORT,
+    DATABASE_USER,
+    LOAD_AGENT_PORT,
+    NODE_METRICS_PORT,
+    WEB_METRICS_PORT,
+    WEB_PORT,
+)
 from tests.unit.components.mocks import PASSWORD, Deployment, deploy
 
 SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
@@ -91,9 +103,9 @@ def test_a_service_selects_the_machines_of_its_tier_alone(tier: str) -> None:
 @pytest.mark.parametrize(
     ("tier", "port", "port_name", "probe"),
     [
-        ("database", 5432, "postgresql", {"tcpSocket": {"port": 5432}}),
-        ("application", 8080, "http", {"httpGet": {"path": "/ready", "port": 8080}}),
-        ("web", 80, "http", {"httpGet": {"path": "/ready", "port": 80}}),
+        ("database", DATABASE_PORT, "postgresql", {"tcpSocket": {"port": DATABASE_PORT}}),
+        ("application", APPLICATION_PORT, "http", {"httpGet": {"path": "/ready", "port": APPLICATION_PORT}}),
+        ("web", WEB_PORT, "http", {"httpGet": {"path": "/ready", "port": WEB_PORT}}),
     ],
 )
 def test_a_tier_is_ready_and_reached_on_its_own_port(
@@ -114,7 +126,7 @@ def test_the_figures_of_the_load_are_served_by_the_machine_that_has_them(config:
 
     service = deployment.object("Service", "multi-tier-load").inputs["spec"]
     assert service["selector"] == {"vm.kubevirt.io/name": machine}
-    assert service["ports"][0] == {"name": "http", "port": 80, "targetPort": 8089, "protocol": "TCP"}
+    assert service["ports"][0] == {"name": "http", "port": WEB_PORT, "targetPort": LOAD_AGENT_PORT, "protocol": "TCP"}
     assert "load-plan.token" in deployment.user_data(machine)
 
 
@@ -124,12 +136,17 @@ def test_a_generator_with_its_own_machine_leaves_the_web_machines_alone() -> Non
     assert machines(deployment)[-2:] == ["multi-tier-load-0", "multi-tier-web-0"]
     assert "load-plan.token" not in deployment.user_data("multi-tier-web-0")
     readiness = deployment.machine("multi-tier-load-0")["template"]["spec"]["readinessProbe"]
-    assert readiness["httpGet"] == {"path": "/ready", "port": 8089}
+    assert readiness["httpGet"] == {"path": "/ready", "port": LOAD_AGENT_PORT}
 
 
 @pytest.mark.parametrize(
     ("tier", "port", "node"),
-    [("database", 9187, True), ("application", 9464, True), ("web", 9113, True), ("load", 8089, False)],
+    [
+        ("database", DATABASE_METRICS_PORT, True),
+        ("application", APPLICATION_METRICS_PORT, True),
+        ("web", WEB_METRICS_PORT, True),
+        ("load", LOAD_AGENT_PORT, False),
+    ],
 )
 def test_metrics_are_found_by_the_names_of_service_ports(tier: str, port: int, node: bool) -> None:
     deployment = deploy({"metrics": {"enabled": True}})
@@ -153,7 +170,12 @@ def test_a_distribution_without_an_exporter_has_no_port_for_it(tier: str) -> Non
 def test_a_generator_with_its_own_machine_has_a_node_to_scrape() -> None:
     ports = deploy(DEDICATED).object("Service", "multi-tier-load").inputs["spec"]["ports"]
 
-    assert {"name": "node-metrics", "port": 9100, "targetPort": 9100, "protocol": "TCP"} in ports
+    assert {
+        "name": "node-metrics",
+        "port": NODE_METRICS_PORT,
+        "targetPort": NODE_METRICS_PORT,
+        "protocol": "TCP",
+    } in ports
 
 
 @pytest.mark.parametrize("config", SIZES)
@@ -291,9 +313,9 @@ def test_the_database_and_the_application_share_one_password() -> None:
     assert PASSWORD in deployment.user_data("multi-tier-database-0")
     assert PASSWORD in deployment.user_data("multi-tier-application-0")
     assert deployment.object("Secret", "multi-tier-credentials").inputs["stringData"] == {
-        "username": "appuser",
+        "username": DATABASE_USER,
         "password": PASSWORD,
-        "database": "appdb",
+        "database": DATABASE_NAME,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cloudinit.constants import APPLICATION_PORT, NODE_METRICS_PORT
 from components.mesh import REFUSED_PORTS
 from components.tier import Endpoint
 from tests.unit.components.mocks import Deployment, deploy
@@ -79,7 +80,7 @@ def test_no_guest_listens_where_a_sidecar_does(config: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("port", sorted(REFUSED_PORTS))
 def test_a_tier_on_a_refused_port_is_refused(port: int) -> None:
-    for wrong in ((port, 9100), (8080, port)):
+    for wrong in ((port, NODE_METRICS_PORT), (APPLICATION_PORT, port)):
         with pytest.raises(ValueError, match=f"port {port} is not a tier's to take"):
             Endpoint(wrong[0], "http", {}, wrong[1])
 

@@ -7,6 +7,16 @@ from typing import Any
 
 import pytest
 
+from cloudinit.constants import (
+    APPLICATION_METRICS_PORT,
+    APPLICATION_PORT,
+    DATABASE_METRICS_PORT,
+    DATABASE_PORT,
+    LOAD_AGENT_PORT,
+    NODE_METRICS_PORT,
+    WEB_METRICS_PORT,
+    WEB_PORT,
+)
 from tests.unit.components.mocks import Deployment, deploy
 from tests.unit.policy_evaluation import Labels, Peer, lets_in
 
@@ -14,9 +24,14 @@ NAMESPACE = "multi-tier"
 METRICS = {"metrics": {"enabled": True}}
 DEDICATED = {"load": {"dedicated": True}}
 SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
-PORTS = {"database": 5432, "application": 8080, "web": 80, "load": 8089}
+PORTS = {"database": DATABASE_PORT, "application": APPLICATION_PORT, "web": WEB_PORT, "load": LOAD_AGENT_PORT}
 # Ports of exporters, by tier.
-EXPORTERS = {"database": (9187, 9100), "application": (9464, 9100), "web": (9113, 9100), "load": (8089, 9100)}
+EXPORTERS = {
+    "database": (DATABASE_METRICS_PORT, NODE_METRICS_PORT),
+    "application": (APPLICATION_METRICS_PORT, NODE_METRICS_PORT),
+    "web": (WEB_METRICS_PORT, NODE_METRICS_PORT),
+    "load": (LOAD_AGENT_PORT, NODE_METRICS_PORT),
+}
 EVERY_PORT = sorted({22, 443, 15020, 15090, *PORTS.values(), *(port for ports in EXPORTERS.values() for port in ports)})
 
 NEIGHBOUR = Peer({"app": "shell"}, NAMESPACE)
@@ -55,7 +70,7 @@ def open_ports(deployment: Deployment, source: Peer, target: Peer) -> set[int]:
 
 def test_each_tier_is_let_in_by_the_next_one_on_its_port_and_by_no_other_tier() -> None:
     deployment = deploy(DEDICATED)
-    expected = {("application", "database"): {5432}, ("web", "application"): {8080}}
+    expected = {("application", "database"): {DATABASE_PORT}, ("web", "application"): {APPLICATION_PORT}}
     for client, server in product(PORTS, PORTS):
         known = set(expected.get((client, server), set()))
         # These two are for everybody, unless the settings say for whom.
@@ -68,27 +83,27 @@ def test_who_is_not_of_the_stack_reaches_the_web_tier_and_the_figures_of_the_loa
     deployment = deploy(DEDICATED)
 
     reached = {tier: open_ports(deployment, OTHERS[other], pod(deployment, tier)) for tier in PORTS}
-    assert reached == {"database": set(), "application": set(), "web": {80}, "load": {8089}}
+    assert reached == {"database": set(), "application": set(), "web": {WEB_PORT}, "load": {LOAD_AGENT_PORT}}
 
 
 def test_the_figures_are_behind_the_one_web_machine_that_carries_the_generator() -> None:
     deployment = deploy(SCALED)
 
-    assert open_ports(deployment, NODE, pod(deployment, "web", 0)) == {80, 8089}
-    assert open_ports(deployment, NODE, pod(deployment, "web", 1)) == {80}
+    assert open_ports(deployment, NODE, pod(deployment, "web", 0)) == {WEB_PORT, LOAD_AGENT_PORT}
+    assert open_ports(deployment, NODE, pod(deployment, "web", 1)) == {WEB_PORT}
 
 
 def test_without_load_its_port_is_closed() -> None:
     deployment = deploy({"load": {"enabled": False}})
 
-    assert open_ports(deployment, NODE, pod(deployment, "web")) == {80}
+    assert open_ports(deployment, NODE, pod(deployment, "web")) == {WEB_PORT}
     assert not any(policy["metadata"]["name"] == "multi-tier-load" for policy in policies(deployment))
 
 
 @pytest.mark.parametrize("tier", PORTS)
 def test_metrics_are_scraped_from_any_namespace_where_there_are_some(tier: str) -> None:
     deployment = deploy({**DEDICATED, **METRICS, "networkPolicies": {"loadFrom": []}})
-    served = {80} if tier == "web" else set()
+    served = {WEB_PORT} if tier == "web" else set()
 
     for scraper in (PROMETHEUS, STRANGER, NEIGHBOUR):
         assert open_ports(deployment, scraper, pod(deployment, tier)) == {*served, *EXPORTERS[tier]}
@@ -101,8 +116,8 @@ def test_metrics_are_scraped_from_the_chosen_namespaces_and_ranges_alone() -> No
     deployment = deploy({**METRICS, "networkPolicies": chosen})
     database = pod(deployment, "database")
 
-    assert open_ports(deployment, PROMETHEUS, database) == {9187, 9100}
-    assert open_ports(deployment, NODE, database) == {9187, 9100}
+    assert open_ports(deployment, PROMETHEUS, database) == {DATABASE_METRICS_PORT, NODE_METRICS_PORT}
+    assert open_ports(deployment, NODE, database) == {DATABASE_METRICS_PORT, NODE_METRICS_PORT}
     assert open_ports(deployment, STRANGER, database) == set()
 
 
@@ -112,11 +127,11 @@ def test_the_web_tier_can_be_kept_for_the_load_and_for_chosen_ones(load: dict[st
     web = pod(deployment, "web")
     generator = pod(deployment, "load" if load else "web")
 
-    assert 80 in open_ports(deployment, generator, web)
-    assert 80 in open_ports(deployment, Peer({"app": "controller"}, "ingress-nginx"), web)
-    assert 80 in open_ports(deployment, OUTSIDE, web)
+    assert WEB_PORT in open_ports(deployment, generator, web)
+    assert WEB_PORT in open_ports(deployment, Peer({"app": "controller"}, "ingress-nginx"), web)
+    assert WEB_PORT in open_ports(deployment, OUTSIDE, web)
     for other in (NEIGHBOUR, STRANGER, NODE, pod(deployment, "application"), pod(deployment, "database")):
-        assert 80 not in open_ports(deployment, other, web)
+        assert WEB_PORT not in open_ports(deployment, other, web)
 
 
 def test_an_empty_list_lets_nobody_in_besides_the_stack_itself() -> None:
@@ -125,7 +140,7 @@ def test_an_empty_list_lets_nobody_in_besides_the_stack_itself() -> None:
 
     for other, tier in product(OTHERS.values(), PORTS):
         assert not open_ports(deployment, other, pod(deployment, tier))
-    assert open_ports(deployment, pod(deployment, "load"), pod(deployment, "web")) == {80}
+    assert open_ports(deployment, pod(deployment, "load"), pod(deployment, "web")) == {WEB_PORT}
 
 
 def test_without_load_and_without_anybody_else_the_web_tier_is_closed() -> None:
@@ -138,8 +153,8 @@ def test_the_figures_of_the_load_can_be_kept_for_where_the_api_server_connects_f
     deployment = deploy({**DEDICATED, "networkPolicies": {"loadFrom": ["kube-system", "172.18.0.2/32"]}})
     load = pod(deployment, "load")
 
-    assert open_ports(deployment, NODE, load) == {8089}
-    assert open_ports(deployment, Peer({"k8s-app": "konnectivity-agent"}, "kube-system"), load) == {8089}
+    assert open_ports(deployment, NODE, load) == {LOAD_AGENT_PORT}
+    assert open_ports(deployment, Peer({"k8s-app": "konnectivity-agent"}, "kube-system"), load) == {LOAD_AGENT_PORT}
     assert not open_ports(deployment, STRANGER, load)
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..constants import LOAD_AGENT_PORT
 from ..load_plan import render_load_plan
 from . import chain
 from .conductor import Conductor, Tools
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .metrics import Metrics
     from .spans import Spans
 
-PORT = 8089
 SCRIPT = Path(__file__).parents[1] / "requests.js"
 FOLLOW_INTERVAL = 1.0  # seconds between readings of the ConfigMap
 STEP_INTERVAL = 0.1  # seconds
@@ -171,7 +171,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     agent = Agent(settings(os.environ))
-    server = Server(agent.board, PORT)
+    server = Server(agent.board, LOAD_AGENT_PORT)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     threading.Thread(target=agent.follow, args=(stop,), name="plans", daemon=True).start()
     agent.conduct(stop)

@@ -1,0 +1,28 @@
+"""Ports, names and paths that the tiers, their clients and the tests agree on: stated here and nowhere else.
+
+Templates see every constant by its name. Guests that need one at run time get this file (`files/*/constants.py`
+are links to it).
+"""
+
+DATABASE_PORT = 5432
+APPLICATION_PORT = 8080
+WEB_PORT = 80
+LOAD_AGENT_PORT = 8089
+
+# Exporters, by what they report on; the load agent serves its metrics on its own port.
+NODE_METRICS_PORT = 9100
+DATABASE_METRICS_PORT = 9187
+APPLICATION_METRICS_PORT = 9464
+WEB_METRICS_PORT = 9113
+
+DATABASE_NAME = "appdb"
+DATABASE_USER = "appuser"
+
+# System users of the guests.
+APPLICATION_ACCOUNT = "virtwork-app"
+METRICS_ACCOUNT = "virtwork-metrics"
+
+PROGRAMS = "/usr/local/sbin"  # on root's PATH, and labelled executable by SELinux's policy
+LIBRARY = "/usr/local/lib/virtwork"
+SETTINGS = "/etc/virtwork"
+UNITS = "/etc/systemd/system"
