@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cloudinit import Family
+from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import FACTS
 from components.database import Database
-from components.tier import NODE_METRICS_PORT
 from components.web import Web
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import AS_POSTGRES, PASSWORD
