@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from lab.cluster.control_plane import VIRT_API_PORT
+from lab.command import run
 from lab.config import Lab
 from lab.toolchain import cache
 
@@ -20,8 +20,7 @@ _INSTANCETYPES = ("u1.", "cx1.", "o1.", "m1.")
 
 
 def _generate(binary: Path, destination: Path) -> None:
-    done = subprocess.run([binary], stdout=subprocess.PIPE, check=True)
-    (destination / "manifests.json").write_bytes(done.stdout)
+    (destination / "manifests.json").write_text(run(binary))
 
 
 def generated(lab: Lab) -> list[Manifest]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from lab.command import run
 from lab.config import GATEWAY, Lab
 from lab.errors import LabError
 
@@ -31,18 +32,6 @@ table inet multi_tier_lab {{
   }}
 }}
 """
-
-
-def run(*command: str, stdin: str | None = None) -> str:
-    """Run a system tool and return its output.
-
-    Raises:
-        LabError: it failed; the message holds the command and what it said.
-    """
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=30, check=False)
-    if done.returncode != 0:
-        raise LabError(f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
 
 
 def namespace_path(lab: Lab) -> Path:

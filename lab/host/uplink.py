@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.command import run
 from lab.config import Lab
 from lab.host import network
 
@@ -38,7 +39,7 @@ def _table(lab: Lab) -> str:
 
 
 def _tables() -> list[str]:
-    return [line.split()[-1] for line in network.run("nft", "list", "tables").splitlines()]
+    return [line.split()[-1] for line in run("nft", "list", "tables").splitlines()]
 
 
 def up(lab: Lab) -> None:
@@ -53,8 +54,8 @@ def up(lab: Lab) -> None:
         _FORMER.write_text(_FORWARDING.read_text())
     others = "drop" if _FORMER.read_text().strip() == "0" else ""
     rules = _RULES.format(table=_table(lab), links=network.LINK_PREFIX, link=network.link(lab), others=others)
-    network.run("nft", "-f", "-", stdin=rules)
-    network.run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
+    run("nft", "-f", "-", stdin=rules)
+    run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
     _FORWARDING.write_text("1")
 
 
@@ -62,7 +63,7 @@ def down(lab: Lab) -> None:
     """Take the way out away again; the last lab that does so restores this machine's setting."""
     tables = _tables()
     if _table(lab) in tables:
-        network.run("nft", "delete", "table", "ip", _table(lab))
+        run("nft", "delete", "table", "ip", _table(lab))
         tables.remove(_table(lab))
     if _FORMER.exists() and not any(table.startswith(_TABLES) for table in tables):
         _FORWARDING.write_text(_FORMER.read_text())

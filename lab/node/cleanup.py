@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
+from lab.command import run
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host.control_groups import group_of
@@ -59,10 +59,11 @@ def unmount(target: Path, timeout: float = 5.0) -> None:
     """
     deadline = time.monotonic() + timeout
     while target.is_mount():
-        done = subprocess.run(["umount", str(target)], capture_output=True, text=True, check=False)
-        if done.returncode != 0 and time.monotonic() > deadline:
-            raise LabError(f"{target} can't be unmounted: {done.stderr.strip()}")
-        if done.returncode != 0:
+        try:
+            run("umount", target)
+        except LabError:
+            if time.monotonic() > deadline:
+                raise
             time.sleep(0.02)
 
 

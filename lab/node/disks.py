@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 
+from lab.command import run
 from lab.errors import LabError
 
 # Two guests that start at once must not both find a file unattached.
@@ -40,7 +40,7 @@ def attach(files: Sequence[Path], *, before: Callable[[], None]) -> list[str]:
             if attached := devices(file):
                 raise LabError(f"The disk {file.stem} is in use by another guest ({', '.join(attached)}).")
         before()
-        return [_losetup("--find", "--show", str(file)).strip() for file in files]
+        return [run("losetup", "--find", "--show", str(file)).strip() for file in files]
 
 
 def devices(file: Path) -> list[str]:
@@ -54,7 +54,7 @@ def detach(file: Path, timeout: float = 5.0) -> None:
     while attached := devices(file):
         for device in attached:
             # Where a dying guest still holds the device, this only marks it to be detached on its last close.
-            _losetup("--detach", device)
+            run("losetup", "--detach", device)
         if time.monotonic() > deadline:
             raise LabError(f"{file.name} is still attached to {', '.join(attached)}: something holds it open")
         time.sleep(0.02)
@@ -64,18 +64,11 @@ def detach_below(directory: Path) -> None:
     """Detach every file below a directory, also files that were deleted while attached."""
     for device, backing in _attached():
         if backing.startswith(f"{directory}/"):
-            _losetup("--detach", device)
+            run("losetup", "--detach", device)
 
 
 def _attached() -> list[tuple[str, str]]:
-    listing = json.loads(_losetup("--list", "--json", "--output", "NAME,BACK-FILE") or "{}")
+    listing = json.loads(run("losetup", "--list", "--json", "--output", "NAME,BACK-FILE") or "{}")
     return [
         (loop["name"], (loop["back-file"] or "").removesuffix(" (deleted)")) for loop in listing.get("loopdevices", ())
     ]
-
-
-def _losetup(*arguments: str) -> str:
-    done = subprocess.run(["losetup", *arguments], capture_output=True, text=True, timeout=30, check=False)
-    if done.returncode != 0:
-        raise LabError(f"`losetup {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout

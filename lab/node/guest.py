@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.cluster.process import start_time
+from lab.command import run
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host.control_groups import group_of
@@ -176,10 +177,8 @@ def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path
     # The root is as short-lived as a containerDisk's: nothing of it has to survive a crash of this machine, so its
     # writes needn't wait for the disk ("volatile"). The data disks' do.
     options = f"lowerdir={rootfs},upperdir={upper},workdir={work},volatile"
-    command = ["mount", "-t", "overlay", "-o", options, "overlay", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"The root of {specification.name} can't be mounted: {done.stderr.strip()}")
+    failure = f"The root of {specification.name} can't be mounted"
+    run("mount", "-t", "overlay", "-o", options, "overlay", root, failure=failure)
     return root
 
 

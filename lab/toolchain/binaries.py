@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from lab.command import run
 from lab.config import Lab
 from lab.environment import plugins
 from lab.errors import LabError
 from lab.progress import Progress
-from lab.toolchain import cache, go
+from lab.toolchain import cache, debian_package, go
 
 TOOLCHAIN = Path(__file__).parent / "modules"
 KUBERNETES_VERSION = "v1.35.4"
@@ -114,10 +114,10 @@ def _official(name: str, rule: Official | None) -> Path | None:
     if rule is None or found is None:
         return None
     try:
-        done = subprocess.run([found, *rule.version_arguments], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        version = run(found, *rule.version_arguments)
+    except LabError:
         return None
-    return Path(found).resolve() if re.search(rule.fits, done.stdout, re.MULTILINE) else None
+    return Path(found).resolve() if re.search(rule.fits, version, re.MULTILINE) else None
 
 
 def _build(module: Module, progress: Progress, destination: Path) -> None:
@@ -128,22 +128,11 @@ def _build(module: Module, progress: Progress, destination: Path) -> None:
             go.build(TOOLCHAIN / module.name, package, destination / program, flags, step)
 
 
-def _extract_etcd(destination: Path) -> None:
-    """Take etcd out of Debian's package without installing it, which would start a server of its own."""
-    for command in (["apt-get", "update", "-q"], ["apt-get", "download", "-q", "etcd-server"]):
-        done = subprocess.run(command, cwd=destination, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(f"`{' '.join(command)}` failed: {done.stderr.strip()[-800:]}")
-    package = next(destination.glob("etcd-server_*.deb"))
-    subprocess.run(["dpkg-deb", "--extract", package, destination], check=True)
-    package.unlink()
-
-
 def _etcd(progress: Progress) -> Path:
     if found := _official("etcd", Official(("--version",), r"etcd Version: 3\.[456]\.")):
         return found
     with progress.step("Fetching etcd from Debian's packages"):
-        return cache.get("binaries", "etcd", _extract_etcd) / "usr/bin/etcd"
+        return debian_package.unpack("etcd-server") / "usr/bin/etcd"
 
 
 def _link(link: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Running the Go toolchain: the one on the PATH, else the one that is published as a Python package."""
+"""The Go toolchain: the one on the PATH, else the one published as a Python package."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from lab.command import run
 from lab.errors import LabError
 from lab.progress import Step
 from lab.toolchain import cache
 
 _REQUIREMENTS = Path(__file__).parent / "go-requirements.txt"
-_OLDEST = (1, 26)  # what the modules' go.mod files ask for
+_OLDEST = (1, 26)  # required by the go.mod files
 
 
 def _version(program: str) -> tuple[int, int]:
-    done = subprocess.run(
-        [program, "env", "GOVERSION"], capture_output=True, text=True, env=_environment(), check=False
-    )
-    match = re.match(r"go(\d+)\.(\d+)", done.stdout)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+    with suppress(LabError):
+        if match := re.match(r"go(\d+)\.(\d+)", run(program, "env", "GOVERSION", env=_environment())):
+            return int(match[1]), int(match[2])
+    return 0, 0
 
 
 def _environment() -> dict[str, str]:
-    # GOTOOLCHAIN=local: never download another toolchain. GOFLAGS: what go.mod and go.sum pin, and nothing else.
+    # Never download another toolchain; build exactly what go.mod and go.sum pin.
     return {
         **os.environ,
         "GOTOOLCHAIN": "local",
@@ -39,20 +40,9 @@ def _environment() -> dict[str, str]:
 
 
 def _install(destination: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--require-hashes",
-        "--target",
-        str(destination),
-    ]
-    done = subprocess.run([*command, "-r", str(_REQUIREMENTS)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"Go is not on the PATH and could not be installed: {done.stderr.strip()[-800:]}")
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes")
+    failure = "Go is not on the PATH and could not be installed"
+    run(*pip, "--target", destination, "-r", _REQUIREMENTS, failure=failure, timeout=None)
 
 
 def _program(step: Step) -> str:
@@ -68,45 +58,54 @@ def build(module: Path, package: str, output: Path, linker_flags: str, step: Ste
 
     Args:
         module: the directory with go.mod and go.sum.
-        package: what to build.
-        output: the program's file.
-        linker_flags: for the linker.
-        step: is told which package is being compiled.
+        package: the Go package to build.
+        output: the file to write.
+        linker_flags: flags for the linker.
+        step: shows which package is being compiled.
 
     Raises:
-        LabError: the build failed; the message ends with Go's own words.
+        LabError: the build failed; the message ends with Go's error.
     """
     command = [_program(step), "build", "-v", f"-ldflags={linker_flags}", "-o", str(output), package]
-    said: list[str] = []
+    last: list[str] = []
     with subprocess.Popen(
         command, cwd=module, env=_environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as process:
         for count, line in enumerate(process.stderr or (), 1):
-            said = [*said[-20:], line.rstrip()]
+            last = [*last[-20:], line.rstrip()]
             step.say(f"{count} packages, now {line.strip()[:60]}")
     if process.returncode != 0:
-        ending = "\n".join(line for line in said if not re.fullmatch(r"[\w./~-]+", line)) or "\n".join(said)
+        # Without the names of the packages that did compile.
+        ending = "\n".join(line for line in last if not re.fullmatch(r"[\w./~-]+", line)) or "\n".join(last)
         raise LabError(
-            f"Building {output.name} failed. Run the same command again to go on where it stopped. Go said:\n{ending}"
+            f"Building {output.name} failed. Run the same command again to continue where it stopped. "
+            f"Go's error:\n{ending}"
         )
 
 
 def download(module: Path, paths: Iterable[str], step: Step) -> dict[str, Path]:
-    """Download modules without building anything, and return where their files are.
+    """Download modules without building anything, and return the directories of their files.
 
     Args:
-        module: the directory with the go.mod that requires them and the go.sum that they are checked by.
+        module: the directory with the go.mod that requires them and the go.sum that verifies them.
         paths: the modules' paths.
-        step: is told when Go itself has to be installed.
+        step: shows when Go itself is being installed.
 
     Raises:
-        LabError: one of them can't be had, or isn't what go.sum says.
+        LabError: a module can't be downloaded or doesn't match go.sum.
     """
-    command = [_program(step), "mod", "download", "-json", *paths]
-    done = subprocess.run(command, cwd=module, env=_environment(), capture_output=True, text=True, check=False)
-    # One JSON object after another, each over several lines, and no list around them.
-    answers = [json.loads(text + "}") for text in done.stdout.split("\n}")[:-1]]
-    wrong = [answer["Error"] for answer in answers if "Error" in answer]
-    if done.returncode != 0 or wrong:
-        raise LabError(f"`go mod download` failed in {module}: {(wrong or [done.stderr])[0].strip()[-800:]}")
-    return {answer["Path"]: Path(answer["Dir"]) for answer in answers}
+    failure = f"`go mod download` failed in {module}"
+    output = run(
+        _program(step),
+        "mod",
+        "download",
+        "-json",
+        *paths,
+        cwd=module,
+        env=_environment(),
+        failure=failure,
+        timeout=None,
+    )
+    # A sequence of JSON objects over several lines each, not a list.
+    modules = [json.loads(text + "}") for text in output.split("\n}")[:-1]]
+    return {module["Path"]: Path(module["Dir"]) for module in modules}

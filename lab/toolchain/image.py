@@ -1,17 +1,16 @@
-"""Guest images: unpacked Debian root file systems, made once from Debian's packages and shared by all guests.
+"""Guest images: Debian root file systems, built once from Debian's packages and shared by all guests.
 
-A VirtualMachine names its image as on any cluster, by a containerDisk reference; the lab knows these:
-the golden image holds the tiers' packages, the plain one only what a Debian cloud image holds.
+A VirtualMachine names its image by a containerDisk reference, as on any cluster. The lab has two: the golden image
+contains the tiers' packages, the plain one those of a Debian cloud image.
 """
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from cloudinit.families import Family, packages
+from lab.command import run
 from lab.config import Lab
-from lab.errors import LabError
 from lab.progress import Progress
 from lab.toolchain import cache
 
@@ -26,7 +25,7 @@ _CLOUD_IMAGE = [
     "udev",
 ]
 
-# What a booted image would do once per guest and a shared one can do once for all: nothing that configures a tier.
+# What each guest would otherwise do at its first boot. Nothing here configures a tier.
 _TIDY = """
 set -eu
 rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id
@@ -36,7 +35,7 @@ chroot "$1" systemctl mask --quiet systemd-udevd.service systemd-udev-trigger.se
 rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/usr/share/doc/* "$1"/usr/share/man/*
 """
 
-# The tiers' packages start their services with defaults when they are installed; cloud-init configures and starts them.
+# Installing the tiers' packages enables their services; in a guest, cloud-init configures and starts them.
 _QUIET = """
 set -eu
 if chroot "$1" test -x /usr/bin/pg_dropcluster; then
@@ -54,13 +53,11 @@ def _build(directory: Path, names: list[str], hooks: list[str]) -> None:
     rootfs = directory / "rootfs"
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(names)}"]
     command += [f"--customize-hook={hook}" for hook in hooks]
-    done = subprocess.run([*command, _SUITE, str(rootfs)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LabError(f"Making the guest image failed. mmdebstrap said:\n{done.stderr.strip()[-1500:]}")
+    run(*command, _SUITE, rootfs, failure="The guest image can't be built", timeout=None)
 
 
 def _recipe(lab: Lab, reference: str) -> tuple[list[str], list[str], list[Path]]:
-    """Return an image's packages, its hooks, and the programs copied into it."""
+    """Return an image's packages, its hooks, and the programs that are copied into it."""
     if reference == PLAIN:
         return _CLOUD_IMAGE, [_TIDY], []
     k6 = (lab.binaries / "k6").resolve()
@@ -74,18 +71,18 @@ def _key(lab: Lab, reference: str) -> str:
 
 
 def ensure(lab: Lab, reference: str, progress: Progress) -> Path:
-    """Return an image's root file system, made where it is not in the cache yet.
+    """Return an image's root file system, built unless it is in the cache.
 
     Raises:
-        LabError: it could not be made.
+        LabError: it can't be built.
     """
     names, hooks, _ = _recipe(lab, reference)
-    with progress.step(f"Guest image {reference} ({len(names)} Debian packages and what they need, about 2 min)"):
+    with progress.step(f"Guest image {reference} ({len(names)} Debian packages and their dependencies, about 2 min)"):
         return cache.get("images", _key(lab, reference), lambda path: _build(path, names, hooks)) / "rootfs"
 
 
 def rootfs_for(lab: Lab, reference: str) -> Path | None:
-    """Return the root file system of an image that the lab has, by its containerDisk reference."""
+    """Return the root file system of an image by its containerDisk reference, or None if the lab doesn't have it."""
     if reference not in REFERENCES:
         return None
     path = cache.directory() / "images" / _key(lab, reference) / "rootfs"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 
 from rich.console import Console
 
+from lab.command import run
 from lab.errors import LabError
 
-# tool -> the Debian package that holds it
+# Tool -> the Debian package with it.
 _TOOLS = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
@@ -29,27 +29,23 @@ def _missing() -> list[str]:
 
 
 def ensure(console: Console) -> None:
-    """Install what is missing of the system tools.
+    """Install the system tools that are missing.
 
     Raises:
-        LabError: not root, not a Debian machine, or the installation failed.
+        LabError: this is not root or not a Debian machine, or the installation failed.
     """
     if os.geteuid() != 0:
-        raise LabError("The lab makes network namespaces, mounts and guests, which needs root: run `sudo make lab`.")
+        raise LabError("The lab creates network namespaces, mounts and guests, which needs root: run `sudo make lab`.")
     os.environ["PATH"] = _SEARCH_PATH
     missing = _missing()
     if not missing:
         return
+    packages = " ".join(missing)
     if not shutil.which("apt-get"):
-        raise LabError(f"Missing: {', '.join(missing)}. Install them; the lab can do it by itself on Debian only.")
-    console.print(f"Installing Debian packages: {' '.join(missing)}")
+        raise LabError(f"Packages are missing: {packages}. Install them; the lab does so itself on Debian only.")
+    console.print(f"Installing Debian packages: {packages}")
+    run("apt-get", "update", "-q", timeout=None)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing],
-    ):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(f"`{' '.join(command)}` failed:\n{(done.stdout + done.stderr).strip()[-1500:]}")
+    run("apt-get", "install", "-q", "-y", "--no-install-recommends", *missing, env=environment, timeout=None)
     if still := _missing():
-        raise LabError(f"Installed, yet still missing: {', '.join(still)}.")
+        raise LabError(f"Tools are missing although their packages are installed: {', '.join(still)}.")
