@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
+
+from tests.unit.cloudinit.guest_examples import parse
 
 # Prepares the namespaces, then stays in the image as the process that holds them.
 _HOLD = """
@@ -101,7 +102,7 @@ class GuestRoot:
 
     def write_files(self, user_data: str) -> None:
         """Write what the user data's write_files holds, as cloud-init would."""
-        for file in yaml.safe_load(user_data)["write_files"]:
+        for file in parse(user_data)["write_files"]:
             self.write(file["path"], file["content"], int(file["permissions"], 8))
 
     def get(self, url: str, *options: str) -> Answer:

@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from tests.guest.guest_root import GuestRoot
 from tests.guest.guest_sql import sql
 from tests.guest.running_tiers import APPLICATION
-from tests.unit.cloudinit.guest_examples import database
+from tests.unit.cloudinit.guest_examples import database, parse
 
 MOUNT = "/opt/test/data-disk"
 FIGURES = f"{MOUNT}/storage-figures-1s.json"
@@ -21,7 +20,7 @@ JOBS = {"random-read", "random-write", "log-write"}
 @pytest.fixture
 def measured(tiers: GuestRoot) -> Iterator[GuestRoot]:
     """The running tiers, with what measures a disk: a directory in memory."""
-    files = {file["path"]: file for file in yaml.safe_load(database(fio_seconds=1))["write_files"]}
+    files = {file["path"]: file for file in parse(database(fio_seconds=1))["write_files"]}
     for path in (
         "/usr/local/sbin/virtwork-storage-figures",
         "/etc/virtwork/storage.fio",

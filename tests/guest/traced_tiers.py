@@ -11,12 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from cloudinit.constants import APPLICATION_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import PASSWORD, learn_upstream
-from tests.unit.cloudinit.guest_examples import application, web
+from tests.unit.cloudinit.guest_examples import application, parse, web
 from tests.unit.cloudinit.otlp_receiver import Receiver, receiving
 
 APPLICATION = "http://127.0.0.1:8180"
@@ -93,7 +91,7 @@ def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, st
 
 def guest_files(user_data: str, install: GuestRoot | None = None) -> dict[str, str]:
     """Return what the user data writes, by path; its Python modules are put in place in a guest, where one is given."""
-    files = {file["path"]: file["content"] for file in yaml.safe_load(user_data)["write_files"]}
+    files = {file["path"]: file["content"] for file in parse(user_data)["write_files"]}
     if install:
         _install(install, files)
     return files

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
+
+import yaml
 
 from cloudinit import (
     ANYWHERE,
@@ -78,6 +81,12 @@ HOSTILE = {
     "yaml words": "null",
     "document": "--- !!python/object:os.system\n...",
 }
+
+
+def parse(user_data: str) -> dict[str, Any]:
+    """Return a cloud-config as cloud-init reads it; libyaml is ten times faster than `yaml.safe_load`."""
+    document: dict[str, Any] = yaml.load(user_data, yaml.CSafeLoader)
+    return document
 
 
 def database(

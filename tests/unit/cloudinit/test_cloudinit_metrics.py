@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 
 from cloudinit import Family
 from cloudinit.constants import NODE_METRICS_PORT
@@ -16,14 +15,14 @@ from cloudinit.families import FACTS, Exporter, has_exporter
 from components.application import Application
 from components.database import Database
 from components.web import Web
-from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS
+from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS, parse
 
 UNITS = "/etc/systemd/system"
 NODE, NGINX, POSTGRESQL = (f"{UNITS}/virtwork-{exporter}-exporter.service" for exporter in Exporter)
 
 
 def document(user_data: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(user_data)
+    found: dict[str, Any] = parse(user_data)
     return found | {"write_files": {file["path"]: file["content"] for file in found["write_files"]}}
 
 

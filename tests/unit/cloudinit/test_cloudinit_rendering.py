@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
@@ -22,6 +21,7 @@ from tests.unit.cloudinit.guest_examples import (
     application,
     database,
     load,
+    parse,
     web,
     web_with_load,
 )
@@ -30,7 +30,7 @@ hostile = pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 
 
 def files(user_data: str) -> dict[str, Any]:
-    return {file["path"]: file for file in yaml.safe_load(user_data)["write_files"]}
+    return {file["path"]: file for file in parse(user_data)["write_files"]}
 
 
 @pytest.mark.parametrize("family", Family)
@@ -120,13 +120,13 @@ def test_a_document_stays_far_below_what_a_secret_can_hold(name: str, family: Fa
 
 @pytest.mark.parametrize("name", EVERY_GUEST)
 def test_cloud_init_itself_installs_nothing_and_asks_no_mirror(name: str) -> None:
-    document = yaml.safe_load(EVERY_GUEST[name](Family.DEBIAN))
+    document = parse(EVERY_GUEST[name](Family.DEBIAN))
     assert "packages" not in document
     assert document["package_update"] is False
 
 
 def test_the_data_disk_is_named_by_its_serial_and_never_overwritten() -> None:
-    document = yaml.safe_load(database())
+    document = parse(database())
     (filesystem,) = document["fs_setup"]
     (mount,) = document["mounts"]
     assert filesystem["device"] == mount[0] == "/dev/disk/by-id/virtio-database"
@@ -150,7 +150,7 @@ def test_a_template_with_an_unknown_name_is_refused() -> None:
 
 @pytest.mark.parametrize("family", Family)
 def test_fio_is_in_the_guest_only_where_it_is_wanted(family: Family) -> None:
-    plain, with_fio = yaml.safe_load(database(family)), yaml.safe_load(database(family, fio_seconds=10))
+    plain, with_fio = parse(database(family)), parse(database(family, fio_seconds=10))
 
     assert "fio" not in plain["runcmd"][0]
     assert with_fio["runcmd"][0] == [*plain["runcmd"][0], "fio"]

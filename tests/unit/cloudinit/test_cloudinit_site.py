@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from cloudinit import Family
-from tests.unit.cloudinit.guest_examples import EVERY_GUEST, PUBLIC_KEY, load_machine
+from tests.unit.cloudinit.guest_examples import EVERY_GUEST, PUBLIC_KEY, load_machine, parse
 
 IN_CLOSED_NETWORK = EVERY_GUEST["load-in-closed-network"]
 
 
 @pytest.mark.parametrize("family", Family)
 def test_a_named_user_logs_in_with_a_key_and_nobody_with_a_password(family: Family) -> None:
-    document = yaml.safe_load(IN_CLOSED_NETWORK(family))
+    document = parse(IN_CLOSED_NETWORK(family))
 
     (user,) = document["users"]
     assert (user["name"], user["ssh_authorized_keys"], user["lock_passwd"]) == ("ann", [PUBLIC_KEY], True)
@@ -23,7 +22,7 @@ def test_a_named_user_logs_in_with_a_key_and_nobody_with_a_password(family: Fami
 
 @pytest.mark.parametrize("family", Family)
 def test_without_wishes_the_place_leaves_no_trace(family: Family) -> None:
-    plain, closed = yaml.safe_load(load_machine(family)), yaml.safe_load(IN_CLOSED_NETWORK(family))
+    plain, closed = parse(load_machine(family)), parse(IN_CLOSED_NETWORK(family))
 
     paths = {file["path"] for file in closed["write_files"]} - {file["path"] for file in plain["write_files"]}
     assert len(paths) == 4
@@ -33,7 +32,7 @@ def test_without_wishes_the_place_leaves_no_trace(family: Family) -> None:
 
 @pytest.mark.parametrize("family", Family)
 def test_trust_and_mirrors_are_there_before_anything_is_installed(family: Family) -> None:
-    first, second, third, *_ = (command[0] for command in yaml.safe_load(IN_CLOSED_NETWORK(family))["runcmd"])
+    first, second, third, *_ = (command[0] for command in parse(IN_CLOSED_NETWORK(family))["runcmd"])
 
     assert first in {"update-ca-certificates", "update-ca-trust"}
     assert second == "/usr/local/sbin/virtwork-package-mirror"

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import cloudinit
 from cloudinit import Family
-from tests.unit.cloudinit.guest_examples import load_machine, web, web_with_load
+from tests.unit.cloudinit.guest_examples import load_machine, parse, web, web_with_load
 
 LIBRARY = "/usr/local/lib/virtwork"
 SOURCES = Path(cloudinit.__file__).parent / "files" / "load"
@@ -23,7 +22,7 @@ with_load = pytest.mark.parametrize("render", [load_machine, web_with_load], ids
 
 
 def document(user_data: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(user_data)
+    found: dict[str, Any] = parse(user_data)
     return found | {"write_files": {file["path"]: file["content"] for file in found["write_files"]}}
 
 
@@ -79,5 +78,5 @@ def test_both_places_run_the_same_load() -> None:
 
 @with_load
 def test_the_token_is_in_one_file_for_root_alone(render: Callable[..., str]) -> None:
-    holding = [file for file in yaml.safe_load(render(token="the-token"))["write_files"] if "the-token" in str(file)]
+    holding = [file for file in parse(render(token="the-token"))["write_files"] if "the-token" in str(file)]
     assert [(file["path"], file["permissions"]) for file in holding] == [("/etc/virtwork/load-plan.token", "0600")]

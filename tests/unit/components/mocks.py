@@ -9,12 +9,14 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import pulumi
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime import resource as registration
+from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.settings import configure
 from pulumi.runtime.stack import run_in_stack
 
@@ -196,13 +198,15 @@ def deploy(config: Mapping[str, Any] | None = None, *, password: str = PASSWORD,
     return _deploy(json.dumps(dict(config or {}), sort_keys=True), password, preview)
 
 
-@lru_cache
+@cache
 def _deploy(config: str, password: str, preview: bool) -> Deployment:
     raw = {
         f"multi-tier:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in json.loads(config).items()
     }
     deployment = Deployment()
+    # A stack trace with every registration is a sixth of the time, and nothing here reads it.
+    registration._get_stack_trace = StackTrace
     answers = Answers(password, preview)
 
     # The SDK's mocks want an event loop in every thread that they are called from, and would leave it open.

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from cloudinit.constants import (
     APPLICATION_METRICS_PORT,
@@ -20,6 +19,7 @@ from cloudinit.constants import (
     WEB_METRICS_PORT,
     WEB_PORT,
 )
+from tests.unit.cloudinit.guest_examples import parse
 from tests.unit.components.mocks import PASSWORD, Deployment, deploy
 
 SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
@@ -296,7 +296,7 @@ def test_user_data_is_a_cloud_config_in_a_secret_of_the_machine(config: dict[str
 
         assert reference == {"secretRef": {"name": f"{name}-cloud-init"}}
         assert deployment.user_data(name).startswith("#cloud-config\n")
-        assert yaml.safe_load(deployment.user_data(name))
+        assert parse(deployment.user_data(name))
 
 
 def test_a_tier_is_told_where_the_next_one_is_by_full_name() -> None:
