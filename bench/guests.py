@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kube import client
+from kube.resources import VIRTUAL_MACHINE_INSTANCES
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host.control_groups import group_of
-from lab.node.context import INSTANCES
 
 
 class Guests:
@@ -22,7 +22,9 @@ class Guests:
     def __init__(self, lab: Lab, namespace: str) -> None:
         self._lab = lab
         cluster = client.connect(lab.kubeconfig)
-        self._instances = {item["metadata"]["name"]: item for item in cluster.list(INSTANCES, namespace)[0]}
+        self._instances = {
+            item["metadata"]["name"]: item for item in cluster.list(VIRTUAL_MACHINE_INSTANCES, namespace)[0]
+        }
 
     def names(self) -> list[str]:
         """Return the guests' names."""

@@ -1,1 +1,1 @@
-"""One Kubernetes client for the lab, measuring and previews."""
+"""The Kubernetes client and informer that the lab, measure and preview share."""

@@ -1,69 +1,85 @@
-"""The Kubernetes API as the lab uses it: the official client with plain dictionaries, time-outs and one error class."""
+"""A Kubernetes client on top of the official one: plain dictionaries, explicit time-outs, typed errors."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import yaml
 from kubernetes.client import ApiClient, ApiException, Configuration
-from kubernetes.config import ConfigException, load_kube_config
-from kubernetes.dynamic import DynamicClient
-from kubernetes.watch import Watch
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from kube.resources import ApiError, Object, PatchType, Resource
-from lab.errors import LabError
+from kube.errors import ApiError, KubeconfigError, StatusError, UnreachableError
+from kube.resources import CUSTOM_RESOURCE_DEFINITIONS, Object, Resource
 
-__all__ = ["Api", "ApiError", "Object", "Resource", "apply", "connect", "wait_established"]
+__all__ = ["Api", "ApiError", "Object", "Resource", "connect"]
 
-_DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False)
-# The server ends a watch after this long; a reader that hears nothing for longer has lost it.
+# The server ends a watch after this many seconds; a client that receives nothing for longer has lost it.
 WATCH_SECONDS = 300
 _CONNECT_SECONDS = 5
 _PARALLEL = 16
+_MESSAGE_LIMIT = 200
+_JSON = "application/json"
 
 
 class Api:
-    """A connection to one API server as one user, safe between threads."""
+    """A connection to one API server as one user; safe to share between threads."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        """Prepare; nothing is asked yet."""
-        # The library's own discovery asks at once, without a time-out, and keeps the answers in a file for all users.
-        self._client = DynamicClient(ApiClient(configuration), discoverer=lambda *_: None)
-        self._served: dict[str, dict[str, Resource]] = {}
+    def __init__(self, configuration: Configuration, *, timeout: float = 30) -> None:
+        """Prepare the client without connecting; a response may pause for `timeout` seconds at most."""
+        self._client = ApiClient(configuration)
+        self._timeout = timeout
+        self._discovered: dict[str, dict[str, Resource]] = {}
 
-    def request(self, method: str, path: str, *, timeout: float = 30, **options: object) -> Any:
-        """Send one request and return the decoded answer; options are those of `DynamicClient.request`.
+    def read(self, path: str) -> bytes:
+        """Return the body of any path, such as that of a service behind the API server's proxy.
 
         Raises:
-            ApiError: the server refused it, or did not answer within `timeout` seconds.
+            StatusError: the response is an HTTP error.
+            UnreachableError: there was no response in time.
         """
-        with _errors(f"{method} {path}"):
-            return self._client.request(
-                method, path, serializer=lambda _, data: data, _request_timeout=(_CONNECT_SECONDS, timeout), **options
-            )
+        with self._open("GET", path, {}) as response:
+            return response.read()
+
+    def request(
+        self, method: str, path: str, body: object = None, *, content_type: str = _JSON, **query: str | None
+    ) -> Object:
+        """Send a request and return the decoded JSON response; parameters with the value None are omitted.
+
+        Raises:
+            ApiError: the request failed, or the response is not JSON.
+        """
+        with self._open(method, path, query, body, content_type) as response:
+            answer = response.read()
+        try:
+            decoded: Object = json.loads(answer)
+        except ValueError:
+            message = f"The kubeconfig's server is not a Kubernetes API server: {method} {path} didn't return JSON."
+            raise KubeconfigError(message) from None
+        return decoded
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
         """Return one object.
 
         Raises:
-            ApiError: there is none (status 404), or the request failed.
+            ApiError: the object doesn't exist (status 404), or the request failed.
         """
-        found: Object = self.request("GET", resource.path(namespace, name))
-        return found
+        return self.request("GET", resource.path(namespace, name))
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
-        """Return one object, or None when there is none."""
+        """Return one object, or None if it doesn't exist."""
         try:
             return self.get(resource, name, namespace)
-        except ApiError as error:
+        except StatusError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
@@ -71,8 +87,8 @@ class Api:
     def list(
         self, resource: Resource, namespace: str | None = None, *, labels: str | None = None, fields: str | None = None
     ) -> tuple[list[Object], str]:
-        """Return the objects and the resource version at which a watch goes on from them."""
-        answer = self.request("GET", resource.path(namespace), label_selector=labels, field_selector=fields)
+        """Return the objects and the resource version to start a watch from."""
+        answer = self.request("GET", resource.path(namespace), labelSelector=labels, fieldSelector=fields)
         kind = answer["kind"].removesuffix("List")
         items = [{"apiVersion": answer["apiVersion"], "kind": kind, **item} for item in answer["items"] or ()]
         return items, answer["metadata"]["resourceVersion"]
@@ -81,27 +97,37 @@ class Api:
         """Yield (ADDED | MODIFIED | DELETED | BOOKMARK, object) until the server ends the watch.
 
         Raises:
-            ApiError: the connection broke, or the version is too old (status 410): list again.
+            UnreachableError: the connection broke.
+            StatusError: the resource version is too old (status 410): list again.
         """
         path = resource.path()
-        with _errors(f"watch {path}"):
-            for event in Watch().stream(
-                self._client.request,
-                "GET",
-                path,
-                serialize=False,
-                allow_watch_bookmarks=True,
-                label_selector=labels,
-                resource_version=version,
-                timeout_seconds=WATCH_SECONDS,  # with this, the library leaves it to the caller to watch again
-                _request_timeout=(_CONNECT_SECONDS, WATCH_SECONDS + 30),
-            ):
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "labelSelector": labels,
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        with self._open("GET", path, query, timeout=WATCH_SECONDS + 30) as response:
+            for line in response:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    status = event["object"]
+                    raise StatusError(f"watch {path}", status["code"], status["message"], status["reason"])
                 yield event["type"], event["object"]
 
-    def create(self, resource: Resource, body: Object) -> Object:
-        """Create an object in the namespace that its metadata names."""
-        made: Object = self.request("POST", resource.path(body["metadata"].get("namespace")), body=body)
-        return made
+    def create(self, resource: Resource, body: Object, *, dry_run: bool = False, strict: bool = False) -> Object:
+        """Create an object in the namespace that its metadata names.
+
+        Args:
+            resource: Resource type of the object.
+            body: The object.
+            dry_run: Whether to validate and admit the object without storing it.
+            strict: Whether to refuse unknown fields.
+        """
+        path = resource.path(body["metadata"].get("namespace"))
+        mode, validation = "All" if dry_run else None, "Strict" if strict else None
+        return self.request("POST", path, body, dryRun=mode, fieldValidation=validation)
 
     def patch(
         self,
@@ -109,14 +135,42 @@ class Api:
         name: str,
         body: object,
         *,
-        kind: PatchType = "merge",
+        kind: Literal["apply", "json", "merge", "strategic-merge"] = "merge",
         namespace: str | None = None,
         subresource: str | None = None,
+        field_manager: str | None = None,
     ) -> Object:
-        """Patch an object or its status, and return the result."""
-        path = resource.path(namespace, name, subresource)
-        patched: Object = self.request("PATCH", path, body=body, content_type=f"application/{kind}-patch+json")
-        return patched
+        """Patch an object or one of its subresources, and return the result.
+
+        With kind "apply" (server-side apply) the object need not exist, the manager takes over fields that others own,
+        and the fields that it no longer names are removed.
+        """
+        path, applied = resource.path(namespace, name, subresource), kind == "apply"
+        content_type = f"application/{kind}-patch+{'yaml' if applied else 'json'}"
+        force = "true" if applied else None
+        return self.request("PATCH", path, body, content_type=content_type, fieldManager=field_manager, force=force)
+
+    def apply(self, *manifests: Object) -> None:
+        """Apply manifests server-side as the lab's field manager, in parallel and in no particular order.
+
+        Raises:
+            ApiError: the first failure, after every manifest was tried.
+        """
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            pending = [pool.submit(self._apply, manifest) for manifest in manifests]
+        for future in pending:
+            future.result()
+
+    def _apply(self, manifest: Object) -> None:
+        resource, metadata = self.resource_of(manifest), manifest["metadata"]
+        self.patch(
+            resource,
+            metadata["name"],
+            manifest,
+            kind="apply",
+            namespace=metadata.get("namespace"),
+            field_manager="multi-tier-lab",
+        )
 
     def delete(
         self,
@@ -127,105 +181,115 @@ class Api:
         grace_seconds: int | None = None,
         uid: str | None = None,
     ) -> None:
-        """Delete an object, only while it has that uid if one is given; one that is gone already is no error."""
+        """Delete an object, if it exists and, where `uid` is given, still has that uid."""
         options = {"gracePeriodSeconds": grace_seconds, "preconditions": {"uid": uid}}
         try:
-            self.request("DELETE", resource.path(namespace, name), body=options)
-        except ApiError as error:
-            another_uid = uid is not None and error.status == HTTPStatus.CONFLICT
-            if error.status != HTTPStatus.NOT_FOUND and not another_uid:
+            self.request("DELETE", resource.path(namespace, name), options)
+        except StatusError as error:
+            replaced = uid is not None and error.status == HTTPStatus.CONFLICT
+            if error.status != HTTPStatus.NOT_FOUND and not replaced:
                 raise
 
     def resource_of(self, manifest: Object) -> Resource:
-        """Return the resource of a manifest by the server's own discovery.
+        """Return the resource type of a manifest by API discovery.
 
         Raises:
-            ApiError: the server knows no such kind (yet).
+            StatusError: the server doesn't serve this kind (yet).
         """
         version, kind = manifest["apiVersion"], manifest["kind"]
-        if kind not in self._served.get(version, {}):
-            served = self.request("GET", ("/apis/" if "/" in version else "/api/") + version)["resources"]
-            self._served[version] = {
+        path = ("/apis/" if "/" in version else "/api/") + version
+        if kind not in self._discovered.get(version, {}):
+            self._discovered[version] = {
                 item["kind"]: Resource(version, item["name"], item["namespaced"])
-                for item in served
+                for item in self.request("GET", path)["resources"]
                 if "/" not in item["name"]
             }
-        if kind not in self._served[version]:
-            raise ApiError(f"The API server knows no kind {kind} in {version}.", HTTPStatus.NOT_FOUND)
-        return self._served[version][kind]
+        if kind not in self._discovered[version]:
+            message = f"the API server doesn't serve kind {kind} in {version}"
+            raise StatusError(f"GET {path}", HTTPStatus.NOT_FOUND, message)
+        return self._discovered[version][kind]
 
-    def apply(self, manifest: Object) -> None:
-        """Make an object like the manifest, whether or not it exists; what others set beside it stays."""
-        metadata = manifest["metadata"]
-        self.request(
-            "PATCH",
-            self.resource_of(manifest).path(metadata.get("namespace"), metadata["name"]),
-            body=manifest,
-            content_type="application/apply-patch+yaml",
-            field_manager="multi-tier-lab",
-            force_conflicts=True,
-        )
+    def wait_established(self, names: Iterable[str], timeout: float = 30) -> None:
+        """Wait until CustomResourceDefinitions are served.
 
+        Raises:
+            UnreachableError: some are not after `timeout` seconds.
+        """
+        wanted, deadline = set(names), time.monotonic() + timeout
+        while missing := wanted - self._established():
+            if time.monotonic() > deadline:
+                raise UnreachableError(f"Not served after {timeout:.0f} s: {', '.join(sorted(missing))}")
+            time.sleep(0.1)
 
-def apply(api: Api, manifests: Iterable[Object]) -> None:
-    """Apply manifests in parallel; the order is not kept.
+    def _established(self) -> set[str]:
+        return {
+            definition["metadata"]["name"]
+            for definition in self.list(CUSTOM_RESOURCE_DEFINITIONS)[0]
+            for condition in definition.get("status", {}).get("conditions") or ()
+            if (condition["type"], condition["status"]) == ("Established", "True")
+        }
 
-    Raises:
-        ApiError: the first refusal, after all others were tried.
-    """
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        waiting = [pool.submit(api.apply, manifest) for manifest in manifests]
-    for done in waiting:
-        done.result()
-
-
-def wait_established(api: Api, names: Iterable[str], timeout: float = 30) -> None:
-    """Wait until CustomResourceDefinitions are served.
-
-    Raises:
-        ApiError: some are not after `timeout` seconds.
-    """
-    wanted, deadline = set(names), time.monotonic() + timeout
-    while missing := wanted - {item["metadata"]["name"] for item in api.list(_DEFINITIONS)[0] if _established(item)}:
-        if time.monotonic() > deadline:
-            raise ApiError(f"Not served after {timeout:.0f} s: {', '.join(sorted(missing))}")
-        time.sleep(0.1)
-
-
-def _established(definition: Object) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or ()
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
-
-
-def connect(kubeconfig: Path) -> Api:
-    """Return a client for a kubeconfig's current context.
-
-    Raises:
-        LabError: the file can't be used.
-    """
-    # The lab is on this machine: no proxy leads there, whatever the environment says.
-    configuration = Configuration(retries=False, connection_pool_maxsize=_PARALLEL, no_proxy="*")
-    beside = str(kubeconfig.parent)  # a key that stands in the kubeconfig itself has to be a file for as long as we run
-    try:
-        load_kube_config(
-            str(kubeconfig), client_configuration=configuration, persist_config=False, temp_file_path=beside
-        )
-    except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise LabError(f"{kubeconfig} can't be used as a kubeconfig: {error}") from None
-    return Api(configuration)
-
-
-@contextmanager
-def _errors(action: str) -> Iterator[None]:
-    """Say each way in which a request can fail in the lab's own terms."""
-    try:
-        yield
-    except ApiException as error:
+    @contextmanager
+    def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | None],
+        body: object = None,
+        content_type: str = _JSON,
+        timeout: float | None = None,
+    ) -> Iterator[BaseHTTPResponse]:
+        """Send a request and give access to its response while it arrives."""
+        headers = {"Accept": "*/*", "Content-Type": content_type}
+        parameters = [(name, value) for name, value in query.items() if value is not None]
         try:
-            answer = dict(json.loads(error.body or "{}"))
-        except (TypeError, ValueError):  # of a Service behind the API, which answers as it likes
-            answer = {"message": error.body}
-        message = f"{action}: {error.status} {answer.get('message', error.reason)}"
-        raise ApiError(message, error.status, answer.get("reason", "")) from None
-    except (HTTPError, ValueError) as error:
-        raise ApiError(f"{action}: no answer from the API server: {error}") from None
+            request = self._client.param_serialize(
+                method, path, None, parameters, headers, body, auth_settings=["BearerToken"]
+            )
+            answer = self._client.call_api(*request, _request_timeout=(_CONNECT_SECONDS, timeout or self._timeout))
+            with answer.response as response:
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise _status_error(f"{method} {path}", response.status, response.read())
+                yield response
+        except (ApiException, HTTPError, OSError) as error:
+            raise UnreachableError(f"The API server doesn't answer {method} {path}: {error}") from None
+
+
+def connect(kubeconfig: Path | None, context: str | None = None, *, local: bool = True, timeout: float = 30) -> Api:
+    """Return a client for a cluster.
+
+    Args:
+        kubeconfig: Kubeconfig file. Default: the files that kubectl reads; without them, a Pod's service account.
+        context: Context to use. Default: the current one.
+        local: Whether the cluster runs on this machine; the proxy settings of the environment are ignored then.
+        timeout: Seconds after which an unanswered request fails.
+
+    Raises:
+        KubeconfigError: the kubeconfig can't be used.
+    """
+    configuration = Configuration(retries=False, connection_pool_maxsize=_PARALLEL)
+    if local:
+        configuration.no_proxy = "*"
+    files = str(kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION)
+    found = any(Path(file).expanduser().exists() for file in files.split(":"))
+    try:
+        if found or kubeconfig or context:
+            # Keys embedded in the kubeconfig must be in files while this process runs.
+            directory = str(kubeconfig.parent) if kubeconfig and local else None
+            load_kube_config(files, context, configuration, persist_config=False, temp_file_path=directory)
+        else:
+            load_incluster_config(configuration)
+    except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        cause = " ".join(str(error).split()).rstrip(".") if found else "it does not exist"
+        raise KubeconfigError(f"{files} can't be used as a kubeconfig: {cause}.") from None
+    return Api(configuration, timeout=timeout)
+
+
+def _status_error(request: str, status: int, body: bytes) -> StatusError:
+    """Return the error of a Kubernetes Status; a service behind the proxy may answer anything else."""
+    try:
+        answer = json.loads(body)
+        return StatusError(request, status, str(answer["message"]), answer.get("reason", ""))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        text = body[:_MESSAGE_LIMIT].decode(errors="replace")
+        return StatusError(request, status, " ".join(text.split()))

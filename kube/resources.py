@@ -1,41 +1,40 @@
-"""What the Kubernetes API is about: objects as plain dictionaries, resources and their paths, and refusals."""
+"""Resource types of the Kubernetes API and their URL paths; objects are plain dictionaries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
-
-from lab.errors import LabError
+from typing import Any, TypeAlias
 
 Object: TypeAlias = dict[str, Any]
-PatchType = Literal["json", "merge", "strategic-merge"]
-
-
-class ApiError(LabError):
-    """The API server refused a request or could not be reached.
-
-    Attributes:
-        status: the HTTP status, or 0 when there was no answer.
-        reason: the machine-readable reason, such as "AlreadyExists".
-    """
-
-    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
-        """Keep what the server said."""
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of object, as its paths need it."""
+    """A resource type, as its URL paths need it."""
 
     api_version: str
     plural: str
     namespaced: bool = True
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """Return the URL path of the collection, of one object in it, or of an object's subresource."""
+        """Return the URL path of the collection, of an object in it, or of an object's subresource."""
         prefix = "/apis/" if "/" in self.api_version else "/api/"
-        place = ["namespaces", namespace] if self.namespaced and namespace else []
-        return prefix + "/".join([self.api_version, *place, self.plural, *(x for x in (name, subresource) if x)])
+        scope = ["namespaces", namespace] if self.namespaced and namespace else []
+        return prefix + "/".join([self.api_version, *scope, self.plural, *(x for x in (name, subresource) if x)])
+
+
+CONFIG_MAPS = Resource("v1", "configmaps")
+EVENTS = Resource("v1", "events")
+NAMESPACES = Resource("v1", "namespaces", namespaced=False)
+NODES = Resource("v1", "nodes", namespaced=False)
+PERSISTENT_VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims")
+PERSISTENT_VOLUMES = Resource("v1", "persistentvolumes", namespaced=False)
+PODS = Resource("v1", "pods")
+SECRETS = Resource("v1", "secrets")
+SERVICES = Resource("v1", "services")
+
+CUSTOM_RESOURCE_DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False)
+DATA_VOLUMES = Resource("cdi.kubevirt.io/v1beta1", "datavolumes")
+KUBEVIRTS = Resource("kubevirt.io/v1", "kubevirts")
+VIRTUAL_MACHINE_INSTANCES = Resource("kubevirt.io/v1", "virtualmachineinstances")
+VIRTUAL_MACHINES = Resource("kubevirt.io/v1", "virtualmachines")

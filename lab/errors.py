@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from kube.errors import ApiError
+
 
 class LabError(Exception):
     """An expected failure. Its message says what failed, why, and what to do next."""
@@ -16,10 +18,10 @@ def run_command_line(app: typer.Typer, *expected: type[Exception], code: int = 1
 
     Args:
         app: the commands.
-        expected: exceptions to report besides `LabError`.
+        expected: exceptions to report besides `LabError` and `ApiError`.
         code: the exit code for them.
     """
-    reported: tuple[type[Exception], ...] = (LabError, *expected)
+    reported: tuple[type[Exception], ...] = (LabError, ApiError, *expected)
     try:
         app()
     except reported as error:

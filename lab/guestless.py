@@ -60,8 +60,8 @@ def start(lab: Lab, progress: Progress) -> None:
         manifests = objects.generated(lab)
         install_kubevirt(lab, cluster, manifests)
         run_components(lab, [kube_controller_manager(lab), virt_api(lab)])
-        client.apply(cluster, objects.admission(lab, manifests))
-        client.apply(cluster, objects.instancetypes(manifests))
+        cluster.apply(*objects.admission(lab, manifests))
+        cluster.apply(*objects.instancetypes(manifests))
     _record(lab).write_text(_made_of())
 
 

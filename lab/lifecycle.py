@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kube import client
+from kube.client import Api
+from kube.resources import KUBEVIRTS
 from lab import environment
 from lab.cluster import certificates, objects, process
 from lab.cluster.control_plane import STAGES
@@ -22,7 +24,6 @@ from lab.progress import Progress
 from lab.toolchain import binaries, image, prerequisites
 
 _READY_SECONDS = 120.0
-_KUBEVIRTS = client.Resource("kubevirt.io/v1", "kubevirts")
 
 
 def install(lab: Lab, progress: Progress) -> None:
@@ -60,23 +61,23 @@ def start(lab: Lab, progress: Progress) -> None:
         install_kubevirt(lab, cluster, manifests)
         run_components(lab, [*controllers, *kubevirt])
         # Last: the API server calls these webhooks from the moment they are known.
-        client.apply(cluster, objects.admission(lab, manifests))
-        client.apply(cluster, objects.instancetypes(manifests))
+        cluster.apply(*objects.admission(lab, manifests))
+        cluster.apply(*objects.instancetypes(manifests))
 
 
-def install_kubevirt(lab: Lab, cluster: client.Api, manifests: list[objects.Manifest]) -> None:
+def install_kubevirt(lab: Lab, cluster: Api, manifests: list[objects.Manifest]) -> None:
     """Do what KubeVirt's and CDI's operators do before their components start."""
     definitions = objects.of_kind(manifests, "CustomResourceDefinition")
-    client.apply(cluster, objects.namespaces())
-    client.apply(cluster, definitions)
-    client.apply(cluster, objects.access_rules(manifests))
+    cluster.apply(*objects.namespaces())
+    cluster.apply(*definitions)
+    cluster.apply(*objects.access_rules(manifests))
     if lab.isolated:  # a Service can't lead to a loopback address
-        client.apply(cluster, objects.virt_api_service(lab, manifests))
-        client.apply(cluster, objects.aggregated_api(lab, manifests))
-    client.wait_established(cluster, [item["metadata"]["name"] for item in definitions], _READY_SECONDS)
-    client.apply(cluster, [objects.kubevirt()])
+        cluster.apply(*objects.virt_api_service(lab, manifests))
+        cluster.apply(*objects.aggregated_api(lab, manifests))
+    cluster.wait_established([item["metadata"]["name"] for item in definitions], _READY_SECONDS)
+    cluster.apply(objects.kubevirt())
     status = objects.KUBEVIRT_STATUS
-    cluster.patch(_KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
+    cluster.patch(KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
 
 
 def run_components(lab: Lab, components: list[Component]) -> None:

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from kube import client
+from kube.client import Api
+from kube.errors import ApiError
+from kube.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
 from lab.cluster import process
 from lab.cluster.control_plane import STAGES
 from lab.config import Lab
@@ -15,8 +18,6 @@ from lab.errors import LabError
 from lab.host import network
 from lab.host.control_groups import Group, group_of
 from lab.node import consoles, record
-from lab.node.context import INSTANCES, VIRTUAL_MACHINES
-from lab.node.events import EVENTS
 
 _MEBIBYTE = 1 << 20
 
@@ -71,7 +72,7 @@ def _components(lab: Lab) -> tuple[Table, bool]:
     return table, healthy
 
 
-def _why_not_ready(cluster: client.Api, machine: client.Object) -> str:
+def _why_not_ready(cluster: Api, machine: Object) -> str:
     """Return the newest reason that the API knows for a VM that isn't ready."""
     metadata = machine["metadata"]
     warnings = [
@@ -86,11 +87,11 @@ def _why_not_ready(cluster: client.Api, machine: client.Object) -> str:
     return "; ".join(one["message"] for one in conditions if one["status"] == "False" and one.get("message"))
 
 
-def _machines(lab: Lab, cluster: client.Api) -> tuple[Table, bool]:
+def _machines(lab: Lab, cluster: Api) -> tuple[Table, bool]:
     table = Table(title="Virtual machines", title_justify="left")
     for column in ("namespace", "name", "state", "address", "MiB"):
         table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
-    instances = {item["metadata"]["name"]: item for item in cluster.list(INSTANCES)[0]}
+    instances = {item["metadata"]["name"]: item for item in cluster.list(VIRTUAL_MACHINE_INSTANCES)[0]}
     healthy = True
     for machine in cluster.list(VIRTUAL_MACHINES)[0]:
         metadata, state = machine["metadata"], machine.get("status", {})
@@ -122,7 +123,7 @@ def show(lab: Lab, console: Console) -> bool:
     if process.find(lab, "kube-apiserver"):
         try:
             machines, ready = _machines(lab, client.connect(lab.kubeconfig))
-        except LabError as error:
+        except (ApiError, LabError) as error:
             console.print(
                 f"[red]The API server can't say which virtual machines there are: {error}[/]", highlight=False
             )

@@ -11,7 +11,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from kube import client
+from kube.client import Api
+from kube.resources import SERVICES
 from lab.config import Lab
 from lab.errors import LabError
 from lab.progress import Progress
@@ -21,7 +22,6 @@ from measure.failures import MeasureError
 from measure.run.cluster import Cluster, connect
 
 Stack = dict[str, object]  # a stack's outputs
-SERVICES = client.Resource("v1", "services")
 _SAMPLES = 8
 _ACCOUNTS = 1000  # every stack has these: pgbench makes 100,000 accounts at its smallest scale
 _TITLE_WIDTH = 76
@@ -68,7 +68,7 @@ def send(client: httpx.Client, account: int) -> Crossing:
     )
 
 
-def reachable_url(cluster: client.Api, url: str) -> str:
+def reachable_url(cluster: Api, url: str) -> str:
     """Return a stack's URL with the Service's ClusterIP for its name, which only guests can resolve.
 
     Raises:
@@ -145,7 +145,7 @@ def load_table(samples: Samples) -> Table:
     return table
 
 
-def show(cluster: client.Api, stack: Stack, samples: Samples | None, console: Console) -> None:
+def show(cluster: Api, stack: Stack, samples: Samples | None, console: Console) -> None:
     """Send some requests through the web tier and print them, with what the load generator has measured.
 
     Raises:

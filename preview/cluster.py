@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from kube import client
+from kube.errors import ApiError, StatusError
+from kube.resources import DATA_VOLUMES, NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
 from lab.config import PROJECT, Lab
-from lab.node.context import SECRETS, VIRTUAL_MACHINES
-from lab.node.volumes import DATA_VOLUMES
 from preview import masking
 
-NAMESPACES = client.Resource("v1", "namespaces", namespaced=False)
 _POLL_SECONDS = 0.1
 _READY = {"type": "Ready", "status": "True", "reason": "Preview", "message": "no machine runs in a preview"}
 
@@ -33,7 +32,7 @@ class Kind:
     kind: str
 
     @property
-    def definition(self) -> client.Object:
+    def definition(self) -> Object:
         """A definition that takes any such object as it is."""
         anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {"name": self.version, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
@@ -84,8 +83,8 @@ class Cluster:
     def install_stand_ins(self) -> None:
         """Have the API server take the kinds that other products bring."""
         definitions = [kind.definition for kind in UNCHECKED]
-        client.apply(self._api, definitions)
-        client.wait_established(self._api, [definition["metadata"]["name"] for definition in definitions])
+        self._api.apply(*definitions)
+        self._api.wait_established([definition["metadata"]["name"] for definition in definitions])
 
     def ensure_namespace(self, name: str) -> None:
         """Make a namespace unless it is there: nothing is admitted to one that isn't."""
@@ -114,13 +113,11 @@ class Cluster:
         metadata = manifest["metadata"]
         # Under its own name stands the object that it replaces.
         other = {**manifest, "metadata": {**metadata, "name": f"{metadata['name']}-new"}}
-        path = self._api.resource_of(other).path(metadata.get("namespace"))
+        resource = self._api.resource_of(other)
         try:
-            self._api.request("POST", path, body=other, dry_run="All")
-        except client.ApiError as error:
-            if not error.status:  # no answer at all
-                raise
-            return str(error).removeprefix(f"POST {path}: ")
+            self._api.create(resource, other, dry_run=True)
+        except StatusError as error:
+            return f"{error.status} {error.message}"
         return ""
 
     @contextmanager
@@ -139,7 +136,7 @@ class Cluster:
         machine = {"status": {"created": True, "ready": True, "printableStatus": "Running", "conditions": [_READY]}}
         volume = {"status": {"phase": "Succeeded"}}
         while not ended.wait(_POLL_SECONDS):
-            with suppress(client.ApiError):  # one that has just been removed; the others have their turn again
+            with suppress(ApiError):  # one that has just been removed; the others have their turn again
                 for resource, status in ((VIRTUAL_MACHINES, machine), (DATA_VOLUMES, volume)):
                     for item in self._api.list(resource)[0]:
                         if "status" not in item or not status["status"].items() <= item["status"].items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kube.errors import ApiError
 from lab.errors import LabError
 from preview.changes import Change, Verdict, changes
 from preview.cluster import UNCHECKED, UNCHECKED_BY_CDI, Cluster
@@ -46,7 +47,7 @@ class Comparison:
         try:
             deployed = deploy(self.base, self.cluster, self.place, stack)
             report = self._preview(stack, deployed)
-        except (PreviewError, LabError) as error:
+        except (PreviewError, LabError, ApiError) as error:
             return StackReport(stack, failure=str(error))
         refusal = self._with_own_names(deployed.refusal, stack, deployed)
         report = replace(report, base_refusal=refusal)

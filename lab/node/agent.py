@@ -6,8 +6,9 @@ import time
 from threading import Event, Lock
 
 from kube import client
-from kube.client import ApiError, Object
-from kube.informer import Follower
+from kube.errors import ApiError
+from kube.informer import Informer
+from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
 from lab.config import Lab
 from lab.errors import LabError
 from lab.node import cleanup, consoles, context, record, registration, volumes
@@ -38,11 +39,11 @@ class Agent:
             handler,
             events=events,
             provisioner=self._provisioner,
-            instances=Follower(handler, context.INSTANCES, self._on_vmi),
-            pods=Follower(self._api, context.PODS, self._on_pod, labels=_LAUNCHERS),
+            instances=Informer(handler, VIRTUAL_MACHINE_INSTANCES, self._on_vmi),
+            pods=Informer(self._api, PODS, self._on_pod, labels=_LAUNCHERS),
         )
         # Virtual machines are virt-controller's; here they only tell how long a failed guest's console is of interest.
-        self._virtual_machines = Follower(self._api, context.VIRTUAL_MACHINES, self._on_virtual_machine)
+        self._virtual_machines = Informer(self._api, VIRTUAL_MACHINES, self._on_virtual_machine)
         self._machines: dict[str, Machine] = {}
         self._leaving = False
         self._lock = Lock()
@@ -94,7 +95,7 @@ class Agent:
         try:
             registration.heartbeat(self._api, self._lab, record.this_boot())
             self._keep_consoles()
-        except (LabError, OSError) as error:
+        except (ApiError, LabError, OSError) as error:
             log(f"heartbeat: {error}")
 
     def _keep_consoles(self) -> None:

@@ -8,8 +8,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Lock
 
-from kube.client import Api, Object, Resource
-from kube.informer import Follower
+from kube.client import Api
+from kube.informer import Informer
+from kube.resources import PODS, SECRETS, VIRTUAL_MACHINE_INSTANCES, Object
 from lab.config import NODE_NAME, Lab
 from lab.node import network, record, registration, specification, status
 from lab.node.events import Recorder
@@ -17,11 +18,6 @@ from lab.node.provisioner import Provisioner
 from lab.node.record import Record
 from lab.node.specification import BlockedError, GuestSpecification, Lookup
 from lab.toolchain import image
-
-PODS = Resource("v1", "pods")
-SECRETS = Resource("v1", "secrets")
-VIRTUAL_MACHINES = Resource("kubevirt.io/v1", "virtualmachines")
-INSTANCES = Resource("kubevirt.io/v1", "virtualmachineinstances")
 
 
 class Services:
@@ -41,8 +37,8 @@ class Services:
         *,
         events: Recorder,
         provisioner: Provisioner,
-        instances: Follower,
-        pods: Follower,
+        instances: Informer,
+        pods: Informer,
     ) -> None:
         """Share these."""
         self.lab = lab
@@ -94,7 +90,7 @@ class Services:
         """Place a Pod on this node."""
         metadata = pod["metadata"]
         path = PODS.path(metadata["namespace"], metadata["name"], "binding")
-        self.api.request("POST", path, body=status.binding(pod, NODE_NAME))
+        self.api.request("POST", path, status.binding(pod, NODE_NAME))
 
     def specification(self, vmi: Object) -> GuestSpecification:
         """Return what a VMI asks for, its Secrets and claims looked up.
@@ -165,7 +161,9 @@ class Services:
     def write_vmi(self, vmi: Object, patch: list[Object]) -> None:
         """Write a VMI's status."""
         metadata = vmi["metadata"]
-        self.handler.patch(INSTANCES, metadata["name"], patch, kind="json", namespace=metadata["namespace"])
+        self.handler.patch(
+            VIRTUAL_MACHINE_INSTANCES, metadata["name"], patch, kind="json", namespace=metadata["namespace"]
+        )
 
 
 def vmi_uid_of(pod: Object) -> str | None:

@@ -8,12 +8,13 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Literal
 
-from kube.client import Api, ApiError, Object, Resource
+from kube.client import Api
+from kube.errors import ApiError
+from kube.resources import EVENTS, Object
 from lab.config import NODE_NAME
 from lab.node.log import log
 from lab.node.status import timestamp
 
-EVENTS = Resource("v1", "events")
 _MESSAGE_LIMIT = 1024
 _REMEMBERED = 1000
 

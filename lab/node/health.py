@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kube.client import Object
+from kube.resources import Object
 from lab.node import probes
 from lab.node.log import log
 from lab.node.probes import Prober, UnsupportedProbeError

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 
-from kube.client import ApiError, Object
+from kube.errors import ApiError
+from kube.resources import Object
 from lab.errors import LabError
 from lab.node import cleanup, guest, network, record, specification, status
 from lab.node.context import Services
@@ -86,7 +87,7 @@ class Machine(Thread):
             trouble = ""
             try:
                 delay = self._step()
-            except (LabError, OSError) as error:
+            except (ApiError, LabError, OSError) as error:
                 trouble, delay = str(error), _RETRY_SECONDS
             except Exception:  # whatever an odd object may cause: the guest must not be left unattended
                 trouble, delay = traceback.format_exc(), _BLOCKED_SECONDS
@@ -151,8 +152,6 @@ class Machine(Thread):
             rootfs = services.rootfs(wanted.image)
             reserved = services.reserve(self.namespace, self.vmi_name, self.uid)
             self._guest, refused = guest.start(services.lab, wanted, rootfs, reserved)
-        except ApiError:
-            raise
         except (LabError, OSError, ValueError, KeyError) as error:
             reason = error.reason if isinstance(error, BlockedError) else "FailedGuestStart"
             services.events.record(vmi, "Warning", reason, str(error))

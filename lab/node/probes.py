@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Event, Thread
 
-from kube.client import Object
+from kube.resources import Object
 from lab.errors import LabError
 
 _BODY_LIMIT = 10 * 1024

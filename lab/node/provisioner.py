@@ -8,8 +8,10 @@ import traceback
 from pathlib import Path
 from threading import Thread
 
-from kube.client import Api, ApiError, Object
-from kube.informer import Follower
+from kube.client import Api
+from kube.errors import ApiError, StatusError
+from kube.informer import Informer
+from kube.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS, Object
 from lab.config import Lab
 from lab.errors import LabError
 from lab.node import status, volumes
@@ -32,8 +34,8 @@ class Provisioner(Thread):
         self._events = events
         # Claims and DataVolumes share their names, so one key stands for both.
         self._changed: queue.Queue[tuple[str, str]] = queue.Queue()
-        self.data_volumes = Follower(api, volumes.DATA_VOLUMES, self._on_change)
-        self.claims = Follower(api, volumes.CLAIMS, self._on_change)
+        self.data_volumes = Informer(api, DATA_VOLUMES, self._on_change)
+        self.claims = Informer(api, PERSISTENT_VOLUME_CLAIMS, self._on_change)
 
     def file_of(self, namespace: str, claim_name: str) -> Path | None:
         """Return the raw file of a bound claim, or None."""
@@ -68,7 +70,7 @@ class Provisioner(Thread):
                 self._remove_orphans()
             else:
                 self._reconcile(*key)
-        except (LabError, OSError) as error:
+        except (ApiError, LabError, OSError) as error:
             log(f"volume {'/'.join(key)}: {error}")
             return False
         except Exception:  # whatever an odd object may cause: the other volumes must not suffer
@@ -112,14 +114,12 @@ class Provisioner(Thread):
         for condition in wanted["conditions"]:
             condition |= {"lastTransitionTime": now, "lastHeartbeatTime": now}
         body = {"status": wanted}
-        self._api.patch(
-            volumes.DATA_VOLUMES, metadata["name"], body, namespace=metadata["namespace"], subresource="status"
-        )
+        self._api.patch(DATA_VOLUMES, metadata["name"], body, namespace=metadata["namespace"], subresource="status")
 
     def _create_claim(self, data_volume: Object) -> Object | None:
         try:
-            return self._api.create(volumes.CLAIMS, volumes.claim_for(data_volume))
-        except ApiError as error:
+            return self._api.create(PERSISTENT_VOLUME_CLAIMS, volumes.claim_for(data_volume))
+        except StatusError as error:
             if error.reason != "AlreadyExists":  # then the follower is about to show it
                 raise
         return None

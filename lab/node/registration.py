@@ -7,11 +7,12 @@ import platform
 import time
 from http import HTTPStatus
 
-from kube.client import Api, ApiError, Object, Resource
+from kube.client import Api
+from kube.errors import StatusError
+from kube.resources import NODES, Object
 from lab.config import NODE_NAME, Lab
 from lab.node.status import timestamp
 
-NODES = Resource("v1", "nodes", namespaced=False)
 HEARTBEAT_SECONDS = 10.0
 _MAX_PODS = 110
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -118,7 +119,7 @@ def heartbeat(api: Api, lab: Lab, boot: str) -> None:
     alive["metadata"]["annotations"] = {"kubevirt.io/heartbeat": timestamp(now)}
     try:
         api.patch(NODES, NODE_NAME, alive)
-    except ApiError as error:
+    except StatusError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         api.create(NODES, alive)

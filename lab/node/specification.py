@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kube.client import Object
+from kube.resources import Object
 from lab.errors import LabError
 from lab.node import quantity
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
-from kube.client import Object
+from kube.resources import Object
 
 FINAL_PHASES = frozenset({"Succeeded", "Failed"})
 _COMPUTE = "compute"

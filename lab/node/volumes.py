@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kube.client import Api, ApiError, Object, Resource
+from kube.client import Api
+from kube.errors import StatusError
+from kube.resources import DATA_VOLUMES, PERSISTENT_VOLUMES, Object
 from lab.config import Lab
 from lab.node import disks, quantity
 
 STORAGE_CLASS = "lab"
 DRIVER = "lab.multi-tier"
-CLAIMS = Resource("v1", "persistentvolumeclaims")
-DATA_VOLUMES = Resource("cdi.kubevirt.io/v1beta1", "datavolumes")
-VOLUMES = Resource("v1", "persistentvolumes", namespaced=False)
-CLASSES = Resource("storage.k8s.io/v1", "storageclasses", namespaced=False)
 _ACCESS_MODES = ["ReadWriteOnce"]
 
 
@@ -119,8 +117,8 @@ def provision(lab: Lab, api: Api, claim: Object) -> None:
     """Make the file and the volume of a claim; kube-controller-manager binds the two."""
     disks.create(file_of(lab, claim), quantity.to_bytes(claim["spec"]["resources"]["requests"]["storage"]))
     try:
-        api.create(VOLUMES, volume_for(claim))
-    except ApiError as error:
+        api.create(PERSISTENT_VOLUMES, volume_for(claim))
+    except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
 
@@ -129,13 +127,13 @@ def remove_orphans(lab: Lab, api: Api, claims: list[Object]) -> list[str]:
     """Remove the lab's volumes whose claims are gone, with their files; return the removed volumes' names."""
     present = {claim["metadata"]["uid"] for claim in claims}
     removed = []
-    for volume in api.list(VOLUMES)[0]:
+    for volume in api.list(PERSISTENT_VOLUMES)[0]:
         name, spec = volume["metadata"]["name"], volume["spec"]
         if spec.get("csi", {}).get("driver") != DRIVER or spec["claimRef"]["uid"] in present:
             continue
         # The file first: while the volume stands, its file is found again after a crash.
         (lab.disks / f"{name}.raw").unlink(missing_ok=True)
-        api.delete(VOLUMES, name)
+        api.delete(PERSISTENT_VOLUMES, name)
         removed.append(name)
     return removed
 

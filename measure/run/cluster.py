@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import yaml
-from kubernetes.client import ApiClient, ApiException, Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from pydantic import ValidationError
-from urllib3.exceptions import HTTPError
 
+from kube import client
+from kube.client import Api
+from kube.errors import KubeconfigError, StatusError, UnreachableError
+from kube.resources import CONFIG_MAPS, SERVICES
 from measure.failures import ApiAwayError, NotServingError, RefusedError, WrongUsageError
 from measure.run.agent import AgentStatus
 
 FIELD_MANAGER = "multi-tier-measure"
 PLAN, GATES, RUN = "plan.json", "gates.json", "run.json"
-_CONNECT_SECONDS, _READ_SECONDS = 5, 10
+_READ_SECONDS = 10
 _NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -43,13 +43,10 @@ class LoadObject:
 class Cluster:
     """One stack in one cluster."""
 
-    def __init__(self, configuration: Configuration, *, namespace: str, name: str) -> None:
-        """Prepare; nothing is asked yet."""
-        self._client = ApiClient(configuration)
+    def __init__(self, api: Api, *, namespace: str, name: str) -> None:
+        self._api = api
         self.namespace = namespace
         self.name = name
-        self._load = f"/api/v1/namespaces/{namespace}/configmaps/{name}-load"
-        self._agent = f"/api/v1/namespaces/{namespace}/services/{name}-load:http/proxy"
 
     @property
     def load_name(self) -> str:
@@ -65,7 +62,7 @@ class Cluster:
             ApiAwayError: no answer.
         """
         try:
-            found = self.read(self._load)
+            found = self.read(CONFIG_MAPS.path(self.namespace, self.load_name))
         except RefusedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
@@ -97,8 +94,15 @@ class Cluster:
     def _apply(self, data: dict[str, str], version: str) -> None:
         metadata = {"name": self.load_name, "namespace": self.namespace, "resourceVersion": version}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
-        self._request("PATCH", self._load, query=query, body=json.dumps(body), content="application/apply-patch+yaml")
+        with _measure_errors():
+            self._api.patch(
+                CONFIG_MAPS,
+                self.load_name,
+                body,
+                kind="apply",
+                namespace=self.namespace,
+                field_manager=FIELD_MANAGER,
+            )
 
     def status(self) -> AgentStatus:
         """Ask the load agent how it is.
@@ -121,7 +125,7 @@ class Cluster:
             RefusedError: the agent no longer has them (status 410).
             ApiAwayError: no answer.
         """
-        return self._from_agent("/samples", [("from", str(offset))])
+        return self._from_agent(f"/samples?from={offset}")
 
     def read(self, path: str) -> Any:
         """Return the decoded JSON of any path of the API.
@@ -131,14 +135,14 @@ class Cluster:
             WrongUsageError: it may not be read, or what answers is no API server.
             ApiAwayError: no answer.
         """
-        try:
-            return json.loads(self._request("GET", path))
-        except ValueError:
-            raise WrongUsageError("What the kubeconfig leads to is no Kubernetes API server.") from None
+        with _measure_errors():
+            return self._api.request("GET", path)
 
-    def _from_agent(self, path: str, query: list[tuple[str, str]] | None = None) -> bytes:
+    def _from_agent(self, path: str) -> bytes:
+        proxy = SERVICES.path(self.namespace, f"{self.load_name}:http", "proxy")
         try:
-            return self._request("GET", self._agent + path, query=query)
+            with _measure_errors():
+                return self._api.read(proxy + path)
         except RefusedError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 message = f"There is no load agent behind Service {self.load_name} in namespace {self.namespace}."
@@ -151,7 +155,7 @@ class Cluster:
     def _no_load(self) -> WrongUsageError | NotServingError:
         """Say whether the stack has no load, or is none."""
         try:
-            self._request("GET", f"/api/v1/namespaces/{self.namespace}/services/{self.name}-web")
+            self.read(SERVICES.path(self.namespace, f"{self.name}-web"))
         except RefusedError:
             return NotServingError(
                 f"There is no stack {self.name} in namespace {self.namespace}: ConfigMap {self.load_name} is missing. "
@@ -162,64 +166,29 @@ class Cluster:
             "Without it there is nothing to measure and no gate to judge."
         )
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: list[tuple[str, str]] | None = None,
-        body: str | None = None,
-        content: str = "application/json",
-    ) -> bytes:
-        headers = {"Accept": "*/*", "Content-Type": content}
-        asked = self._client.param_serialize(
-            method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
-        try:
-            answer = self._client.call_api(*asked, _request_timeout=(_CONNECT_SECONDS, _READ_SECONDS))
-            content_read: bytes = answer.read()
-        except (ApiException, HTTPError, OSError) as error:
-            raise ApiAwayError(f"The API server doesn't answer: {error}") from None
-        if answer.status in _NOT_ALLOWED:
-            raise WrongUsageError(
-                f"The kubeconfig's user may not {method} {path}: {_message(content_read)} See docs/measure.md for "
-                "what it has to be allowed."
-            )
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise RefusedError(f"{answer.status} {_message(content_read)}".strip(), answer.status)
-        return content_read
 
-
-def connect(kubeconfig: Path | None, context: str | None) -> Configuration:
-    """Return how to reach a cluster: by a kubeconfig, or from inside a Pod where there is none.
+def connect(kubeconfig: Path | None, context: str | None) -> Api:
+    """Return a client for the cluster of a kubeconfig, or for the one that this Pod runs in.
 
     Raises:
-        WrongUsageError: it can't be used, or has no such context.
+        WrongUsageError: the kubeconfig can't be used.
     """
-    configuration = Configuration()
-    configuration.retries = False
-    places = [str(kubeconfig)] if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION.split(":")
-    try:
-        if kubeconfig is None and context is None and not any(Path(one).expanduser().exists() for one in places):
-            load_incluster_config(configuration)
-        else:
-            load_kube_config(
-                str(kubeconfig) if kubeconfig else None,
-                context=context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-    except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        if not any(Path(one).expanduser().exists() for one in places):
-            raise WrongUsageError(f"There is no kubeconfig {':'.join(places)}: see --kubeconfig.") from None
-        message = " ".join(str(error).split()).rstrip(".")
-        raise WrongUsageError(f"{':'.join(places)} can't be used as a kubeconfig: {message}.") from None
-    return configuration
+    with _measure_errors():
+        return client.connect(kubeconfig, context, local=False, timeout=_READ_SECONDS)
 
 
-def _message(body: bytes) -> str:
-    """Return the message of a Kubernetes Status, or of an answer that is none its first characters."""
+@contextmanager
+def _measure_errors() -> Iterator[None]:
+    """Turn the client's errors into those that end measuring, each with its exit code."""
     try:
-        return str(json.loads(body)["message"])
-    except (KeyError, TypeError, ValueError):
-        return " ".join(body[:200].decode("utf-8", errors="replace").split())
+        yield
+    except KubeconfigError as error:
+        raise WrongUsageError(f"{error} See --kubeconfig.") from None
+    except UnreachableError as error:
+        raise ApiAwayError(str(error)) from None
+    except StatusError as error:
+        if error.status in _NOT_ALLOWED:
+            raise WrongUsageError(
+                f"The kubeconfig's user is not allowed to {error}. docs/measure.md lists the permissions it needs."
+            ) from None
+        raise RefusedError(f"{error.status} {error.message}".strip(), error.status) from None

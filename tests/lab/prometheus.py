@@ -14,11 +14,10 @@ from typing import Any
 import httpx
 import yaml
 
-from kube.client import Api, Object, Resource
+from kube.client import Api
+from kube.resources import PODS, SERVICES, Object, Resource
 from lab.config import PROJECT
-from lab.node.context import PODS
 from lab.toolchain import debian_package
-from lab.traffic import SERVICES
 from tests.lab.stack import NAME, Stack, wait_until
 
 SLICES = Resource("discovery.k8s.io/v1", "endpointslices")

@@ -17,9 +17,10 @@ import psycopg
 
 from cloudinit.constants import DATABASE_NAME, DATABASE_PORT, DATABASE_USER
 from kube import client
+from kube.client import Api
+from kube.resources import SECRETS, SERVICES, VIRTUAL_MACHINE_INSTANCES
 from lab import environment, traffic
 from lab.config import PROJECT, Lab
-from lab.node.context import INSTANCES, SECRETS
 from measure.run.cluster import Cluster, connect
 
 NAME = "multi-tier"
@@ -41,7 +42,7 @@ class Stack:
     configuration: Path
 
     @property
-    def cluster(self) -> client.Api:
+    def cluster(self) -> Api:
         return client.connect(self.lab.kubeconfig)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -113,7 +114,7 @@ class Stack:
 
     def database(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Connect as the application does: over TCP, to the Service, with the shared password."""
-        service = self.cluster.get(traffic.SERVICES, f"{NAME}-database", NAME)
+        service = self.cluster.get(SERVICES, f"{NAME}-database", NAME)
         host = service["spec"]["clusterIP"]
         return psycopg.connect(
             host=host,
@@ -125,7 +126,7 @@ class Stack:
         )
 
     def instance_uid(self, machine: str) -> str:
-        return str(self.cluster.get(INSTANCES, machine, NAME)["metadata"]["uid"])
+        return str(self.cluster.get(VIRTUAL_MACHINE_INSTANCES, machine, NAME)["metadata"]["uid"])
 
     def guest_file(self, machine: str, path: str) -> Path:
         """Return a file of a running guest, as this machine sees it."""

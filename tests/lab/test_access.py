@@ -16,13 +16,12 @@ import pytest
 import yaml
 
 from kube import client
-from kube.client import ApiError
+from kube.errors import ApiError
+from kube.resources import CONFIG_MAPS, NAMESPACES
 from lab import environment
 from lab.config import PROJECT, Lab
 
 DEPLOY = PROJECT / "deploy"
-NAMESPACES = client.Resource("v1", "namespaces", namespaced=False)
-CONFIG_MAPS = client.Resource("v1", "configmaps")
 # Verb, resource: what nobody needs for a stack, in its own namespace.
 FORBIDDEN = [
     ("create", "pods"),

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lab.node.context import INSTANCES
+from kube.resources import VIRTUAL_MACHINE_INSTANCES
 from tests.lab.stack import NAME, Stack, wait_until
 
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="this machine has no ssh client: openssh-client")
@@ -16,7 +16,7 @@ needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="this machine has
 def ssh(
     stack: Stack, machine: str, user: str, *command: str, options: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    address = stack.cluster.get(INSTANCES, machine, NAME)["status"]["interfaces"][0]["ipAddress"]
+    address = stack.cluster.get(VIRTUAL_MACHINE_INSTANCES, machine, NAME)["status"]["interfaces"][0]["ipAddress"]
     quietly = (
         "-F",
         "none",

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from kube.resources import VIRTUAL_MACHINE_INSTANCES
 from lab import deployment, environment, lifecycle
 from lab.cluster import process
 from lab.cluster.control_plane import COMPONENTS
 from lab.config import PROJECT, Lab
-from lab.node.context import INSTANCES
 from lab.progress import Progress
 from lab.toolchain import image
 from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
@@ -66,7 +66,7 @@ def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until("the database machine is being made", lambda: bool(stack.cluster.list(INSTANCES)[0]))
+    wait_until("the database machine is being made", lambda: bool(stack.cluster.list(VIRTUAL_MACHINE_INSTANCES)[0]))
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     deployment.remove_dead_locks(stack.lab)

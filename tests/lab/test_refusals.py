@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kube import client
+from kube.resources import NAMESPACES
 from lab.config import PROJECT, Lab
 from tests.lab.stack import Stack
 
-NAMESPACES = client.Resource("v1", "namespaces", namespaced=False)
 MISTAKES = """\
   multi-tier:namespace: refused
   multi-tier:databse: {}

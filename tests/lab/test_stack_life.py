@@ -11,10 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from kube import client
+from kube.resources import (
+    DATA_VOLUMES,
+    NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    VIRTUAL_MACHINE_INSTANCES,
+    VIRTUAL_MACHINES,
+)
 from lab.host import network
-from lab.node.context import INSTANCES, VIRTUAL_MACHINES
-from lab.node.volumes import CLAIMS, DATA_VOLUMES, VOLUMES
 from lab.toolchain.image import GOLDEN
 from tests.lab.stack import NAME, Stack, wait_until
 from tests.unit.cloudinit.otlp_receiver import Receiver, Span, receiving
@@ -150,7 +155,7 @@ def test_a_database_that_is_away_is_a_clear_503_and_its_machine_comes_back(stack
     machine = f"{NAME}-database-0"
     before = stack.instance_uid(machine)
     with stack.client() as client:
-        stack.cluster.delete(INSTANCES, machine, NAME)
+        stack.cluster.delete(VIRTUAL_MACHINE_INSTANCES, machine, NAME)
         answers = []
 
         def refused() -> bool:
@@ -164,20 +169,20 @@ def test_a_database_that_is_away_is_a_clear_503_and_its_machine_comes_back(stack
 
 
 def _another(stack: Stack, machine: str, uid: str) -> bool:
-    found = stack.cluster.find(INSTANCES, machine, NAME)
+    found = stack.cluster.find(VIRTUAL_MACHINE_INSTANCES, machine, NAME)
     return found is not None and found["metadata"]["uid"] != uid
 
 
 def test_destroy_leaves_nothing_in_the_api_on_the_disk_or_in_the_kernel(stack: Stack) -> None:
     stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
     cluster = stack.cluster
-    assert cluster.find(client.Resource("v1", "namespaces", namespaced=False), NAME) is None
+    assert cluster.find(NAMESPACES, NAME) is None
     for resource in (
         VIRTUAL_MACHINES,
-        INSTANCES,
+        VIRTUAL_MACHINE_INSTANCES,
         DATA_VOLUMES,
-        VOLUMES,
-        CLAIMS,
+        PERSISTENT_VOLUMES,
+        PERSISTENT_VOLUME_CLAIMS,
     ):
         assert cluster.list(resource)[0] == []
     wait_until("disks are gone", lambda: not list(stack.lab.disks.glob("*")), 10)

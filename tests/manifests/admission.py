@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kube.client import Api, ApiError, Object, Resource
-
-_NAMESPACES = Resource("v1", "namespaces", namespaced=False)
+from kube.client import Api
+from kube.errors import StatusError
+from kube.resources import NAMESPACES, Object
 
 
 class Admission:
@@ -15,26 +15,23 @@ class Admission:
 
     def make_namespace(self, name: str) -> None:
         """Make a namespace for real: no object is admitted to one that isn't there."""
-        self._api.create(_NAMESPACES, {"metadata": {"name": name}})
+        self._api.create(NAMESPACES, {"metadata": {"name": name}})
 
     def remove_namespace(self, name: str) -> None:
-        self._api.delete(_NAMESPACES, name)
+        self._api.delete(NAMESPACES, name)
 
     def admit(self, manifest: Object) -> Object:
         """Return the object as it would be kept.
 
         Raises:
-            ApiError: the object is refused.
+            StatusError: the object is refused.
         """
-        path = self._api.resource_of(manifest).path(manifest["metadata"].get("namespace"))
-        strictly = [("fieldValidation", "Strict")]
-        kept: Object = self._api.request("POST", path, body=manifest, dry_run="All", query_params=strictly)
-        return kept
+        return self._api.create(self._api.resource_of(manifest), manifest, dry_run=True, strict=True)
 
     def refusal(self, manifest: Object) -> str:
         """Return the words with which the object is refused, or nothing."""
         try:
             self.admit(manifest)
-        except ApiError as refused:
+        except StatusError as refused:
             return str(refused)
         return ""

@@ -31,5 +31,5 @@ def other_kinds(control_plane: Lab) -> None:
     """The kinds of objects that a cluster may have and the lab's doesn't, by their own definitions."""
     cluster = client.connect(control_plane.component_kubeconfig("admin"))
     found = definitions()
-    client.apply(cluster, found)
-    client.wait_established(cluster, [definition["metadata"]["name"] for definition in found])
+    cluster.apply(*found)
+    cluster.wait_established([definition["metadata"]["name"] for definition in found])

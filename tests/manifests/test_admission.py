@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from kube.client import Object
+from kube.resources import Object
 from tests.manifests.admission import Admission
 from tests.unit.cloudinit.guest_examples import AUTHORITY, PUBLIC_KEY
 from tests.unit.components.mocks import Deployment, deploy

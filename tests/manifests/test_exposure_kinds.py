@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kube.client import Object
+from kube.resources import Object
 from tests.manifests.admission import Admission
 from tests.manifests.test_admission import changed, emitted, lost
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from kube.client import Object
+from kube.resources import Object
 from lab.progress import Step
 from lab.toolchain import go
 

@@ -60,13 +60,16 @@ def test_a_user_who_may_not_is_told_what(measure: Measure, cluster: FakeCluster)
     cluster.forbidden = True
     said = measure()
     assert said.code == 2
-    assert "The kubeconfig's user may not GET /api/v1/namespaces/multi-tier/configmaps/multi-tier-load" in said.err
+    assert (
+        "The kubeconfig's user is not allowed to GET /api/v1/namespaces/multi-tier/configmaps/multi-tier-load"
+        in said.err
+    )
 
 
 def test_a_kubeconfig_that_is_none_is_refused(call: Measure, tmp_path: Path) -> None:
     said = call("run", "--kubeconfig", tmp_path / "none")
     assert said.code == 2
-    assert f"There is no kubeconfig {tmp_path / 'none'}: see --kubeconfig." in said.err
+    assert f"{tmp_path / 'none'} can't be used as a kubeconfig: it does not exist. See --kubeconfig." in said.err
     (tmp_path / "broken").write_text("clusters: [")
     said = call("run", "--kubeconfig", tmp_path / "broken")
     assert said.code == 2
@@ -94,4 +97,4 @@ def test_what_is_no_api_server_is_refused(
     monkeypatch.setattr(cluster, "answer", lambda *_: (200, b"<html>It works!</html>"))
     said = measure()
     assert said.code == 2
-    assert "What the kubeconfig leads to is no Kubernetes API server." in said.err
+    assert "The kubeconfig's server is not a Kubernetes API server" in said.err
