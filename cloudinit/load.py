@@ -13,6 +13,7 @@ from cloudinit.templates import read, unit_settings
 _MODULES: tuple[str, ...] = (
     "constants.py",
     "load_plan.py",
+    "sample_columns.py",
     "requests.js",
     "arrivals.js",
     "choices.js",

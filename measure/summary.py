@@ -222,8 +222,8 @@ class Summary(Model):
     verdict: Verdict
     delivery: Delivery
     latency: dict[str, Distribution] = Field(
-        description="By part: total = wait + web + application + database; application = code + pool + connect. "
-        "From when a request was due."
+        description="By part: total = wait + web + application + database; application = code + pool + "
+        "database_connect. From when a request was due."
     )
     seen: dict[str, Distribution] = Field(
         description="Whole times as the client, the web tier and the application see them, from when they were sent. "

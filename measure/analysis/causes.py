@@ -19,7 +19,7 @@ _NAMES = {
     "web": "the web tier's own time (nginx and the network)",
     "code": "the application's own code",
     "pool": "the application's wait for a database connection",
-    "connect": "the application's connecting to the database",
+    "database_connect": "the application's connecting to the database",
     "database": "the database's time",
     "unattributed": "the time of requests that the application did not answer",
 }

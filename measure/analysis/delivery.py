@@ -82,6 +82,6 @@ def invariants(samples: Samples) -> Invariants:
     """Count the requests of which each tier's time is no longer than that of the tier before it."""
     told = samples[~(np.isnan(samples["app"]) | np.isnan(samples["db"]))]
     client, application, database = told["client"], told["app"], told["db"]
-    inside = database + np.nan_to_num(told["pool"]) + np.nan_to_num(told["dbconnect"])
+    inside = database + np.nan_to_num(told["pool"]) + np.nan_to_num(told["database_connect"])
     held = (client >= application) & (application >= database) & (application >= inside - _ROUNDING)
     return Invariants(requests=len(told), held=int(np.count_nonzero(held)))

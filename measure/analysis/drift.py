@@ -7,7 +7,7 @@ from measure.analysis.samples import Samples, between, part
 from measure.analysis.statistics import percentiles
 from measure.summary import Drift
 
-_PARTS = ("total", "wait", "web", "code", "pool", "connect", "database")
+_PARTS = ("total", "wait", "web", "code", "pool", "database_connect", "database")
 
 
 def drift(samples: Samples, plan: LoadPlan) -> list[Drift]:

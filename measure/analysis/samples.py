@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cloudinit.sample_columns import COLUMNS
 from measure.failures import NotServingError
 
 Times = npt.NDArray[np.float64]
@@ -15,14 +16,13 @@ Times = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.void]
 """Structured array with the fields of SAMPLE."""
 
-COLUMNS = "number,due,sent,wait,connect,client,app,pool,dbconnect,db,status,error,good,kind,trace"
 _TYPES: dict[str, str] = {"number": "u4", "status": "u2", "error": "u2", "good": "u1", "kind": "S8", "trace": "S16"}
-SAMPLE = np.dtype([(column, _TYPES.get(column, "f8")) for column in COLUMNS.split(",")])
+SAMPLE = np.dtype([(column, _TYPES.get(column, "f8")) for column in COLUMNS])
 
-LEAVES = ("wait", "web", "code", "pool", "connect", "database", "unattributed")
+LEAVES = ("wait", "web", "code", "pool", "database_connect", "database", "unattributed")
 """Parts that add up to a request's total time, exactly."""
 TIERS = ("wait", "web", "application", "database")
-"""Parts as gates and plots know them: application is its code, its pool and its connect to the database together."""
+"""Parts as gates and plots know them: application is its code, its pool and its connecting to the database together."""
 
 
 class Recording:
@@ -88,8 +88,8 @@ def part(samples: Samples, name: str) -> Times:
     """Return one part of each request's time, in milliseconds.
 
     `total` is from when the request was due; `client`, what a generator that counts from when it was sent would report.
-    `application` is `code`, `pool` and `connect` together. A request that the application did not answer has its whole
-    time in `unattributed`.
+    `application` is `code`, `pool` and `database_connect` together. A request that the application did not answer has
+    its whole time in `unattributed`.
 
     Raises:
         KeyError: there is no such part.
@@ -103,7 +103,7 @@ def _or_nothing(times: Times) -> Times:
 
 
 def _code(samples: Samples) -> Times:
-    rest = _or_nothing(samples["pool"]) + _or_nothing(samples["dbconnect"]) + _or_nothing(samples["db"])
+    rest = _or_nothing(samples["pool"]) + _or_nothing(samples["database_connect"]) + _or_nothing(samples["db"])
     difference: Times = samples["app"] - rest
     return difference
 
@@ -117,14 +117,16 @@ _PARTS: dict[str, Any] = {
     "total": lambda samples: samples["wait"] + samples["client"],
     "client": lambda samples: samples["client"],
     "wait": lambda samples: samples["wait"],
-    "client connect": lambda samples: samples["connect"],
+    "client_connect": lambda samples: samples["client_connect"],
     "web": lambda samples: samples["client"] - samples["app"],
     "application": lambda samples: samples["app"] - _or_nothing(samples["db"]),
     "code": _code,
     "pool": lambda samples: _where_answered(samples, "pool"),
-    "connect": lambda samples: _where_answered(samples, "dbconnect"),
+    "database_connect": lambda samples: _where_answered(samples, "database_connect"),
     "database": lambda samples: samples["db"],
     "unattributed": lambda samples: np.where(np.isnan(samples["app"]), samples["client"], 0.0),
     "application seen": lambda samples: samples["app"],
-    "database seen": lambda samples: samples["db"] + _or_nothing(samples["pool"]) + _or_nothing(samples["dbconnect"]),
+    "database seen": lambda samples: (
+        samples["db"] + _or_nothing(samples["pool"]) + _or_nothing(samples["database_connect"])
+    ),
 }

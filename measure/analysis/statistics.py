@@ -9,7 +9,7 @@ from measure.summary import Distribution, KindSummary, Share
 
 QUANTILES = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
 """In thousandths."""
-PARTS = ("total", "wait", "web", "application", "code", "pool", "connect", "database", "unattributed")
+PARTS = ("total", "wait", "web", "application", "code", "pool", "database_connect", "database", "unattributed")
 SEEN = {"client": "client", "application": "application seen", "database": "database seen"}
 _TAIL = 100  # one in so many requests is one of the slowest
 

@@ -11,7 +11,8 @@ from types import TracebackType
 from pydantic import ValidationError
 
 from cloudinit.load_plan import Segment
-from measure.analysis.samples import COLUMNS, Samples, parse
+from cloudinit.sample_columns import HEADER
+from measure.analysis.samples import Samples, parse
 from measure.analysis.timeline import Timeline, timeline
 from measure.failures import WrongUsageError
 from measure.summary import Summary
@@ -26,7 +27,7 @@ class SamplesFile:
 
     def __init__(self, directory: Path) -> None:
         self._file = (directory / SAMPLES).open("wb", buffering=0)
-        self._file.write(COLUMNS.encode() + b"\n")
+        self._file.write(HEADER.encode() + b"\n")
 
     def __enter__(self) -> SamplesFile:
         return self
@@ -104,8 +105,8 @@ def read_samples(directory: Path) -> Samples:
         header, _, lines = (directory / SAMPLES).read_bytes().partition(b"\n")
     except OSError as error:
         raise WrongUsageError(f"{directory / SAMPLES} can't be read ({error.strerror}).") from None
-    if header.decode(errors="replace") != COLUMNS:
-        raise WrongUsageError(f"{directory / SAMPLES} has other columns than this version: {COLUMNS}.")
+    if header.decode(errors="replace") != HEADER:
+        raise WrongUsageError(f"{directory / SAMPLES} has other columns than this version: {HEADER}.")
     return parse(lines)
 
 

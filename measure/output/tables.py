@@ -14,9 +14,9 @@ from measure.analysis.gates import SHARES, words
 from measure.output.figures import milliseconds, share
 from measure.summary import Distribution, Drift, GateResult, Storage, Stress, Summary
 
-INSIDE = ("code", "pool", "connect")
+INSIDE = ("code", "pool", "database_connect")
 """Parts of the application's time."""
-LABELS = {"code": "  its code", "pool": "  wait for a connection", "connect": "  connect to database"}
+LABELS = {"code": "  its code", "pool": "  wait for a connection", "database_connect": "  connect to database"}
 COLOURS = {"passed": "green", "failed": "red", "interrupted": "yellow", "timed out": "red", "not serving": "red"}
 
 

@@ -1,7 +1,7 @@
 // An open-model stream of requests through every tier: each begins when it is due, whatever the answers before it
-// take, and where no connection is free its waiting counts. In the environment: PLAN, the plan's path; TARGET, base
-// URL of the web tier; TRACE, 16 hexadecimal digits that the run's trace ids begin with. Writes to the log one line
-// `started,<unix seconds>` and one for each request, with the fields in the order in which they stand below.
+// take, and time spent waiting for a connection counts (no coordinated omission). In the environment: PLAN, the plan's
+// path; TARGET, base URL of the web tier; TRACE, 16 hexadecimal digits that the run's trace ids start with; COLUMNS,
+// the columns of a sample. Logs one line `started,<unix seconds>`, and one line of CSV for each request.
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { sleep } from 'k6';
@@ -12,6 +12,7 @@ import { KINDS, choices, expectedStatus } from './choices.js';
 const plan = JSON.parse(open(__ENV.PLAN));
 const target = __ENV.TARGET;
 const trace = __ENV.TRACE;
+const columns = __ENV.COLUMNS.split(',');
 
 const repeats = plan.run === '';
 const TIMEOUT = 10000; // ms
@@ -103,10 +104,25 @@ export default function ({ origin }) {
   // k6 makes the request before its clocks start, and has little left to do after they stop.
   const sent = answered - client;
   const good = answer.status === expectedStatus(request.kind);
-  const times = [begins, sent, wait, blocked, client, parts.app, parts.pool, parts.connect, parts.db].map(text);
-  // k6 has an error for every status from 400 on, expected or not.
-  const outcome = [answer.status, good ? 0 : answer.error_code, good ? 1 : 0, request.kind, request.trace];
-  console.log(`${number},${times.join(',')},${outcome.join(',')}`);
+  const sample = {
+    number,
+    due: text(begins),
+    sent: text(sent),
+    wait: text(wait),
+    client_connect: text(blocked),
+    client: text(client),
+    app: text(parts.app),
+    pool: text(parts.pool),
+    database_connect: text(parts.connect),
+    db: text(parts.db),
+    status: answer.status,
+    // k6 has an error for every status from 400 on, expected or not.
+    error: good ? 0 : answer.error_code,
+    good: good ? 1 : 0,
+    kind: request.kind,
+    trace: request.trace,
+  };
+  console.log(columns.map((column) => sample[column]).join(','));
   totalTime.add(wait + client);
   waitTime.add(wait);
   clientTime.add(client);

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from cloudinit.sample_columns import COLUMNS
 
 _WHOLE = {"number", "status", "error", "good"}
 _TEXT = {"kind", "trace"}
@@ -18,11 +20,11 @@ class Row:
     due: float
     sent: float
     wait: float
-    connect: float
+    client_connect: float
     client: float
     app: float | None
     pool: float | None
-    dbconnect: float | None
+    database_connect: float | None
     db: float | None
     status: int
     error: int
@@ -49,8 +51,7 @@ def _row(texts: Iterable[str]) -> Row:
             return int(text)
         return float(text) if text else None
 
-    columns = [field.name for field in fields(Row)]
-    return Row(**{column: value(column, text) for column, text in zip(columns, texts, strict=True)})
+    return Row(**{column: value(column, text) for column, text in zip(COLUMNS, texts, strict=True)})
 
 
 def line(number: int = 0, *, kind: str = "random", status: int = 200, trace: str = "00000000ffffffff") -> str:

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from cloudinit.sample_columns import HEADER
 from lab.config import PROJECT
 from measure.__main__ import app
 from measure.analysis.gates import GATES, with_flags
-from measure.analysis.samples import COLUMNS
 from measure.failures import ExitCode
 from measure.run.plan import Flags, run_plan
 from measure.summary import Summary
@@ -44,7 +44,7 @@ def test_no_flag_is_documented_that_is_none() -> None:
 def test_every_exit_code_gate_column_and_field_is_documented() -> None:
     assert [code for code in ExitCode if f"| {code.value} | " not in PAGE] == []
     assert [gate for gate in GATES if f"`{gate}`" not in PAGE] == []
-    assert f"`{COLUMNS}`" in PAGE
+    assert f"`{HEADER}`" in PAGE
     assert [field for field in Summary.model_fields if f"`{field}`" not in PAGE] == []
 
 

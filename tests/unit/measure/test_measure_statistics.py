@@ -21,7 +21,7 @@ from measure.failures import NotServingError
 from measure.run.plan import arrivals_until
 from tests.unit.measure.synthetic import Answer, plan, samples
 
-#        number,due,sent,wait,connect,client,app,pool,dbconnect,db,status,error,good,kind,trace
+# In the order of cloudinit.sample_columns.
 ONE = b"7,1000.000,1010.000,10.000,0.500,8.000,5.000,1.000,0.500,2.000,200,0,1,random,00000000000000ff\n"
 LOST = b"8,1001.000,1001.000,0.000,0.500,10000.000,,,,,0,1050,0,slow,00000000000000fe\n"
 TIMES = st.lists(st.floats(0, 1e5), min_size=1, max_size=60)
@@ -37,8 +37,9 @@ class TestOneRequest:
 
     def test_has_the_parts_that_its_times_say(self) -> None:
         expected = {
-            "total": 18, "client": 8, "wait": 10, "web": 3, "application": 3, "code": 1.5, "pool": 1, "connect": 0.5,
-            "database": 2, "unattributed": 0, "database seen": 3.5, "application seen": 5, "client connect": 0.5,
+            "total": 18, "client": 8, "wait": 10, "web": 3, "application": 3, "code": 1.5, "pool": 1,
+            "database_connect": 0.5, "database": 2, "unattributed": 0, "database seen": 3.5, "application seen": 5,
+            "client_connect": 0.5,
         }  # fmt: skip
         assert {name: part(parse(ONE), name)[0] for name in expected} == expected
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..constants import LOAD_AGENT_PORT
 from ..load_plan import render_load_plan
+from ..sample_columns import HEADER
 from . import chain
 from .conductor import Conductor, Tools
 from .config_map import ConfigMap, SourceError
@@ -131,7 +132,13 @@ class Agent:
         self._k6 = self._k6 or _version(self._told.k6)
         plan = self._told.state / "plan.json"
         plan.write_text(render_load_plan(run.plan), encoding="utf-8")
-        environment = {"HOME": "/tmp", "PLAN": str(plan), "TARGET": self._told.target, "TRACE": run.trace}  # noqa: S108
+        environment = {
+            "HOME": "/tmp",  # noqa: S108
+            "PLAN": str(plan),
+            "TARGET": self._told.target,
+            "TRACE": run.trace,
+            "COLUMNS": HEADER,
+        }
 
         def take(started: float, lines: Sequence[bytes]) -> None:
             self._samples.append(lines)

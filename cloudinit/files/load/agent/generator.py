@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from .sample import LINE
+from .sample import has_response, is_sample
 
 OPTIONS = (
     "run",
@@ -104,15 +104,15 @@ class Generator:
 
     def _sort(self, lines: Sequence[bytes]) -> None:
         """Tell samples from words."""
-        samples = [line for line in lines if LINE.fullmatch(line)]
+        samples = [line for line in lines if is_sample(line)]
         if len(samples) < len(lines):
             for line in lines:
                 if line.startswith(_STARTED):
                     self.started = float(line.removeprefix(_STARTED))
-                elif line.strip() and line != _UNHELPFUL and not LINE.fullmatch(line):
+                elif line.strip() and line != _UNHELPFUL and not is_sample(line):
                     self.words = self.words or line.decode("utf-8", "replace").strip()[:500]
         if self._stopping:
             # What was under way when k6 was told to end has no answer, and that is nobody's failure.
-            samples = [line for line in samples if line.split(b",")[10] != b"0"]
+            samples = [line for line in samples if has_response(line)]
         if samples:
             self._take(self.started or 0.0, samples)

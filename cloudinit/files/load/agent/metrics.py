@@ -39,13 +39,13 @@ class Metrics:
         for line in lines:
             sample = parse(line)
             self._requests.labels(sample.kind, str(sample.status), str(int(sample.good))).inc()
-            answered = sample.application is not None
+            answered = sample.app is not None
             parts = (
                 sample.total,
                 sample.wait,
                 sample.web,
-                sample.application_own,
-                sample.database if answered else None,
+                sample.application,
+                sample.db if answered else None,
             )
             for duration, milliseconds in zip(self._durations, parts, strict=True):
                 if milliseconds is not None:

@@ -1,63 +1,83 @@
-"""One request as the generator's line says it."""
+"""One request, as a line of the generator reports it."""
 
 import re
 from dataclasses import dataclass
 
-LINE = re.compile(rb"\d+(?:,[0-9.-]*){9},\d+,\d+,[01],[a-z]+,[0-9a-f]{16}")
+from ..sample_columns import COLUMNS, LINE
+
+_LINE = re.compile(LINE.encode())
+_STATUS = list(COLUMNS).index("status")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A request's times in milliseconds, None where unknown, and its outcome."""
+    """The times of a request in milliseconds, and its outcome.
+
+    Attributes:
+        sent: Since the start of the run.
+        wait: From when the request was due until a connection was free.
+        client_connect: Until the client was connected to the web tier; part of `client`.
+        client: From sending the request to its response.
+        app: The application's time; None without a response from it.
+        db: The query's time, part of `app`.
+        status: 0 without a response.
+        error: k6's error code.
+        good: Whether the status was the expected one.
+        kind: Its key in the plan's mix.
+        trace: Low half of the trace id, and id of the client's span.
+    """
 
     sent: float
-    """Since the run's begin."""
     wait: float
-    connect: float
+    client_connect: float
     client: float
-    application: float | None
-    pool: float
-    database_connect: float
-    database: float
+    app: float | None
+    db: float
     status: int
-    """0: no answer."""
     error: int
     good: bool
     kind: str
     trace: str
-    """Low half of the trace id, and id of the client's span."""
 
     @property
     def total(self) -> float:
-        """What whoever sent it waited since it was due."""
+        """Time since the request was due."""
         return self.wait + self.client
 
     @property
     def web(self) -> float | None:
-        """The web tier's share, the network's included."""
-        return None if self.application is None else self.client - self.application
+        """The web tier's share, including the network."""
+        return None if self.app is None else self.client - self.app
 
     @property
-    def application_own(self) -> float | None:
-        """The application's share, its getting a connection to the database included."""
-        return None if self.application is None else self.application - self.database
+    def application(self) -> float | None:
+        """The application's share, including its wait for a database connection."""
+        return None if self.app is None else self.app - self.db
+
+
+def is_sample(line: bytes) -> bool:
+    """Return whether a line of k6's output is a sample."""
+    return _LINE.fullmatch(line) is not None
+
+
+def has_response(line: bytes) -> bool:
+    """Return whether the request of a sample's line got a response."""
+    return line.split(b",")[_STATUS] != b"0"
 
 
 def parse(line: bytes) -> Sample:
-    """The sample in a line that LINE matches."""
-    field = line.decode("ascii").split(",")
+    """Return the sample in a line for which `is_sample` holds."""
+    values = dict(zip(COLUMNS, line.decode("ascii").split(","), strict=True))
     return Sample(
-        sent=float(field[2]),
-        wait=float(field[3]),
-        connect=float(field[4]),
-        client=float(field[5]),
-        application=float(field[6]) if field[6] else None,
-        pool=float(field[7] or 0),
-        database_connect=float(field[8] or 0),
-        database=float(field[9] or 0),
-        status=int(field[10]),
-        error=int(field[11]),
-        good=field[12] == "1",
-        kind=field[13],
-        trace=field[14],
+        sent=float(values["sent"]),
+        wait=float(values["wait"]),
+        client_connect=float(values["client_connect"]),
+        client=float(values["client"]),
+        app=float(values["app"]) if values["app"] else None,
+        db=float(values["db"] or 0),
+        status=int(values["status"]),
+        error=int(values["error"]),
+        good=values["good"] == "1",
+        kind=values["kind"],
+        trace=values["trace"],
     )

@@ -48,7 +48,7 @@ class Spans:
             "url.template": route,
             "multi_tier.kind": sample.kind,
             "multi_tier.wait_ms": sample.wait,
-            "multi_tier.connect_ms": sample.connect,
+            "multi_tier.client_connect_ms": sample.client_connect,
         }
         if run.once:
             attributes["multi_tier.run"] = run.plan.run
