@@ -27,9 +27,8 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Exporter]]:
-    """Make exporters that are quick to send and to give up."""
+    """Make exporters that are quick to send."""
     monkeypatch.setattr(otlp, "BATCH_SECONDS", 0.02)
-    monkeypatch.setattr(otlp, "TIMEOUT", 0.3)
     exporters: list[Exporter] = []
 
     def exporter(url: str) -> Exporter:
@@ -181,6 +180,7 @@ def test_a_collector_that_never_answers_holds_nobody_up_and_the_queue_has_an_end
     make: Callable[[str], Exporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp, "QUEUE_SPANS", 600)
+    monkeypatch.setattr(otlp, "TIMEOUT", 0.3)
     with listening() as deaf:
         exporter = make("http://{}:{}".format(*deaf.getsockname()))
         slowest = 0.0
