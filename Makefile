@@ -44,8 +44,8 @@ check-policy: policy ## types and tests of the policy pack, in its own environme
 	cd policy && ../$(VENV)/bin/mypy --config-file ../pyproject.toml --python-executable .venv/bin/python .
 	cd policy && .venv/bin/python -m pytest
 
-unit: install ## the tests that need neither lab nor engine
-	$(PYTHON) -m pytest tests/unit
+unit: install ## the tests that need neither root, image, lab nor network
+	$(PYTHON) -m pytest tests/unit --numprocesses logical
 
 install: $(VENV)/installed
 
