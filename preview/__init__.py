@@ -1,1 +1,1 @@
-"""What a change of the program or of its settings does to each stack, without a cluster."""
+"""What a change to the program or its settings does to each stack, determined without a cluster."""

@@ -1,4 +1,4 @@
-"""`python -m preview`: what a change does to each stack, as a comment for its pull request, without a cluster."""
+"""What a change does to each stack, as Markdown for a pull request, without a cluster."""
 
 from __future__ import annotations
 
@@ -17,96 +17,81 @@ from rich.console import Console
 
 from lab import guestless
 from lab.config import PROJECT, Lab
-from lab.errors import run_command_line
+from lab.errors import LabError, run_command_line
 from lab.progress import Progress
-from preview import masking
-from preview.checkout import base_of, checked_out, head_of, program_in
+from preview.baseline import Baseline
+from preview.checkout import Program, base_of, checked_out, head_title
 from preview.cluster import Cluster, preview_lab
-from preview.deployed import Side, forget_others, place_of
-from preview.outcome import ExitCode, PreviewError
-from preview.report import StackReport, render
+from preview.masking import mask
+from preview.report import ExitCode, exit_code, render
 from preview.stacks import Comparison
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-# The report has the standard output for itself.
+# Standard output is for the report alone.
 console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
 
 
 @app.command()
 def show(
-    base: Annotated[str, typer.Option(help="Branch, tag or commit that the change is made to.")],
+    base: Annotated[str, typer.Option(help="Branch, tag or commit that the change is based on.")],
     project: Annotated[Path, typer.Option(help="Checkout with the change, committed or not.")] = PROJECT,
-    stack: Annotated[list[str] | None, typer.Option(help="Only this stack; may be given again.")] = None,
+    stack: Annotated[list[str] | None, typer.Option(help="Preview only this stack. Can be repeated.")] = None,
     output: Annotated[Path | None, typer.Option(help="File for the report.", show_default="standard output")] = None,
 ) -> None:
     """Show what the change does to each stack.
 
-    Exit codes: 0 nothing changes, 2 wrong usage or a failure, 3 something changes, 4 the change is refused,
-    130 interrupted.
+    Exit codes: 0 no change, 2 usage error or failure, 3 changes, 4 change refused, 130 interrupted.
     """
     lab, progress = preview_lab(), Progress(console)
-    found = base_of(project, base)
-    with _alone(lab), checked_out(project, found) as directory, tempfile.TemporaryDirectory() as scratch:
+    commit = base_of(project, base)
+    with _locked(lab), checked_out(project, commit) as directory, tempfile.TemporaryDirectory() as scratch:
         guestless.start(lab, progress)
         cluster = Cluster(lab)
         cluster.install_stand_ins()
-        place = place_of(lab, found)
-        forget_others(lab, cluster, place)
-        before, after = (program_in(where.resolve()) for where in (directory, project))
-        names = _wanted(stack, {*before.stacks, *after.stacks})
-        copies = Path(scratch)
-        comparison = Comparison(Side(lab, before, place, copies), Side(lab, after, place, copies), cluster, place)
+        before, after = (Program.load(path.resolve()) for path in (directory, project))
+        names = _selected(stack, {*before.stacks, *after.stacks})
+        baseline = Baseline(lab, cluster, before, commit.commit, Path(scratch))
+        baseline.remove_others()
+        comparison = Comparison(baseline, after, cluster)
         step = progress.step(f"Stacks {', '.join(names)}")
-        with step, cluster.machines_ready(), ThreadPoolExecutor(_workers()) as pool:
+        # A stack waits for the API server about as long as it computes.
+        with step, cluster.machines_ready(), ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
             reports = list(pool.map(comparison.report, names))
-        text = masking.mask(render(found.called, head_of(project), reports), cluster.secrets())
+        text = mask(render(commit.title, head_title(project), reports), cluster.secrets())
     if output:
         output.write_text(text)
     else:
         sys.stdout.write(text)
-    raise typer.Exit(_code(reports))
+    raise typer.Exit(exit_code(reports))
 
 
 @app.command()
 def stop() -> None:
-    """End the control plane that previews leave running, and remove what it has kept."""
+    """Stop the control plane that previews leave running, and delete its data."""
     lab = preview_lab()
     if lab.root.is_dir():
-        with _alone(lab):
+        with _locked(lab):
             guestless.stop(lab)
 
 
 @contextmanager
-def _alone(lab: Lab) -> Iterator[None]:
-    """Let one preview at a time use the control plane; others wait."""
+def _locked(lab: Lab) -> Iterator[None]:
+    """Give one preview at a time the control plane; others wait."""
     lab.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (lab.root.parent / f"{lab.root.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _wanted(asked: list[str] | None, known: set[str]) -> list[str]:
-    if unknown := sorted(set(asked or ()) - known):
-        raise PreviewError(f"No stack {', '.join(unknown)}. There are: {', '.join(sorted(known))}.")
-    return sorted(asked or known)
-
-
-def _workers() -> int:
-    # Each stack waits for the API server about as long as it computes.
-    return max(2, 2 * (os.cpu_count() or 1))
-
-
-def _code(reports: list[StackReport]) -> ExitCode:
-    if any(report.failure for report in reports):
-        return ExitCode.FAILED
-    if any(report.refusals for report in reports):
-        return ExitCode.REFUSED
-    return ExitCode.CHANGE if any(report.changes or report.removed for report in reports) else ExitCode.NO_CHANGE
+def _selected(names: list[str] | None, known: set[str]) -> list[str]:
+    if unknown := sorted(set(names or ()) - known):
+        raise LabError(f"Unknown stack {', '.join(unknown)}. Use one of: {', '.join(sorted(known))}.")
+    return sorted(names or known)
 
 
 def main() -> None:
     """Run the command line."""
-    run_command_line(app, PreviewError, code=ExitCode.FAILED)
+    run_command_line(app, code=ExitCode.FAILED)
 
 
 if __name__ == "__main__":

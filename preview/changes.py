@@ -1,52 +1,54 @@
-"""What the engine's preview says that will be done, as one change an object."""
+"""The changes that the engine's preview announces, one for each object, and their consequences."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from preview.differences import Difference, differences, masked, without_data
+from preview.differences import Difference, differences
+from preview.masking import SECRET, is_masked, without_data
 
 
-class Verdict(StrEnum):
-    """What becomes of an object."""
+class Action(StrEnum):
+    """What the engine does to an object."""
 
     CREATED = "created"
-    CHANGED = "changed"
+    UPDATED = "updated"
     REPLACED = "replaced"
     DELETED = "deleted"
 
 
-_VERDICTS = {
-    "create": Verdict.CREATED,
-    "update": Verdict.CHANGED,
-    "replace": Verdict.REPLACED,
-    "create-replacement": Verdict.REPLACED,
-    "delete-replaced": Verdict.REPLACED,
-    "delete": Verdict.DELETED,
+_ACTIONS = {
+    "create": Action.CREATED,
+    "update": Action.UPDATED,
+    "replace": Action.REPLACED,
+    "create-replacement": Action.REPLACED,
+    "delete-replaced": Action.REPLACED,
+    "delete": Action.DELETED,
 }
+_REMOVING = (Action.REPLACED, Action.DELETED)
 _PROVIDERS = "pulumi:providers:"
 _STRING_DATA = re.compile(r"^stringData\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one object.
+    """A change to one object.
 
     Attributes:
-        verdict: created, changed, replaced or deleted.
-        kind: its Kubernetes kind, or the last word of the engine's type.
-        name: its name in the cluster, or the engine's.
-        old: its properties before, secrets masked; empty where it is created.
-        new: its properties after; empty where it is deleted.
-        differences: the properties that differ, of one that is changed or replaced.
-        retained: whether it stays in the cluster when the stack is done with it.
+        action: What the engine does.
+        kind: Kubernetes kind, or the last part of the engine's type.
+        name: Name in the cluster, or the engine's name.
+        old: Properties before the change, secrets masked; empty for a created object.
+        new: Properties after the change, secrets masked; empty for a deleted object.
+        differences: Properties that differ, for an updated or replaced object.
+        retained: Whether the object stays in the cluster when it leaves the stack.
     """
 
-    verdict: Verdict
+    action: Action
     kind: str
     name: str
     old: Mapping[str, Any]
@@ -56,37 +58,39 @@ class Change:
 
     @property
     def former_name(self) -> str:
-        """Its name before the change."""
+        """The name before the change."""
         return str(self.old.get("metadata", {}).get("name", self.name))
 
 
 def changes(steps: Iterable[Mapping[str, Any]]) -> list[Change]:
-    """Return what the steps of `pulumi preview --json` do to objects, in their order.
+    """Return the changes in the steps of `pulumi preview --json`, in their order.
 
-    The engine's own groupings (components, the stack) and its providers are no objects.
+    Components, the stack itself and providers are left out: they are not objects.
     """
-    of_one: dict[str, list[Mapping[str, Any]]] = {}
+    by_urn: dict[str, list[Mapping[str, Any]]] = {}
     for step in steps:
         state = step.get("newState") or step.get("oldState") or {}
-        if step["op"] in _VERDICTS and state.get("custom") and not state["type"].startswith(_PROVIDERS):
-            of_one.setdefault(step["urn"], []).append(step)
-    return [_change(group) for group in of_one.values()]
+        if step["op"] in _ACTIONS and state.get("custom") and not state["type"].startswith(_PROVIDERS):
+            by_urn.setdefault(step["urn"], []).append(step)
+    return [_change(group) for group in by_urn.values()]
 
 
 def _change(steps: list[Mapping[str, Any]]) -> Change:
-    verdict = _VERDICTS[steps[0]["op"]]
+    action = _ACTIONS[steps[0]["op"]]
     old, new = _state(steps, "oldState"), _state(steps, "newState")
-    before = {} if verdict is Verdict.CREATED else _shown(old)
-    after = {} if verdict is Verdict.DELETED else _shown(new)
+    before = {} if action is Action.CREATED else _properties(old)
+    after = {} if action is Action.DELETED else _properties(new)
     found: list[Difference] = []
     if before and after:
         found = differences(before, after)
         known = {one.path for one in found}
+        # A changed secret is masked on both sides, so that only the engine knows that it differs.
         paths = {_STRING_DATA.sub("data", path) for step in steps for path in step.get("detailedDiff") or ()}
-        found += [one for one in masked(before, after, paths) if one.path not in known]
+        secret = (path for path in sorted(paths - known) if is_masked(before, path) and is_masked(after, path))
+        found += [Difference(path, SECRET, SECRET) for path in secret]
     state = new or old
     return Change(
-        verdict=verdict,
+        action=action,
         kind=state["inputs"].get("kind") or state["type"].rpartition(":")[2],
         name=state["inputs"].get("metadata", {}).get("name") or state["urn"].rpartition("::")[2],
         old=before,
@@ -100,7 +104,60 @@ def _state(steps: list[Mapping[str, Any]], side: str) -> Mapping[str, Any]:
     return next((step[side] for step in steps if step.get(side)), {})
 
 
-def _shown(state: Mapping[str, Any]) -> dict[str, Any]:
-    # What begins with two underscores is the provider's own.
+def _properties(state: Mapping[str, Any]) -> dict[str, Any]:
+    # Keys that start with two underscores belong to the provider.
     inputs = {key: value for key, value in state.get("inputs", {}).items() if not key.startswith("__")}
     return without_data(inputs) if inputs.get("kind") == "Secret" else inputs
+
+
+def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
+    """Return what a change means for the person who runs the stack: lost and kept data, downtime, new addresses."""
+    if change.action is Action.UPDATED and change.kind == "DataVolume":
+        # "Cannot update DataVolume Spec" (CDI's datavolume-validate.go).
+        immutable = any(one.path.startswith("spec") for one in change.differences)
+        return ["**CDI will reject this**: a DataVolume's spec is immutable (not checked here)"] if immutable else []
+    if change.action not in _REMOVING:
+        return []
+    if change.retained:
+        return ["Retained: stays in the cluster, but the stack no longer manages it"]
+    match change.kind:
+        case "VirtualMachine":
+            return list(_machine_consequences(change, all_changes))
+        case "DataVolume" | "PersistentVolumeClaim":
+            return ["**Data lost**: everything on this disk"]
+        case "Namespace":
+            return ["**Data lost**: everything in this namespace"]
+        case "RandomPassword" if change.action is Action.REPLACED:
+            return ["New password: replaces every machine whose user data contains it"]
+        case "Service" if change.action is Action.REPLACED:
+            renamed = change.former_name != change.name
+            return ["New name and cluster IP" if renamed else "New cluster IP, same name"]
+    return []
+
+
+def _machine_consequences(change: Change, all_changes: Iterable[Change]) -> Iterator[str]:
+    replaced = change.action is Action.REPLACED
+    if replaced and not change.differences:
+        yield "Reason: changed user data, which cloud-init applies on first boot only"
+    removed = {(one.kind, one.former_name) for one in all_changes if one.action in _REMOVING and not one.retained}
+    yield from _disks(change.old.get("spec", {}), removed)
+    if replaced:
+        yield "Downtime: from the stop of the old machine until the new one is ready"
+
+
+def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]]) -> Iterator[str]:
+    clones = {template.get("metadata", {}).get("name") for template in spec.get("dataVolumeTemplates") or ()}
+    for volume in spec.get("template", {}).get("spec", {}).get("volumes") or ():
+        disk = f"{volume.get('name')} disk"
+        if source := next((kind for kind in ("containerDisk", "emptyDisk", "ephemeral") if kind in volume), ""):
+            yield f"**Data lost**: everything written to the {disk} ({source})"
+        elif name := volume.get("dataVolume", {}).get("name"):
+            if name in clones:
+                yield f"**Data lost**: {disk} (DataVolume `{name}`, a clone that is deleted with the machine)"
+            elif ("DataVolume", name) in removed:
+                yield f"**Data lost**: {disk} (DataVolume `{name}` is deleted too)"
+            else:
+                yield f"Data kept: {disk} (DataVolume `{name}`)"
+        elif name := volume.get("persistentVolumeClaim", {}).get("claimName"):
+            fate = "**Data lost**" if ("PersistentVolumeClaim", name) in removed else "Data kept"
+            yield f"{fate}: {disk} (PersistentVolumeClaim `{name}`)"

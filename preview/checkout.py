@@ -1,7 +1,8 @@
-"""The two versions that are compared: a commit in a directory of its own, and the working tree."""
+"""The two versions to compare: the base, checked out into a temporary directory, and the working tree."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,41 +14,43 @@ from typing import Any
 
 import yaml
 
-from preview.outcome import PreviewError
+from lab.errors import LabError
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What the working tree is compared with.
+    """The commit that the working tree is compared with.
 
     Attributes:
-        commit: full id.
-        called: how the report calls it.
+        commit: Full id.
+        title: Name in the report.
     """
 
     commit: str
-    called: str
+    title: str
 
 
 def base_of(project: Path, ref: str) -> Base:
-    """Return the commit at which the working tree left a ref: what came to the ref later is no part of the change.
+    """Return the merge base of the working tree and a ref: later commits of the ref are not part of the change.
 
     Raises:
-        PreviewError: the project is in no git repository, or the ref names no commit.
+        LabError: The project is not in a git repository, or the ref is not a commit.
     """
     wanted = _git(project, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if wanted is None:
-        raise PreviewError(
-            f"{ref} names no commit in {project}. Give a branch, a tag or a commit; "
-            "a shallow clone has to fetch it first: `git fetch origin <branch>`."
+        raise LabError(
+            f"{ref} is not a commit in {project}. Use a branch, tag or commit; "
+            "in a shallow clone, fetch it first: `git fetch origin <branch>`."
         )
-    # Without a common ancestor, as in a shallow clone, the ref itself is the next best.
+    # A shallow clone may lack the merge base; the ref itself is the next best.
     commit = _git(project, "merge-base", "HEAD", wanted) or wanted
     return Base(commit, f"{ref} ({commit[:9]})")
 
 
-def head_of(project: Path) -> str:
-    """Return how the report calls the working tree."""
+def head_title(project: Path) -> str:
+    """Return the name of the working tree in the report."""
     commit = _git(project, "rev-parse", "--short=9", "HEAD") or "no commit"
     changed = _git(project, "status", "--porcelain", "--untracked-files=normal")
     return f"{commit} with uncommitted changes" if changed else commit
@@ -55,33 +58,33 @@ def head_of(project: Path) -> str:
 
 @contextmanager
 def checked_out(project: Path, base: Base) -> Iterator[Path]:
-    """Give the base's files in a directory that is removed at the end.
+    """Check the base out into a directory that exists while the body runs.
 
     Raises:
-        PreviewError: git could not make it.
+        LabError: git failed.
     """
     with tempfile.TemporaryDirectory(prefix="multi-tier-preview-") as temporary:
-        place = Path(temporary, "base")
-        if _git(project, "worktree", "add", "--detach", "--force", str(place), base.commit) is None:
-            raise PreviewError(f"git could not check out {base.called} beside {project}. Try `git worktree prune`.")
+        directory = Path(temporary, "base")
+        if _git(project, "worktree", "add", "--detach", "--force", str(directory), base.commit) is None:
+            raise LabError(f"git could not check out {base.title} of {project}. Try `git worktree prune`.")
         try:
-            # The official language host takes the interpreter from there.
-            if not (place / ".venv").exists():
-                (place / ".venv").symlink_to(sys.prefix)
-            yield place
+            # The official language host looks there for the interpreter.
+            if not (directory / ".venv").exists():
+                (directory / ".venv").symlink_to(sys.prefix)
+            yield directory
         finally:
-            _git(project, "worktree", "remove", "--force", str(place))
+            _git(project, "worktree", "remove", "--force", str(directory))
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The Pulumi program in one checkout.
+    """The Pulumi program in a checkout.
 
     Attributes:
-        directory: where its Pulumi.yaml is.
-        name: the project's name, the prefix of its settings.
-        stacks: stack -> its file.
-        default_namespace: the default of the setting `namespace`.
+        directory: Directory of Pulumi.yaml.
+        name: Name of the project, the prefix of its settings.
+        stacks: Stack files by stack.
+        default_namespace: Default of the setting `namespace`.
     """
 
     directory: Path
@@ -89,24 +92,33 @@ class Program:
     stacks: dict[str, Path]
     default_namespace: str
 
+    @classmethod
+    def load(cls, directory: Path) -> Program:
+        """Return the program in a directory.
 
-def program_in(directory: Path) -> Program:
-    """Return the program of a checkout.
+        Raises:
+            LabError: The directory has no valid Pulumi.yaml.
+        """
+        try:
+            document: dict[str, Any] = yaml.safe_load((directory / "Pulumi.yaml").read_text())
+            files = (directory / document.get("stackConfigDir", ".")).glob("Pulumi.*.yaml")
+            namespace = document.get("config", {}).get("namespace", {}).get("default", document["name"])
+            stacks = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in sorted(files)}
+            return cls(directory, document["name"], stacks, namespace)
+        except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            raise LabError(f"{directory / 'Pulumi.yaml'} is not a valid Pulumi project file: {error}") from None
 
-    Raises:
-        PreviewError: there is none.
-    """
-    try:
-        document: dict[str, Any] = yaml.safe_load((directory / "Pulumi.yaml").read_text())
-        files = (directory / document.get("stackConfigDir", ".")).glob("Pulumi.*.yaml")
-        namespace = document.get("config", {}).get("namespace", {}).get("default", document["name"])
-        stacks = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in sorted(files)}
-        return Program(directory, document["name"], stacks, namespace)
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise PreviewError(f"{directory / 'Pulumi.yaml'} is no Pulumi project's: {error}") from None
+    def namespace(self, stack: str) -> str | None:
+        """Return the namespace of a stack's objects, or None if the stack file has no valid one."""
+        try:
+            document: Any = yaml.safe_load(self.stacks[stack].read_text())
+            found = (document.get("config") or {}).get(f"{self.name}:namespace", self.default_namespace)
+        except (KeyError, OSError, AttributeError, ValueError, yaml.YAMLError):
+            return None  # the engine reports what is wrong
+        return found if isinstance(found, str) and _LABEL.fullmatch(found) else None
 
 
 def _git(project: Path, *arguments: str) -> str | None:
-    """Return what git prints, or None where it fails."""
+    """Return the output of git, or None if it failed."""
     done = subprocess.run(["git", "-C", project, *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""The control plane that previews are made against: real admission, and stand-ins for what is behind it."""
+"""The control plane of previews: real admission, but no controller and no node behind it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from kube import client
 from kube.errors import ApiError, StatusError
 from kube.resources import DATA_VOLUMES, NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
 from lab.config import PROJECT, Lab
-from preview import masking
+from preview.masking import secret_values
 
 _POLL_SECONDS = 0.1
-_READY = {"type": "Ready", "status": "True", "reason": "Preview", "message": "no machine runs in a preview"}
+_READY = {"type": "Ready", "status": "True", "reason": "Preview", "message": "previews run no machines"}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of object that another product brings, and that the program emits where a setting asks for it."""
+    """An optional kind of another product, which the program emits if a setting enables it."""
 
     group: str
     version: str
@@ -33,7 +33,7 @@ class Kind:
 
     @property
     def definition(self) -> Object:
-        """A definition that takes any such object as it is."""
+        """A CustomResourceDefinition that accepts every object."""
         anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {"name": self.version, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
         names = {
@@ -47,27 +47,27 @@ class Kind:
             "kind": "CustomResourceDefinition",
             "metadata": {
                 "name": f"{self.plural}.{self.group}",
-                # The API server asks for this on groups of Kubernetes' own.
+                # Mandatory for API groups below k8s.io.
                 "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in in a preview"},
             },
             "spec": {"group": self.group, "names": names, "scope": "Namespaced", "versions": [version]},
         }
 
 
-# No product that checks these is here: the report says so where one is in a change.
+# Kinds without validation in a preview. The report says so if a change contains one.
 UNCHECKED = (
     Kind("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor"),
     Kind("route.openshift.io", "v1", "routes", "Route"),
     Kind("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
 )
-# CDI's definitions are here, and so their schemas; its webhooks, which know more, are not.
+# The preview has CDI's schemas, but not its webhooks.
 UNCHECKED_BY_CDI = ("DataVolume", "DataSource")
 
 
 def preview_lab() -> Lab:
-    """Return the control plane of this checkout, or the one that MULTI_TIER_PREVIEW names, on a loopback network.
+    """Return this checkout's control plane, or the one in the directory MULTI_TIER_PREVIEW.
 
-    Which one is taken from its directory, so that two checkouts don't meet.
+    It listens on a loopback subnet that is derived from the directory, so that two checkouts don't collide.
     """
     root = Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve()
     number = hashlib.sha256(str(root).encode()).digest()[0] % 254 + 1
@@ -75,43 +75,43 @@ def preview_lab() -> Lab:
 
 
 class Cluster:
-    """What previews ask of the API server besides what the engine does."""
+    """The API of the control plane."""
 
     def __init__(self, lab: Lab) -> None:
         self._api = client.connect(lab.kubeconfig)
 
     def install_stand_ins(self) -> None:
-        """Have the API server take the kinds that other products bring."""
+        """Define the optional kinds of other products."""
         definitions = [kind.definition for kind in UNCHECKED]
         self._api.apply(*definitions)
         self._api.wait_established([definition["metadata"]["name"] for definition in definitions])
 
     def ensure_namespace(self, name: str) -> None:
-        """Make a namespace unless it is there: nothing is admitted to one that isn't."""
+        """Create a namespace if it is missing: a dry run needs it."""
         self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def namespaces(self, prefix: str) -> list[str]:
-        """Return the names of the namespaces that begin so."""
+        """Return the names of namespaces with a prefix."""
         names = (item["metadata"]["name"] for item in self._api.list(NAMESPACES)[0])
         return [name for name in names if name.startswith(prefix)]
 
     def remove_namespaces(self, names: Iterable[str]) -> None:
-        """Have namespaces removed with all that is in them, without waiting for the end of it."""
+        """Delete namespaces with everything in them, without waiting for completion."""
         for name in names:
             self._api.delete(NAMESPACES, name)
 
     def secrets(self) -> set[str]:
-        """Return everything that Secrets hold."""
-        return masking.values(self._api.list(SECRETS)[0])
+        """Return the values of all Secrets."""
+        return secret_values(self._api.list(SECRETS)[0])
 
     def refusal(self, manifest: Mapping[str, Any]) -> str:
-        """Return why the API server would not take an object that it doesn't have yet, or nothing.
+        """Return why the API server refuses to create an object, or an empty string.
 
         Raises:
-            ApiError: it didn't answer.
+            ApiError: It did not respond.
         """
         metadata = manifest["metadata"]
-        # Under its own name stands the object that it replaces.
+        # Its own name is taken by the object that it replaces.
         other = {**manifest, "metadata": {**metadata, "name": f"{metadata['name']}-new"}}
         resource = self._api.resource_of(other)
         try:
@@ -122,7 +122,7 @@ class Cluster:
 
     @contextmanager
     def machines_ready(self) -> Iterator[None]:
-        """While the body runs, say of every machine and data volume that it is ready: none of them exists."""
+        """Report every machine and data volume as ready while the body runs; none of them exists."""
         ended = threading.Event()
         thread = threading.Thread(target=self._make_ready, args=(ended,), daemon=True)
         thread.start()
@@ -136,7 +136,7 @@ class Cluster:
         machine = {"status": {"created": True, "ready": True, "printableStatus": "Running", "conditions": [_READY]}}
         volume = {"status": {"phase": "Succeeded"}}
         while not ended.wait(_POLL_SECONDS):
-            with suppress(ApiError):  # one that has just been removed; the others have their turn again
+            with suppress(ApiError):  # an object was deleted; the others get their turn in the next round
                 for resource, status in ((VIRTUAL_MACHINES, machine), (DATA_VOLUMES, volume)):
                     for item in self._api.list(resource)[0]:
                         if "status" not in item or not status["status"].items() <= item["status"].items():

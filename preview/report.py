@@ -1,4 +1,4 @@
-"""The report: Markdown for a comment on a pull request."""
+"""The report: Markdown for a comment on a pull request, and the exit code that goes with it."""
 
 from __future__ import annotations
 
@@ -8,41 +8,50 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
-from preview.changes import Change, Verdict
-from preview.consequences import consequences
-from preview.differences import ABSENT, SECRET, UNKNOWN, Difference
+from preview.changes import Action, Change, consequences
+from preview.differences import ABSENT, UNKNOWN, Difference
+from preview.masking import SECRET
 
-# By this a pipeline finds the comment that it wrote before.
-MARKER = "<!-- multi-tier preview -->"
-# GitHub takes 65,536 characters in a comment.
-_LONGEST_REPORT = 60_000
-_LONGEST_VALUE = 160
-_LONGEST_LIST = 12  # of created objects or changed properties; more are folded away
-# In a preview a namespace has another name, so what is derived from it is not what a cluster will show.
+MARKER = "<!-- multi-tier preview -->"  # pipelines find their earlier comment by this
+_MAX_REPORT = 60_000  # characters; GitHub accepts 65,536 in a comment
+_MAX_VALUE = 160
+_MAX_LIST = 12  # items of a list that is not folded
+# Derived from the namespace, which has another name in a preview.
 _DERIVED = (".firmware.uuid", ".firmware.serial")
 _TITLES = {
-    Verdict.CREATED: "Created",
-    Verdict.CHANGED: "Changed, while it runs",
-    Verdict.REPLACED: "Replaced",
-    Verdict.DELETED: "Deleted",
+    Action.REPLACED: "Replaced",
+    Action.DELETED: "Deleted",
+    Action.UPDATED: "Updated in place",
+    Action.CREATED: "Created",
 }
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command, documented in docs/preview.md."""
+
+    NO_CHANGE = 0
+    FAILED = 2  # also a usage error
+    CHANGE = 3
+    REFUSED = 4
+    INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class StackReport:
-    """What became of one stack's preview.
+    """The result of one stack's preview.
 
     Attributes:
-        stack: its name.
-        changes: what is done to its objects, where the preview got that far.
-        refusals: why the change can't be deployed, as the program or the API server put it.
-        warnings: what they say besides.
-        notes: what a reader has to know of how this was found out.
-        failure: why there is no preview at all.
-        base_refusal: why the base can't be deployed itself.
-        removed: whether the change removes the stack's file, and with it nothing of a stack that is up.
+        stack: Name of the stack.
+        changes: Changes to its objects, as far as the preview got.
+        refusals: Why the change can't be deployed, in the words of the program or the API server.
+        warnings: Their warnings.
+        notes: What the preview did not check.
+        failure: Why there is no preview.
+        base_refusal: Why the base can't be deployed.
+        removed: Whether the change removes the stack file.
     """
 
     stack: str
@@ -55,8 +64,8 @@ class StackReport:
     removed: bool = False
 
     @property
-    def verdict(self) -> str:
-        """The stack's last column in the first table."""
+    def result(self) -> str:
+        """The result in a few words."""
         if self.failure:
             return "⚠️ not previewed"
         if self.refusals:
@@ -66,51 +75,57 @@ class StackReport:
         return "change" if self.changes else "no change"
 
 
-def render(base: str, head: str, stacks: Iterable[StackReport]) -> str:
-    """Return the whole report.
+def exit_code(reports: Sequence[StackReport]) -> ExitCode:
+    """Return the exit code for the results of all stacks."""
+    if any(report.failure for report in reports):
+        return ExitCode.FAILED
+    if any(report.refusals for report in reports):
+        return ExitCode.REFUSED
+    return ExitCode.CHANGE if any(report.changes or report.removed for report in reports) else ExitCode.NO_CHANGE
+
+
+def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
+    """Return the report.
 
     Args:
-        base: what is compared with, as a person calls it.
-        head: what is compared, likewise.
-        stacks: what became of each stack.
+        base: Title of the base.
+        head: Title of the working tree.
+        reports: The results of the stacks.
     """
-    reports = list(stacks)
     lines = [MARKER, "## What this change does", "", f"{_code(base)} → {_code(head)}", ""]
-    lines += ["| stack | " + " | ".join(Verdict) + " | |", "|---|" + "---:|" * len(Verdict) + "---|"]
+    lines += ["| stack | " + " | ".join(Action) + " | result |", "|---|" + "---:|" * len(Action) + "---|"]
     lines += [_row(report) for report in reports]
-    room = _LONGEST_REPORT - len("\n".join(lines))
+    room = _MAX_REPORT - len("\n".join(lines))
     for report in reports:
-        if report.verdict == "no change" and not any((report.warnings, report.notes, report.base_refusal)):
+        if report.result == "no change" and not any((report.warnings, report.notes, report.base_refusal)):
             continue
-        title = f"### {report.stack}"
-        section = ["", title, *_body(report)]
+        section = ["", f"### {report.stack}", *_body(report)]
         if len("\n".join(section)) > room:
-            section = ["", title, "", "Too long for a comment: `make preview` on a checkout of this change shows it."]
+            section = ["", f"### {report.stack}", "", "Omitted: the report would be too long for a comment."]
         lines += section
         room -= len("\n".join(section))
     return "\n".join(lines) + "\n"
 
 
 def _row(report: StackReport) -> str:
-    count = Counter(change.verdict for change in report.changes)
-    cells = ["" if report.failure else str(count[verdict] or "") for verdict in Verdict]
-    return f"| {report.stack} | {' | '.join(cells)} | {report.verdict} |"
+    count = Counter(change.action for change in report.changes)
+    cells = ["" if report.failure else str(count[action] or "") for action in Action]
+    return f"| {report.stack} | {' | '.join(cells)} | {report.result} |"
 
 
 def _body(report: StackReport) -> Iterator[str]:
     if report.failure:
-        yield from ("", "There is no preview of this stack:", *_block(report.failure))
+        yield from ("", "This stack could not be previewed:", *_block(report.failure))
     if report.base_refusal:
-        why = "This stack's base is refused itself, so everything shows as created:"
-        yield from ("", why, *_block(report.base_refusal))
+        reason = "The base of this stack can't be deployed, so every object shows as created:"
+        yield from ("", reason, *_block(report.base_refusal))
     if report.refusals:
-        yield from ("", "**Refused.** `pulumi up` would stop with:", *_block("\n".join(report.refusals)))
+        yield from ("", "**Refused.** `pulumi up` would fail with:", *_block("\n".join(report.refusals)))
     if report.refusals and report.changes:
-        yield from ("", "As far as the preview got:")
-    for verdict in (Verdict.REPLACED, Verdict.DELETED, Verdict.CHANGED, Verdict.CREATED):
-        found = [change for change in report.changes if change.verdict is verdict]
-        if found:
-            yield from ("", f"**{_TITLES[verdict]}** ({len(found)})", "")
+        yield from ("", "Changes found before that:")
+    for action, title in _TITLES.items():
+        if found := [change for change in report.changes if change.action is action]:
+            yield from ("", f"**{title}** ({len(found)})", "")
             yield from _items(found, report.changes)
     if report.warnings:
         yield from ("", "**Warnings**", *_block("\n".join(report.warnings)))
@@ -118,32 +133,32 @@ def _body(report: StackReport) -> Iterator[str]:
 
 
 def _items(found: Sequence[Change], all_changes: Sequence[Change]) -> Iterator[str]:
-    """Yield a list's items; of a long one those that a reader must not miss come first, and the rest is folded away."""
-    notable = [change for change in found if len(found) <= _LONGEST_LIST or consequences(change, all_changes)]
-    yield from (line for change in notable for line in _item(change, all_changes))
-    if rest := [change for change in found if change not in notable]:
+    """Yield the items of a list. In a long list, changes with consequences come first and the others are folded."""
+    shown = [change for change in found if len(found) <= _MAX_LIST or consequences(change, all_changes)]
+    yield from (line for change in shown for line in _item(change, all_changes))
+    if rest := [change for change in found if change not in shown]:
         lines = [line for change in rest for line in _item(change, all_changes)]
-        yield from ("", *_folded(f"{len(rest)} {'others' if notable else 'objects'}", lines))
+        yield from ("", *_folded(f"{len(rest)} {'more' if shown else 'objects'}", lines))
 
 
 def _item(change: Change, all_changes: Sequence[Change]) -> Iterator[str]:
     renamed = f" → {_code(change.name)}" if change.former_name != change.name else ""
     yield f"- {change.kind} {_code(change.former_name)}{renamed}"
-    yield from (f"  - {sentence}" for sentence in consequences(change, all_changes))
+    yield from (f"  - {consequence}" for consequence in consequences(change, all_changes))
     lines = [line for difference in change.differences for line in _property(difference)]
-    yield from _folded(f"{len(change.differences)} properties", lines, "  ") if len(lines) > _LONGEST_LIST else lines
+    yield from _folded(f"{len(change.differences)} properties", lines, "  ") if len(lines) > _MAX_LIST else lines
 
 
 def _property(difference: Difference) -> Iterator[str]:
     old, new = difference.old, difference.new
     path = _code(difference.path)
     if difference.path.endswith(_DERIVED):
-        yield f"  - {path}: another, derived from namespace and name"
+        yield f"  - {path}: changed (derived from namespace and name)"
     elif old == new == SECRET:
-        yield f"  - {path}: a secret, changed"
-    elif difference.inside:
-        yield f"  - {path}, in its JSON:"
-        yield from (f"  {line}" for one in difference.inside for line in _property(one))
+        yield f"  - {path}: changed (secret)"
+    elif difference.nested:
+        yield f"  - {path} (JSON):"
+        yield from (f"  {line}" for one in difference.nested for line in _property(one))
     elif isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
         yield f"  - {path}:"
         yield from (f"    {line}" for line in _block(_text_difference(old, new), "diff"))
@@ -162,14 +177,14 @@ def _text_difference(old: str, new: str) -> str:
 
 def _value(value: Any) -> str:
     if value == UNKNOWN:
-        return "_known when it is done_"
+        return "_known after deployment_"
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-    text = text.replace(UNKNOWN, "(known when it is done)")
-    return _code(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…")
+    text = text.replace(UNKNOWN, "(known after deployment)")
+    return _code(text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}…")
 
 
 def _code(text: str) -> str:
-    """Return text as code within a line, whatever is in it."""
+    """Return any text as inline code."""
     line = text.replace("\n", "⏎")
     fence = _fence(line, 1)
     space = " " if line.startswith("`") or line.endswith("`") else ""
@@ -177,7 +192,7 @@ def _code(text: str) -> str:
 
 
 def _block(text: str, language: str = "text") -> list[str]:
-    """Return text as a block of code, whatever is in it."""
+    """Return any text as a code block."""
     fence = _fence(text, 3)
     return [f"{fence}{language}", *text.splitlines(), fence]
 

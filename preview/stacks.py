@@ -1,129 +1,96 @@
-"""One stack: what its head does to what its base has deployed."""
+"""The preview of one stack: what the head would do to the objects that the base has deployed."""
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from kube.errors import ApiError
 from lab.errors import LabError
-from preview.changes import Change, Verdict, changes
+from preview.baseline import Baseline, Deployed
+from preview.changes import Action, Change, changes
+from preview.checkout import Program
 from preview.cluster import UNCHECKED, UNCHECKED_BY_CDI, Cluster
-from preview.deployed import Deployed, Side, deploy
-from preview.differences import SECRET, UNKNOWN
-from preview.engine import warnings
-from preview.lines import with_lines
-from preview.outcome import PreviewError
+from preview.diagnostics import shortened, warnings, with_lines
+from preview.differences import UNKNOWN
+from preview.masking import SECRET
 from preview.report import StackReport
 
-_URN = re.compile(r'resource "urn:[^"]*::([^":]+)"')
-_REMOVED = "Its stack file goes. A stack that is up stays up; to end it, `pulumi destroy` it with the file of the base."
-_NEW = "Its stack file is new: this is what a first `pulumi up` creates."
+_REMOVED = "The stack file is removed. A deployed stack stays up: run `pulumi destroy` with the base's stack file."
+_NEW = "The stack file is new: this is what the first `pulumi up` creates."
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The two versions that are compared, and where.
+    """The two versions.
 
     Attributes:
-        base: what is deployed.
-        head: what is previewed on it.
-        cluster: the control plane.
-        place: directory of what is known of the base.
+        baseline: The stacks at the base.
+        head: The program with the change.
+        cluster: The control plane.
     """
 
-    base: Side
-    head: Side
+    baseline: Baseline
+    head: Program
     cluster: Cluster
-    place: Path
 
     def report(self, stack: str) -> StackReport:
         """Return what the change does to a stack; a failure is part of the report."""
-        if not self.head.has(stack):
+        if stack not in self.head.stacks:
             return StackReport(stack, removed=True, notes=(_REMOVED,))
         try:
-            deployed = deploy(self.base, self.cluster, self.place, stack)
+            deployed = self.baseline.deploy(stack)
             report = self._preview(stack, deployed)
-        except (PreviewError, LabError, ApiError) as error:
+        except (LabError, ApiError) as error:
             return StackReport(stack, failure=str(error))
-        refusal = self._with_own_names(deployed.refusal, stack, deployed)
-        report = replace(report, base_refusal=refusal)
-        return report if self.base.has(stack) else replace(report, notes=(_NEW, *report.notes))
+        report = replace(report, base_refusal=self._with_real_namespaces(deployed.refusal, stack, deployed))
+        return report if stack in self.baseline.program.stacks else replace(report, notes=(_NEW, *report.notes))
 
     def _preview(self, stack: str, deployed: Deployed) -> StackReport:
-        if namespace := self.head.namespace(stack):
-            self.cluster.ensure_namespace(deployed.alias(namespace))
-        digest = self.head.stack(stack, deployed).preview()
-        refused = [*(digest.get("refusals") or ()), *self._refused_replacements(digest)]
-        found = self._with_own_names({**digest, "refusals": refused}, stack, deployed)
-        done = changes(found.get("steps") or ())
+        digest = self.baseline.stack(self.head, stack, deployed).preview()
+        refusals = [*(digest.get("refusals") or ()), *self._refused_replacements(digest)]
+        digest = self._with_real_namespaces({**digest, "refusals": refusals}, stack, deployed)
+        found = changes(digest.get("steps") or ())
         return StackReport(
             stack,
-            changes=done,
-            refusals=[self._located(_short(text), stack) for text in found["refusals"]],
-            warnings=[_short(text) for text in warnings(found)],
-            notes=list(_notes(done)),
+            changes=found,
+            refusals=[self._with_lines(shortened(text), stack) for text in digest["refusals"]],
+            warnings=[shortened(text) for text in warnings(digest)],
+            notes=list(_notes(found)),
         )
 
     def _refused_replacements(self, digest: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what the API server has against objects that replace others.
+        """Yield why the API server refuses objects that replace others.
 
-        The engine asks it about a change of the old object instead, and what the new one lacks is then the old one's.
+        The engine's dry run updates the old object instead, which keeps fields that the new object may lack.
         """
         for change in changes(digest.get("steps") or ()):
-            hidden = {SECRET, UNKNOWN} & set(_texts(change.new))
-            in_namespace = "namespace" in change.new.get("metadata", {})
-            replaces = change.verdict is Verdict.REPLACED and in_namespace and not hidden
-            if replaces and (refusal := self.cluster.refusal(change.new)):
+            incomplete = any(json.dumps(value) in json.dumps(change.new) for value in (SECRET, UNKNOWN))
+            namespaced = "namespace" in change.new.get("metadata", {})
+            checkable = change.action is Action.REPLACED and namespaced and not incomplete
+            if checkable and (refusal := self.cluster.refusal(change.new)):
                 yield f"{change.kind} {change.name}: {refusal}"
 
-    def _located(self, message: str, stack: str) -> str:
-        file = self.head.program.stacks[stack]
-        return with_lines(message, str(file.relative_to(self.head.program.directory)), file.read_text())
+    def _with_lines(self, message: str, stack: str) -> str:
+        file = self.head.stacks[stack]
+        return with_lines(message, str(file.relative_to(self.head.directory)), file.read_text())
 
-    def _with_own_names(self, tree: Any, stack: str, deployed: Deployed) -> Any:
-        """Return what the engine said with the namespaces' own names in place of those in the control plane."""
-        names = {side.namespace(stack) for side in (self.base, self.head) if side.has(stack)}
-        aliases = {deployed.alias(name): name for name in names if name}
-        return _replaced(tree, aliases)
-
-
-def _replaced(tree: Any, words: dict[str, str]) -> Any:
-    match tree:
-        case str():
-            for word, other in words.items():
-                tree = tree.replace(word, other)
-            return tree
-        case dict():
-            return {_replaced(key, words): _replaced(value, words) for key, value in tree.items()}
-        case list():
-            return [_replaced(item, words) for item in tree]
-    return tree
+    def _with_real_namespaces(self, tree: Any, stack: str, deployed: Deployed) -> Any:
+        """Return the engine's output with namespaces as the stack files have them."""
+        text = json.dumps(tree)
+        for program in (self.baseline.program, self.head):
+            if namespace := program.namespace(stack):
+                text = text.replace(deployed.alias(namespace), namespace)
+        return json.loads(text)
 
 
-def _texts(tree: Any) -> Iterator[str]:
-    match tree:
-        case str():
-            yield tree
-        case dict():
-            yield from (text for value in tree.values() for text in _texts(value))
-        case list():
-            yield from (text for item in tree for text in _texts(item))
-
-
-def _short(message: str) -> str:
-    return _URN.sub(r"\1", message).removeprefix("Preview failed: ")
-
-
-def _notes(done: Sequence[Change]) -> list[str]:
-    kinds = {change.kind for change in done if change.verdict is not Verdict.DELETED}
-    notes = [
-        f"{kind.kind}: taken as it is. The product that checks it ({kind.group}) is not part of a preview."
-        for kind in UNCHECKED
-        if kind.kind in kinds
-    ]
-    notes += [f"{kind}: checked by CDI's schema, not by its webhooks." for kind in UNCHECKED_BY_CDI if kind in kinds]
-    return notes
+def _notes(found: Sequence[Change]) -> Iterator[str]:
+    kinds = {change.kind for change in found if change.action is not Action.DELETED}
+    for kind in UNCHECKED:
+        if kind.kind in kinds:
+            yield f"{kind.kind} objects are not validated: the preview has no schema or webhooks of {kind.group}."
+    for name in UNCHECKED_BY_CDI:
+        if name in kinds:
+            yield f"{name} objects are validated against CDI's schema, but not by its webhooks."

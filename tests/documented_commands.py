@@ -47,7 +47,7 @@ _DOWN = "tests/lab/test_recovery.py::test_the_end_leaves_nothing_even_when_every
 _INTERRUPTED = (
     "tests/lab/test_recovery.py::test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_lacks"
 )
-_PREVIEW = "tests/lab/test_preview.py::test_nothing_changed_is_said_of_every_stack"
+_PREVIEW = "tests/lab/test_preview.py::test_an_unchanged_program_changes_no_stack"
 _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
 _ACCESS = "tests/lab/test_access.py::test_a_stack_in_a_given_namespace_lives_from_preview_to_destroy"
 _ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy"

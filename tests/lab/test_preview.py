@@ -1,4 +1,4 @@
-"""`python -m preview` on changes of a copy of the program, against a real API server with KubeVirt's real admission."""
+"""Previews of changes to a copy of the program, against a real API server with KubeVirt's real admission."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ import pytest
 
 from lab.config import PROJECT, Lab
 from preview.cluster import Cluster, preview_lab
-from preview.outcome import ExitCode
-from preview.report import MARKER
+from preview.report import MARKER, ExitCode
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "stacks")
 STACKS = sorted(path.name.split(".")[1] for path in (PROJECT / "stacks").glob("Pulumi.*.yaml"))
 LAB = "stacks/Pulumi.lab.yaml"
-DATA_DISK_STAYS = "stays: the data disk, DataVolume `multi-tier-database-0-data`, with all that is on it"
+DATA_KEPT = "Data kept: data disk (DataVolume `multi-tier-database-0-data`)"
 
 
 @dataclass
 class Change:
-    """A repository of the program's own, whose working tree a test changes, and the control plane for its previews."""
+    """A repository with a copy of the program that a test changes, and the control plane of its previews."""
 
     directory: Path
     root: Path
@@ -42,7 +41,7 @@ class Change:
     def replace(self, file: str, old: str, new: str) -> None:
         path = self.directory / file
         text = path.read_text()
-        assert old in text, f"{file} has no {old!r} any more: mend this test"
+        assert old in text, f"{file} no longer contains {old!r}: adapt this test"
         path.write_text(text.replace(old, new))
 
     def preview(self, *arguments: str, base: str = "main") -> subprocess.CompletedProcess[str]:
@@ -101,24 +100,24 @@ def secrets(change: Change, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return {secret for secret in Cluster(lab).secrets() if len(secret) > 20}
 
 
-def test_nothing_changed_is_said_of_every_stack(change: Change) -> None:
+def test_an_unchanged_program_changes_no_stack(change: Change) -> None:
     text = report(change.preview(), ExitCode.NO_CHANGE)
     for stack in STACKS:
         assert f"| {stack} |  |  |  |  | no change |" in text
     assert "###" not in text
 
 
-def test_another_rate_is_one_changed_property_and_no_replaced_machine(change: Change) -> None:
+def test_a_changed_rate_is_one_changed_property_and_replaces_no_machine(change: Change) -> None:
     change.replace(LAB, "rps: 50", "rps: 100")
     text = report(change.preview(), ExitCode.CHANGE)
     assert "| lab |  | 1 |  |  | change |" in text
     assert text.count("no change") == len(STACKS) - 1
     _, _, properties = text.partition("- ConfigMap `multi-tier-load`\n")
-    assert re.findall(r"^  - .*", properties, re.MULTILINE) == ['  - `data["plan.json"]`, in its JSON:']
+    assert re.findall(r"^  - .*", properties, re.MULTILINE) == ['  - `data["plan.json"]` (JSON):']
     assert "    - `rps`: `50` → `100`\n" in properties
 
 
-def test_other_user_data_replaces_the_database_machine_keeps_its_data_and_tells_no_secret(
+def test_changed_user_data_replaces_the_database_machine_keeps_its_data_and_shows_no_secret(
     change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change.git("checkout", "--quiet", "-b", "tuning")
@@ -127,32 +126,32 @@ def test_other_user_data_replaces_the_database_machine_keeps_its_data_and_tells_
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
     assert "| lab |  | 1 | 1 |  | change |" in text
     assert "- VirtualMachine `multi-tier-database-0`" in text
-    assert DATA_DISK_STAYS in text
-    assert "**lost**: what was written to the root disk (containerDisk)" in text
+    assert DATA_KEPT in text
+    assert "**Data lost**: everything written to the root disk (containerDisk)" in text
     assert "- Secret `multi-tier-database-0-cloud-init`" in text
-    assert "a secret, changed" in text
+    assert "changed (secret)" in text
     held = secrets(change, monkeypatch)
     assert held
     assert [secret for secret in held if secret in text] == []
-    assert not re.search(r"[0-9a-f]{64}", text), "a hash of what is secret"
+    assert not re.search(r"[0-9a-f]{64}", text), "the hash of a secret"
 
 
 def test_another_name_loses_the_database(change: Change) -> None:
     change.replace(LAB, "config:\n", "config:\n  multi-tier:name: another\n")
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
-    assert "**lost**: the data disk, DataVolume `multi-tier-database-0-data`, which goes too" in text
-    assert "**lost**: everything on this disk" in text
+    assert "**Data lost**: data disk (DataVolume `multi-tier-database-0-data` is deleted too)" in text
+    assert "**Data lost**: everything on this disk" in text
 
 
-def test_another_namespace_is_called_by_its_own_name(change: Change) -> None:
+def test_another_namespace_has_its_real_name_in_the_report(change: Change) -> None:
     change.replace(LAB, "config:\n", "config:\n  multi-tier:namespace: elsewhere\n")
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
     assert "`metadata.name`: `multi-tier` → `elsewhere`" in text
-    assert "**lost**: everything in this namespace" in text
+    assert "**Data lost**: everything in this namespace" in text
     assert "preview-" not in text
 
 
-def test_wrong_settings_are_refused_with_their_lines(change: Change) -> None:
+def test_invalid_settings_are_refused_with_their_lines(change: Change) -> None:
     change.replace(LAB, "rps: 50", "rps: 0")
     text = report(change.preview("--stack", "lab"), ExitCode.REFUSED)
     assert "| lab |  |  |  |  | ❌ refused |" in text
@@ -161,14 +160,14 @@ def test_wrong_settings_are_refused_with_their_lines(change: Change) -> None:
     assert f"multi-tier:load.rps ({LAB}, line {line}): 0 must be a whole number from 1" in text
 
 
-def test_what_admission_refuses_is_in_the_report(change: Change) -> None:
+def test_a_refusal_by_admission_is_in_the_report(change: Change) -> None:
     change.replace("components/database.py", '{"tcpSocket": {"port": DATABASE_PORT}}', "{}")
     text = report(change.preview("--stack", "lab"), ExitCode.REFUSED)
     assert "admission webhook" in text
     assert "database-0" in text
 
 
-def test_a_new_stack_is_created_and_admission_is_asked_of_it_too(change: Change) -> None:
+def test_a_new_stack_is_created_and_checked_by_admission_too(change: Change) -> None:
     shutil.copy(change.directory / LAB, change.directory / "stacks" / "Pulumi.mine.yaml")
     text = report(change.preview("--stack", "mine"), ExitCode.CHANGE)
     assert "- VirtualMachine `multi-tier-database-0`" in text
@@ -176,7 +175,7 @@ def test_a_new_stack_is_created_and_admission_is_asked_of_it_too(change: Change)
     assert "admission webhook" in report(change.preview("--stack", "mine"), ExitCode.REFUSED)
 
 
-def test_wrong_usage_is_told_apart(change: Change) -> None:
+def test_an_unknown_base_is_a_failure(change: Change) -> None:
     done = change.preview(base="nowhere")
     assert done.returncode == ExitCode.FAILED
-    assert "nowhere names no commit" in done.stderr
+    assert "nowhere is not a commit" in done.stderr

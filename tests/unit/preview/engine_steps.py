@@ -1,4 +1,4 @@
-"""Steps as `pulumi preview --json` gives them."""
+"""Steps in the format of `pulumi preview --json`."""
 
 from __future__ import annotations
 

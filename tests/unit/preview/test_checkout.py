@@ -1,4 +1,4 @@
-"""The base is the commit at which the working tree left a ref, in a directory that doesn't stay."""
+"""The base is the merge base of the working tree and a ref, checked out into a temporary directory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from preview.checkout import base_of, checked_out, head_of, program_in
-from preview.outcome import PreviewError
+from lab.errors import LabError
+from preview.checkout import Program, base_of, checked_out, head_title
 
 PULUMI = "name: tiers\nruntime: python\nstackConfigDir: stacks\nconfig:\n  namespace:\n    default: a-place\n"
 
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
     return place
 
 
-def test_what_came_to_the_ref_later_is_no_part_of_the_change(project: Path) -> None:
+def test_later_commits_of_the_ref_are_not_part_of_the_change(project: Path) -> None:
     left = git(project, "rev-parse", "HEAD")
     git(project, "checkout", "--quiet", "-b", "change")
     commit(project, "ours", "")
@@ -47,35 +47,44 @@ def test_what_came_to_the_ref_later_is_no_part_of_the_change(project: Path) -> N
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "--help", ""])
-def test_a_ref_that_names_no_commit_is_refused(project: Path, ref: str) -> None:
-    with pytest.raises(PreviewError, match="names no commit"):
+def test_an_unknown_ref_is_refused(project: Path, ref: str) -> None:
+    with pytest.raises(LabError, match="is not a commit in"):
         base_of(project, ref)
 
 
-def test_uncommitted_changes_are_told_of(project: Path) -> None:
-    assert "uncommitted" not in head_of(project)
+def test_uncommitted_changes_are_named(project: Path) -> None:
+    assert "uncommitted" not in head_title(project)
     (project / "new").write_text("")
-    assert head_of(project).endswith("with uncommitted changes")
+    assert head_title(project).endswith("with uncommitted changes")
 
 
-def test_the_bases_files_are_there_for_as_long_as_they_are_needed(project: Path) -> None:
+def test_the_base_is_checked_out_while_it_is_needed(project: Path) -> None:
     commit(project, "stacks/Pulumi.lab.yaml", "config: {}\n")
     base = base_of(project, "main")
     (project / "stacks" / "Pulumi.lab.yaml").unlink()
     with checked_out(project, base) as place:
-        assert list(program_in(place).stacks) == ["lab"]
+        assert list(Program.load(place).stacks) == ["lab"]
     assert not place.exists()
     assert len(git(project, "worktree", "list").splitlines()) == 1
 
 
-def test_a_program_is_known_by_its_project_file(project: Path) -> None:
+def test_a_program_is_loaded_from_its_project_file(project: Path) -> None:
     commit(project, "stacks/Pulumi.lab.yaml", "config: {}\n")
-    found = program_in(project)
+    found = Program.load(project)
     assert (found.name, found.default_namespace, list(found.stacks)) == ("tiers", "a-place", ["lab"])
 
 
+@pytest.mark.parametrize(
+    ("config", "namespace"),
+    [("{}", "a-place"), ("{tiers:namespace: other}", "other"), ("{tiers:namespace: No!}", None), ("[", None)],
+)
+def test_a_stacks_namespace_is_its_setting_or_the_default(project: Path, config: str, namespace: str | None) -> None:
+    commit(project, "stacks/Pulumi.lab.yaml", f"config: {config}\n")
+    assert Program.load(project).namespace("lab") == namespace
+
+
 @pytest.mark.parametrize("text", ["", "[", "- a", "runtime: python"])
-def test_what_is_no_project_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_project_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(text)
-    with pytest.raises(PreviewError, match=r"Pulumi\.yaml"):
-        program_in(tmp_path)
+    with pytest.raises(LabError, match=r"Pulumi\.yaml"):
+        Program.load(tmp_path)

@@ -1,4 +1,4 @@
-"""What the preview's page and its pipelines say is what the code does."""
+"""The page and the pipelines of previews agree with the code."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import yaml
 from typer.testing import CliRunner
 
 from preview.__main__ import app
-from preview.outcome import ExitCode
-from preview.report import MARKER
+from preview.report import MARKER, ExitCode
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PIPELINES = sorted(DOCS.glob("ci/*-preview*.yaml"))
 
 
-def test_the_page_has_every_exit_code() -> None:
+def test_the_page_lists_every_exit_code() -> None:
     codes = re.findall(r"^\| (\d+) \|", (DOCS / "preview.md").read_text(), re.MULTILINE)
     assert codes == [str(code.value) for code in ExitCode]
 
 
-def test_the_page_and_the_pipelines_use_options_that_exist() -> None:
+def test_the_page_and_the_pipelines_use_existing_options() -> None:
     shown = CliRunner().invoke(app, ["show", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     named = {
         option
@@ -40,7 +39,7 @@ def test_each_pipeline_is_yaml(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["github-preview-comment.yaml", "gitlab-preview.yaml"])
-def test_a_pipeline_finds_its_former_comment_by_the_reports_first_line(name: str) -> None:
+def test_a_pipeline_finds_its_earlier_comment_by_the_marker(name: str) -> None:
     assert MARKER in (DOCS / "ci" / name).read_text()
 
 

@@ -1,0 +1,107 @@
+"""The engine's steps become one change for each object, with its consequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from preview.changes import Action, Change, changes, consequences
+from preview.differences import Difference
+from preview.masking import SECRET
+from tests.unit.preview.engine_steps import DATA, DATABASE, IMAGE, machine, manifest, replacement, step
+
+DISK = manifest("DataVolume", "multi-tier-database-0-data", spec={"storage": {"size": "2Gi"}})
+
+
+def all_consequences(*steps: dict[str, Any]) -> list[str]:
+    found = changes(steps)
+    return [text for change in found for text in consequences(change, found)]
+
+
+def only(*steps: dict[str, Any]) -> Change:
+    (found,) = changes(steps)
+    return found
+
+
+def test_unchanged_objects_components_and_providers_are_not_changes() -> None:
+    component = step("create", None, manifest("Database", "database"), custom=False)
+    provider = step("create", None, {"version": "4.25.0"}, type="pulumi:providers:kubernetes")
+    assert changes([step("same", DATABASE, DATABASE), component, provider]) == []
+
+
+@pytest.mark.parametrize(
+    ("op", "action"), [("create", Action.CREATED), ("update", Action.UPDATED), ("delete", Action.DELETED)]
+)
+def test_a_step_is_one_action(op: str, action: Action) -> None:
+    old, new = None if op == "create" else DATABASE, None if op == "delete" else DATABASE
+    found = only(step(op, old, new))
+    assert (found.action, found.kind, found.name) == (action, "VirtualMachine", "multi-tier-database-0")
+
+
+def test_the_three_steps_of_a_replacement_are_one_change() -> None:
+    larger = machine("multi-tier-database-0", IMAGE, DATA, memory="4Gi")
+    found = only(*replacement(DATABASE, larger, "spec.template.spec.domain.memory.guest"))
+    assert found.action is Action.REPLACED
+    assert found.differences == (Difference("spec.template.spec.domain.memory.guest", "2Gi", "4Gi"),)
+
+
+def test_a_changed_secret_shows_no_value() -> None:
+    secret = manifest("Secret", "multi-tier-database-0-cloud-init", stringData=SECRET)
+    found = only(step("update", secret, secret, "stringData.userdata"))
+    assert found.differences == (Difference("data.userdata", SECRET, SECRET),)
+    plain = [manifest("Secret", "a", stringData={"password": word}) for word in ("former", "latter")]
+    assert "former" not in str(only(step("update", plain[0], plain[1], "stringData.password")))
+
+
+def test_a_replaced_machine_loses_its_root_disk_and_keeps_its_data_disk() -> None:
+    assert all_consequences(*replacement(DATABASE, DATABASE)) == [
+        "Reason: changed user data, which cloud-init applies on first boot only",
+        "**Data lost**: everything written to the root disk (containerDisk)",
+        "Data kept: data disk (DataVolume `multi-tier-database-0-data`)",
+        "Downtime: from the stop of the old machine until the new one is ready",
+    ]
+
+
+def test_a_clone_is_deleted_with_its_machine() -> None:
+    clone = {"name": "root", "dataVolume": {"name": "multi-tier-web-0-root"}}
+    web = machine("multi-tier-web-0", clone, dataVolumeTemplates=[{"metadata": {"name": "multi-tier-web-0-root"}}])
+    assert all_consequences(step("delete", web, None)) == [
+        "**Data lost**: root disk (DataVolume `multi-tier-web-0-root`, a clone that is deleted with the machine)"
+    ]
+
+
+def test_a_data_disk_that_is_deleted_too_is_lost() -> None:
+    found = all_consequences(*replacement(DATABASE, DATABASE), step("delete", DISK, None))
+    assert "**Data lost**: data disk (DataVolume `multi-tier-database-0-data` is deleted too)" in found
+    assert "**Data lost**: everything on this disk" in found
+
+
+def test_a_retained_disk_keeps_its_data() -> None:
+    found = all_consequences(step("delete", DATABASE, None), step("delete", DISK, None, retainOnDelete=True))
+    assert "Data kept: data disk (DataVolume `multi-tier-database-0-data`)" in found
+    assert "Retained: stays in the cluster, but the stack no longer manages it" in found
+
+
+def test_a_deleted_namespace_loses_its_contents_and_a_new_password_replaces_machines() -> None:
+    namespace = manifest("Namespace", "multi-tier")
+    password = {"length": 32}
+    found = all_consequences(step("delete", namespace, None), *replacement(password, {"length": 40}, "length"))
+    assert found == [
+        "**Data lost**: everything in this namespace",
+        "New password: replaces every machine whose user data contains it",
+    ]
+
+
+def test_cdi_will_reject_a_changed_data_volume_spec() -> None:
+    larger = manifest("DataVolume", "multi-tier-database-0-data", spec={"storage": {"size": "4Gi"}})
+    (found,) = all_consequences(step("update", DISK, larger, "spec.storage.size"))
+    assert "CDI will reject this" in found
+
+
+def test_renaming_a_disk_loses_the_old_one() -> None:
+    renamed = manifest("DataVolume", "another-database-0-data", spec={"storage": {"size": "2Gi"}})
+    steps = [step("replace", DISK, renamed, "metadata.name")]
+    assert "**Data lost**: data disk (DataVolume `multi-tier-database-0-data` is deleted too)" in all_consequences(
+        *steps, *replacement(DATABASE, machine("another-database-0", IMAGE))
+    )
