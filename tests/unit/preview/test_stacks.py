@@ -1,0 +1,130 @@
+"""A stack is deployed once for each base and previewed in that state; a recording engine stands in for Pulumi."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lab import environment
+from lab.config import Lab
+from preview.baseline import Baseline
+from preview.checkout import Program
+from preview.cluster import Cluster
+from preview.stacks import Comparison
+from tests.unit.preview.engine_steps import manifest, replacement
+
+ENGINE = """#!/bin/sh
+echo "$*" >> "$RECORD"
+case $1 in
+up) test -z "$UP_FAILS" || { echo "Diagnostics:\n  $UP_FAILS"; exit 1; } ;;
+preview) cat "$DIGEST" ;;
+esac
+"""
+
+
+class FakeCluster:
+    def __init__(self) -> None:
+        self.existing: list[str] = []
+
+    def ensure_namespace(self, name: str) -> None:
+        self.existing.append(name)
+
+    def namespaces(self, prefix: str) -> list[str]:
+        return [name for name in self.existing if name.startswith(prefix)]
+
+    def remove_namespaces(self, names: Iterable[str]) -> None:
+        for name in [*names]:
+            self.existing.remove(name)
+
+    def refusal(self, manifest: dict[str, Any]) -> str:
+        return f"{manifest['metadata']['namespace']} is full"
+
+
+class Preview:
+    """The base and the head of one project, and an engine in place of Pulumi."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lab = Lab(directory / "lab", IPv4Network("127.98.0.0/16"))
+        self.record, self.digest = directory / "record", directory / "digest"
+        self.scratch = directory / "scratch"
+        for path in (self.lab.binaries, self.scratch):
+            path.mkdir(parents=True)
+        (self.lab.binaries / "pulumi").write_text(ENGINE)
+        (self.lab.binaries / "pulumi").chmod(0o755)
+        self.variables = {"RECORD": str(self.record), "DIGEST": str(self.digest), "PATH": "/usr/bin:/bin"}
+        monkeypatch.setattr(environment, "process_environment", lambda _: self.variables)
+        self.cluster = FakeCluster()
+        self.programs = [self._program(directory / name) for name in ("base", "head")]
+        self.answers([])
+
+    def answers(self, steps: list[dict[str, Any]]) -> None:
+        self.digest.write_text(json.dumps({"steps": steps}))
+
+    def comparison(self, commit: str = "0123") -> Comparison:
+        base, head = self.programs
+        cluster = cast("Cluster", self.cluster)
+        baseline = Baseline(self.lab, cluster, base, commit, self.scratch)
+        baseline.remove_others()
+        return Comparison(baseline, head, cluster)
+
+    def commands(self) -> list[str]:
+        return [" ".join(line.split()[:2]) for line in self.record.read_text().splitlines()]
+
+    def _program(self, directory: Path) -> Program:
+        (directory / "stacks").mkdir(parents=True)
+        (directory / "Pulumi.yaml").write_text("{name: tiers, stackConfigDir: stacks}")
+        (directory / "stacks" / "Pulumi.lab.yaml").write_text("config: {tiers:namespace: shop}\nencryptionsalt: v1\n")
+        return Program.load(directory)
+
+
+@pytest.fixture
+def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preview:
+    return Preview(tmp_path, monkeypatch)
+
+
+def test_the_base_is_deployed_once_and_forgotten_with_the_next_base(preview: Preview) -> None:
+    for _ in range(2):
+        assert preview.comparison().report("lab").result == "no change"
+    assert preview.commands() == ["stack init", "up --stack", "preview --stack", "preview --stack"]
+    former = set(preview.cluster.existing)
+    preview.comparison("4567").report("lab")
+    assert preview.commands()[4:] == ["stack init", "up --stack", "preview --stack"]
+    assert not former & set(preview.cluster.existing)
+
+
+def test_a_base_that_cannot_be_deployed_is_an_empty_stack_and_is_tried_again(preview: Preview) -> None:
+    preview.variables["UP_FAILS"] = "no such image"
+    for _ in range(2):
+        assert preview.comparison().report("lab").base_refusal == "no such image"
+    assert preview.commands() == ["stack init", "up --stack", "stack init", "preview --stack"] * 2
+
+
+def test_a_replacement_that_admission_refuses_is_refused_under_its_real_namespace(preview: Preview) -> None:
+    comparison = preview.comparison()
+    alias = comparison.baseline.deploy("lab").alias("shop")
+    objects = [manifest("Service", "web", spec={"port": port}) for port in (80, 81)]
+    for one in objects:
+        one["metadata"]["namespace"] = alias
+    preview.answers(replacement(objects[0], objects[1]))
+    report = comparison.report("lab")
+    assert report.refusals == ["Service web: shop is full"]
+    assert report.changes[0].new["metadata"]["namespace"] == "shop"
+
+
+def test_new_and_removed_stacks_are_noted(preview: Preview) -> None:
+    _, head = preview.programs
+    head.stacks["mine"] = head.stacks.pop("lab")
+    comparison = preview.comparison()
+    assert comparison.report("lab").result == "file removed"
+    assert "is new" in comparison.report("mine").notes[0]
+    assert preview.commands() == ["stack init", "preview --stack"]
+
+
+def test_an_engine_that_loses_the_api_server_is_a_failure(preview: Preview) -> None:
+    preview.digest.write_text("warning: Kubernetes cluster is unreachable")
+    assert "did not respond" in preview.comparison().report("lab").failure
