@@ -1,50 +1,54 @@
-# The commands that a person types. Everything else: `.venv/bin/python -m lab --help`.
+# Everyday commands. For the rest, see `.venv/bin/python -m lab --help`.
 .DEFAULT_GOAL := help
-# What `make preview` compares with: a branch, a tag or a commit.
+# The branch, tag or commit that `make preview` compares with.
 BASE ?= main
-.PHONY: help install policy lab lab-down preview preview-down bench check check-policy unit test lock
+.PHONY: help install policy lab lab-down preview preview-down bench check check-policy format unit test lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# Locked requirements of the program, and of the lab and the tests besides.
+# Locked requirements of the program, and those of the lab and the tests.
 LOCKS := requirements.txt requirements-dev.txt
-# The policy pack's own, since pulumi_policy wants older libraries than the program.
+# The policy pack has its own environment: pulumi_policy needs older libraries than the program.
 POLICY := policy/.venv
 
-help: ## list these commands
+help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-lab: install ## the three tiers on a one-machine KubeVirt lab, with traffic through them
+lab: install ## start the one-machine lab and deploy the three tiers, with traffic through them
 	@$(PYTHON) -m lab up
 
-lab-down: install ## destroy the stacks, stop the lab, leave nothing
+lab-down: install ## destroy the stacks and remove the lab
 	@$(PYTHON) -m lab down
 
-preview: install ## what this change does to each stack, as Markdown, without a cluster: make preview BASE=main
-	@# Something changes: 3. Only to make would that be an error.
+preview: install ## report what a change does to each stack, without a cluster: make preview BASE=main
+	@# Exit code 3 means that something changes, which is no error.
 	@$(PYTHON) -m preview show --base $(BASE) || [ $$? -eq 3 ]
 
-preview-down: install ## end the control plane that previews leave running
+preview-down: install ## stop the control plane that previews keep running
 	@$(PYTHON) -m preview stop
 
-bench: install ## what measuring costs, what is delivered, the frozen second: side by side, on the lab (30 min)
+bench: install ## measure delivery, coordinated omission and the cost of measuring, on the lab (30 min)
 	@$(PYTHON) -m bench
 
-policy: install $(POLICY)/installed ## the policy pack, ready for `pulumi preview --policy-pack policy`
+policy: install $(POLICY)/installed ## install the policy pack, for `pulumi preview --policy-pack policy`
 
-test: check check-policy ## lint, types and every test, on a lab of its own
+test: check check-policy ## run linters, type checks and every test, on a separate lab
 	$(PYTHON) -m pytest
 
-check: install ## lint and types
+check: install ## run linters and type checks
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-check-policy: policy ## types and tests of the policy pack, in its own environment
+format: install ## format the code and fix what the linter can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+check-policy: policy ## type-check and test the policy pack, in its own environment
 	cd policy && ../$(VENV)/bin/mypy --config-file ../pyproject.toml --python-executable .venv/bin/python .
 	cd policy && .venv/bin/python -m pytest
 
-unit: install ## the tests that need neither root, image, lab nor network
+unit: install ## run the unit tests: no root, no image, no lab, no network
 	$(PYTHON) -m pytest tests/unit --numprocesses logical
 
 install: $(VENV)/installed
@@ -64,7 +68,7 @@ $(POLICY)/installed: policy/requirements.txt | install
 	@$(POLICY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-lock: ## lock every requirements*.in and Go's own again, with hashes and no index address
+lock: ## lock all Python dependencies again, with hashes and without an index address
 	python3 -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet pip-tools
 	for name in requirements requirements-dev policy/requirements lab/toolchain/go-requirements; do \

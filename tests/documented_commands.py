@@ -1,24 +1,25 @@
-"""The commands that the documents show, and for each one how it is known to work.
+"""The commands that the documents show, and how each one is known to work.
 
-A command is a line after `$ ` in a `console` block, a line of a `sh` block, or a text in backquotes that begins with
-one of PROGRAMS. Its paragraph or the one before its block may say NOT_RUN, the first one of its page NOTHING_RUN. Any
-other is run as it stands on a lab, by tests/lab/test_documented_commands.py, unless ELSEWHERE names the test that does
-what it does.
+A command is a line after `$ ` in a `console` block, a line of a `sh` block, or text in backquotes that starts with one
+of PROGRAMS. docs/what-was-run.md lists the commands, sections and pages that no test runs. Every other command is run
+verbatim on a lab by tests/lab/test_documented_commands.py, unless ELSEWHERE names the test that covers it.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from lab.config import PROJECT
 
-# Decisions and the changelog are records, not instructions.
+WHAT_WAS_RUN = PROJECT / "docs" / "what-was-run.md"
+# Decisions, the changelog and the list of what was run are records, not instructions.
 DOCUMENTS = [
     PROJECT / "README.md",
     PROJECT / "CONTRIBUTING.md",
-    *sorted((PROJECT / "docs").glob("*.md")),
+    *sorted(path for path in (PROJECT / "docs").glob("*.md") if path != WHAT_WAS_RUN),
     *sorted((PROJECT / "docs" / "users").glob("*.md")),
 ]
 PROGRAMS = (
@@ -35,8 +36,6 @@ PROGRAMS = (
     "virtctl",
     ".venv/bin/python",
 )
-NOT_RUN = re.compile(r"\bnot run here\b|\bno test runs (it|this|them|these)\b", re.I)
-NOTHING_RUN = re.compile(r"\*\*Not run here")  # said of a whole page
 SHELL = ("console", "sh", "bash", "shell")
 
 CI = ".ci/run::make test"
@@ -55,7 +54,7 @@ _SSH = "tests/lab/test_guests.py::test_the_named_user_logs_in_with_the_key_and_m
 _SSH_COMMAND = (
     """ssh ann@"$(kubectl get vmi -n multi-tier multi-tier-web-0 -o jsonpath='{.status.interfaces[0].ipAddress}')\""""
 )
-# Commands as they are written, and where what they do is tried: a test, or a line of a file that CI runs.
+# Commands as written, and what covers them: a test, or a line of a file that CI runs.
 ELSEWHERE = {
     "make test": CI,
     "make check": _CHECKS,
@@ -70,6 +69,7 @@ ELSEWHERE = {
     "make preview": _PREVIEW,
     "make preview BASE=main": _PREVIEW,
     "make preview-down": _PREVIEW,
+    ".venv/bin/python -m preview show": _PREVIEW,
     ".venv/bin/python -m preview show --base main --stack lab --stack scaled": _PREVIEW,
     ".venv/bin/python -m preview show --base main --output report.md": _PREVIEW,
     ".venv/bin/python -m preview show --base main --project ../other": _PREVIEW,
@@ -89,7 +89,7 @@ ELSEWHERE = {
     """pulumi config set --path 'ssh.authorizedKeys[0]' "$(cat ~/.ssh/id_ed25519.pub)\"""": _SSH,
     _SSH_COMMAND: _SSH,
 }
-# What a reader puts in for a word in angle brackets.
+# What a reader substitutes for a word in angle brackets.
 EXAMPLES = {"<vm>": "multi-tier-web-0"}
 
 
@@ -98,75 +98,85 @@ class Command:
     """One command of a document.
 
     Attributes:
-        document: the file, from the project's directory.
-        line: its line there.
-        text: what is typed; a command of several lines keeps them.
-        not_run: whether the document says so.
-        in_block: whether it is typed after what stands before it in the document, and not just named.
+        document: the file, relative to the project's directory.
+        line: its line number there.
+        text: the command; one of several lines keeps them.
+        section: the anchor of the heading that it is under.
+        in_block: whether it is typed as part of a block, and not just mentioned in the text.
         shown: the lines that the document shows as its output.
     """
 
     document: str
     line: int
     text: str
-    not_run: bool
+    section: str = ""
     in_block: bool = True
     shown: list[str] = field(default_factory=list, compare=False)
 
     @property
+    def subjects(self) -> set[str]:
+        """What an entry of the list of untested commands may name to include this one."""
+        return {self.text, self.document, f"{self.document}#{self.section}"}
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether any test covers it."""
+        return not self.subjects & not_run().keys()
+
+    @property
     def runs_on_the_lab(self) -> bool:
         """Whether the test on the lab has to run it."""
-        return not self.not_run and self.text not in ELSEWHERE
+        return self.is_tested and self.text not in ELSEWHERE
 
     def __str__(self) -> str:
         return f"{self.document}:{self.line}: {self.text}"
 
 
+@cache
+def not_run() -> dict[str, str]:
+    """Return the reasons for not running things, by command, by page, or by `page#section`."""
+    table = WHAT_WAS_RUN.read_text().partition("## Commands that no test runs\n")[2]
+    reasons = {}
+    for subject, reason in re.findall(r"^\| (\[.+|`.+) \| (.+) \|$", table, re.M):
+        target = re.search(r"\]\((\S+)\)$", subject)
+        reasons[_from_project(target[1]) if target else subject.strip("`")] = reason
+    return reasons
+
+
+def _from_project(link: str) -> str:
+    path, _, section = link.partition("#")
+    document = str((WHAT_WAS_RUN.parent / path).resolve().relative_to(PROJECT))
+    return f"{document}#{section}" if section else document
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that GitHub and GitLab give a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def commands(document: Path) -> list[Command]:
     """Return a document's commands in their order."""
-    lines = document.read_text().splitlines()
     name = str(document.relative_to(PROJECT))
-    whole_page = bool(NOTHING_RUN.search(_first_paragraph(lines)))
     found: list[Command] = []
     block: str | None = None  # the language of the block that this line is in
-    marked = False
-    for index, line in enumerate(lines):
+    section = ""
+    for number, line in enumerate(document.read_text().splitlines(), start=1):
         if line.lstrip().startswith("```"):
             block = line.strip("` ") or "text" if block is None else None
-            marked = whole_page or bool(NOT_RUN.search(_paragraph(lines, index - 1)))
+        elif block is None and line.startswith("#"):
+            section = slug(line.lstrip("# "))
         elif block is None:
-            not_run = whole_page or bool(NOT_RUN.search(_paragraph(lines, index)))
-            found += [Command(name, index + 1, text, not_run, in_block=False) for text in _in_backquotes(line)]
+            found += [Command(name, number, text, section, in_block=False) for text in _in_backquotes(line)]
         elif block == "console":
             if line.startswith("$ "):
-                found.append(Command(name, index + 1, line[2:], marked))
+                found.append(Command(name, number, line[2:], section))
             elif found and line.strip() not in ("", "..."):
                 found[-1].shown.append(line)
         elif block in SHELL and line.strip() and not line.lstrip().startswith("#"):
-            found.append(Command(name, index + 1, re.sub(r"\s{2,}# .*", "", line), marked))
+            found.append(Command(name, number, re.sub(r"\s{2,}# .*", "", line), section))
     return found
 
 
 def _in_backquotes(line: str) -> list[str]:
     texts = (text.strip() for text in re.findall(r"`([^`]+)`", line))
     return [text for text in texts if " " in text and text.split()[0] in PROGRAMS]
-
-
-def _first_paragraph(lines: list[str]) -> str:
-    after_title = next((index + 1 for index, line in enumerate(lines) if line.startswith("# ")), 0)
-    first = next((index for index in range(after_title, len(lines)) if lines[index].strip()), 0)
-    return _paragraph(lines, first)
-
-
-def _paragraph(lines: list[str], index: int) -> str:
-    """Return the paragraph, or the table's row, that a line is in; for a blank line, the one before it."""
-    while index >= 0 and not lines[index].strip():
-        index -= 1
-    if index < 0 or lines[index].startswith(("|", "```")):
-        return lines[index] if index >= 0 else ""
-    begin = end = index
-    while begin > 0 and lines[begin - 1].strip() and not lines[begin - 1].startswith(("|", "```")):
-        begin -= 1
-    while end + 1 < len(lines) and lines[end + 1].strip() and not lines[end + 1].startswith(("|", "```")):
-        end += 1
-    return " ".join(lines[begin : end + 1])

@@ -100,6 +100,6 @@ def test_a_pages_commands_do_what_the_page_shows(checkout: Path, page: str) -> N
 @pytest.mark.parametrize("command", NAMED.values(), ids=str)
 def test_a_command_that_a_page_names_works(checkout: Path, command: Command) -> None:
     # As everywhere in the documents, the lab's settings are in the shell.
-    settings = Command("README.md", 0, ". .lab/env", not_run=False)
+    settings = Command("README.md", 0, ". .lab/env")
     (_, code, said) = typed(checkout, [settings, command])[-1]
     assert code == 0, f"{command}:\n{said}"

@@ -1,17 +1,11 @@
-"""What the documents say of the settings, commands and files is what the code says."""
+"""What the documents say about outputs, guests, commands and files is what the code says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import get_args
 
 import pytest
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from cloudinit import Family
 from cloudinit.families import FACTS
@@ -27,90 +21,17 @@ from lab.__main__ import app
 from lab.cluster.control_plane import COMPONENTS
 from lab.config import PROJECT
 from lab.toolchain.binaries import MODULES
+from tests.documented_commands import slug
 
 README = PROJECT / "README.md"
 GUESTS = PROJECT / "docs" / "guests.md"
-DOCUMENTS = sorted([README, *(PROJECT / "docs").rglob("*.md")])
-TIERS = ("database", "application", "web", "load")
+CONTRIBUTING = PROJECT / "CONTRIBUTING.md"
+DECISIONS = PROJECT / "docs" / "decisions"
+DOCUMENTS = sorted([README, CONTRIBUTING, *(PROJECT / "docs").rglob("*.md")])
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of the README's table."""
-
-    allowed: str
-    default: str
-    meaning: str
-
-
-def settings_of(model: type[BaseModel], home: str = "") -> Iterator[tuple[str, Setting]]:
-    """Yield every setting by its dotted key; an object only where leaving it out means something."""
-    for field in model.model_fields.values():
-        key, nested = f"{home}{field.alias}", model_in(field)
-        if nested is None or field.default is None:
-            yield key, Setting(allowed(model, str(field.alias)), shown(field), str(field.description))
-        if nested:
-            yield from settings_of(nested, f"{key}.")
-
-
-def model_in(field: FieldInfo) -> type[BaseModel] | None:
-    choices = get_args(field.annotation) if isinstance(field.annotation, UnionType) else (field.annotation,)
-    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
-
-
-def allowed(model: type[BaseModel], alias: str) -> str:
-    """Return what a setting allows, in the words with which it refuses anything else."""
-    with pytest.raises(ValidationError) as refusal:
-        model.model_validate({alias: object()})
-    for detail in refusal.value.errors():
-        if detail["loc"][0] == alias and detail["type"] == "value_error":
-            return str(detail["ctx"]["error"]).removeprefix("must be ")
-    return "an object"
-
-
-def shown(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    if field.default is None:
-        return "none"
-    return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-
-
-def table() -> str:
-    """Return the README's configuration table; what all three tiers have is one row."""
-    found = dict(settings_of(Settings))
-    rows: dict[str, Setting] = {}
-    for key, setting in found.items():
-        tier, _, rest = key.partition(".")
-        shared = {one: found.get(f"{one}.{rest}") for one in TIERS if tier in TIERS}
-        if shared and all(shared.values()):
-            rows.setdefault(f"<tier>.{rest}", merged({one: each for one, each in shared.items() if each}))
-        else:
-            rows[key] = setting
-    lines = [f"| `{key}` | {row.allowed} | {row.default} | {row.meaning} |" for key, row in rows.items()]
-    return "\n".join(["| key | allowed | default | meaning |", "|---|---|---|---|", *lines])
-
-
-def merged(shared: dict[str, Setting]) -> Setting:
-    database, application = shared["database"], shared["application"]
-    differs = "" if database.default == application.default else f" (database: {database.default})"
-    return Setting(application.allowed, application.default + differs, application.meaning)
-
-
-def test_the_configuration_table_of_the_readme_has_every_key_and_its_default() -> None:
-    assert table() in README.read_text(), f"README.md needs this table:\n{table()}"
-
-
-def test_tiers_differ_in_nothing_that_a_shared_row_hides() -> None:
-    found = dict(settings_of(Settings))
-    for key, setting in found.items():
-        if key.startswith("web.") and f"database.{key.removeprefix('web.')}" in found:
-            assert setting == found[f"application.{key.removeprefix('web.')}"]
-            assert setting.allowed == found[f"database.{key.removeprefix('web.')}"].allowed
-
-
-def test_the_readme_names_every_output() -> None:
-    text = README.read_text()
+def test_the_cluster_page_names_every_output() -> None:
+    text = (PROJECT / "docs" / "cluster.md").read_text()
     assert [name for name in outputs(Settings()) if f"| `{name}` |" not in text] == []
 
 
@@ -159,6 +80,24 @@ def test_the_lab_page_names_every_component_and_program() -> None:
     assert [name for name in {*COMPONENTS, *programs} if name not in text] == []
 
 
+def test_the_list_of_decisions_has_every_record_under_its_title() -> None:
+    listed = re.findall(r"^- (\d+): \[(.+)\]\((.+)\)$", (DECISIONS / "README.md").read_text(), re.M)
+    records = sorted(DECISIONS.glob("[0-9]*.md"))
+    assert [(f"{number}. {title}", name) for number, title, name in listed] == [
+        (path.read_text().splitlines()[0].removeprefix("# "), path.name) for path in records
+    ]
+
+
+def test_the_index_links_every_page() -> None:
+    pages = [path for path in (PROJECT / "docs").glob("*.md") if path.name != "README.md"]
+    text = (PROJECT / "docs" / "README.md").read_text()
+    assert [path.name for path in [*pages, *(PROJECT / "docs" / "users").glob("*.md")] if path.name not in text] == []
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    assert len(README.read_text().splitlines()) <= 110
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
 class TestEachDocument:
     def test_links_lead_to_files_that_exist(self, document: Path) -> None:
@@ -168,8 +107,7 @@ class TestEachDocument:
     def test_links_to_headings_lead_to_headings(self, document: Path) -> None:
         for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text()):
             headings = re.findall(r"^#+ (.+)$", (document.parent / target if target else document).read_text(), re.M)
-            slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
-            assert anchor in slugs
+            assert anchor in [slug(heading) for heading in headings]
 
     def test_commands_of_the_lab_and_of_make_exist(self, document: Path) -> None:
         text = document.read_text()

@@ -1,4 +1,4 @@
-"""The pipelines of docs/ci/ are what GitHub and GitLab take, and run what was pinned, nothing else."""
+"""The pipelines in docs/ci/ and this repository's own workflow are valid, and run only what is pinned."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import yaml
 
 from lab.config import PROJECT
 
-PIPELINES = sorted((PROJECT / "docs" / "ci").glob("*.yaml"))
-GITHUB = [path for path in PIPELINES if path.name.startswith("github-")]
+WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yaml"))
+PIPELINES = [*sorted((PROJECT / "docs" / "ci").glob("*.yaml")), *WORKFLOWS]
+GITHUB = [path for path in PIPELINES if path.name.startswith("github-") or path in WORKFLOWS]
 GITLAB = [path for path in PIPELINES if path.name.startswith("gitlab-")]
 
 
@@ -32,8 +33,8 @@ def github(name: str) -> dict[str, Any]:
     return document
 
 
-def test_there_is_no_other_kind_of_pipeline() -> None:
-    assert sorted(GITHUB + GITLAB) == PIPELINES
+def test_every_pipeline_is_for_github_or_gitlab() -> None:
+    assert sorted(GITHUB + GITLAB) == sorted(PIPELINES)
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=by_name)
@@ -69,15 +70,31 @@ def test_the_engine_is_of_the_version_that_the_program_is_locked_to(path: Path) 
     assert {version for pair in versions for version in pair if version} <= {pulumi_version()}
 
 
-def test_a_forks_pull_request_reaches_no_cluster() -> None:
-    jobs = github("github-cluster-preview.yaml")["jobs"]
+def gitlab(name: str, job: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((PROJECT / "docs" / "ci" / name).read_text())[job]
+    return document
+
+
+@pytest.mark.parametrize("name", ["github-actions.yaml", "github-cluster-preview.yaml"])
+def test_a_pull_request_from_a_fork_gets_no_secret_on_github(name: str) -> None:
     same = "github.event.pull_request.head.repo.full_name == github.repository"
-    for job in jobs.values():
+    for job in github(name)["jobs"].values():
         assert job["if"] == same or "secrets." not in yaml.safe_dump(job)
-    rule = yaml.safe_load((PROJECT / "docs" / "ci" / "gitlab-cluster-preview.yaml").read_text())["cluster-preview"][
-        "rules"
-    ]
-    assert all("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in one["if"] for one in rule)
+
+
+@pytest.mark.parametrize(
+    ("name", "job"), [("gitlab-ci.yaml", "latency"), ("gitlab-cluster-preview.yaml", "cluster-preview")]
+)
+def test_a_merge_request_from_a_fork_reaches_no_cluster_on_gitlab(name: str, job: str) -> None:
+    rules = gitlab(name, job)["rules"]
+    assert all("$CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID" in one["if"] for one in rules)
+
+
+def test_the_files_that_key_the_cache_exist() -> None:
+    keys = gitlab("gitlab-preview.yaml", "preview")["cache"]["key"]["files"]
+    for path in GITHUB:
+        keys += re.findall(r"'([\w./*-]+)'", "".join(re.findall(r"hashFiles\(.*\)", path.read_text())))
+    assert [key for key in keys if not any(PROJECT.glob(key))] == []
 
 
 def test_the_previews_on_a_cluster_change_nothing_and_ask_the_policy_pack() -> None:
