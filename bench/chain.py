@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import psutil
@@ -23,7 +22,6 @@ from lab.errors import LabError
 
 _START_SECONDS = 15.0
 _PLACE = "opt/bench"  # below a guest's root
-_UNMEASURED = Path(__file__).with_name("unmeasured.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +66,11 @@ def chain(stack: Running, port: int, *, attribution: bool) -> Iterator[Chain]:
 
 
 def _application(stack: Running, name: str, port: int, attribution: bool) -> str:
-    place = stack.guests.root(name) / _PLACE
-    place.mkdir(exist_ok=True)
-    (place / "unmeasured.py").write_text(_UNMEASURED.read_text())
     unit = (stack.guests.root(name) / "etc/systemd/system/virtwork-app.service").read_text()
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", unit, re.M)
     command = command.replace(f"--port {APPLICATION_PORT}", f"--port {port}")
-    if not attribution:
-        command = command.replace("application.server:application", "unmeasured:application")
-    environment = f"CREDENTIALS_DIRECTORY=/etc/virtwork PYTHONPATH=/{_PLACE} PYTHONDONTWRITEBYTECODE=1"
+    environment = "CREDENTIALS_DIRECTORY=/etc/virtwork PYTHONDONTWRITEBYTECODE=1"
+    environment += "" if attribution else " ATTRIBUTION=off"
     return f"set -a; . /etc/virtwork/application.env; export {environment}; exec {command}"
 
 

@@ -4,23 +4,19 @@ from cloudinit.constants import APPLICATION_METRICS_PORT, DATABASE_PORT, SETTING
 from cloudinit.document import SECRET, GuestFile, cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, install_packages, library, program, span_exporter
+from cloudinit.guest_files import CONFIGURE, install_packages, modules, program
 from cloudinit.guests import ApplicationGuest
 from cloudinit.site import site_commands, site_files, site_keys
 from cloudinit.templates import render, unit_settings
-
-_MODULES: tuple[str, ...] = ("server", "answers", "clocks", "constants", "database", "inputs", "measured", "statements")
 
 
 def render_application(guest: ApplicationGuest) -> str:
     """User data of the application guest; it holds the password in clear."""
     facts = FACTS[guest.family]
-    modules, settings = _MODULES, {"DATABASE_HOST": guest.database_host, "DATABASE_PORT": str(DATABASE_PORT)}
+    settings = {"DATABASE_HOST": guest.database_host, "DATABASE_PORT": str(DATABASE_PORT)}
     if guest.metrics:
-        modules += ("metrics",)
         settings |= {"METRICS_PORT": str(APPLICATION_METRICS_PORT)}
     if guest.tracing:
-        modules += ("tracing",)
         settings |= {"TRACING_ENDPOINT": guest.tracing.endpoint, "TRACING_SERVICE": guest.tracing.service_name}
     return cloud_config(
         hostname=guest.hostname,
@@ -29,8 +25,7 @@ def render_application(guest: ApplicationGuest) -> str:
             *site_files(guest.site, guest.family),
             install_packages(guest.family),
             program("configure", "application/configure.sh"),
-            *(library(f"application/{module}.py", f"application/{module}.py") for module in modules),
-            *([span_exporter()] if guest.tracing else []),
+            *modules("application", metrics=guest.metrics, tracing=guest.tracing is not None),
             GuestFile(path=f"{SETTINGS}/application.env", content=unit_settings(**settings)),
             # Ends in the newline that the server takes off again, as on the database guest.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),

@@ -3,7 +3,7 @@
 from cloudinit.constants import LIBRARY, PROGRAMS
 from cloudinit.document import PROGRAM, GuestFile
 from cloudinit.families import Family
-from cloudinit.templates import read, render
+from cloudinit.templates import names_below, read, render
 
 CONFIGURE = f"{PROGRAMS}/virtwork-configure"
 
@@ -14,14 +14,14 @@ def program(name: str, source: str) -> GuestFile:
     return GuestFile(path=f"{PROGRAMS}/virtwork-{name}", content=content, mode=PROGRAM)
 
 
-def library(name: str, source: str) -> GuestFile:
-    """A Python module, by its path below the library."""
-    return GuestFile(path=f"{LIBRARY}/{name}", content=read(source))
+def modules(directory: str, *, metrics: bool = False, tracing: bool = False) -> list[GuestFile]:
+    """Return the Python modules and scripts of a directory below `files/`, as a package of the library.
 
-
-def span_exporter() -> GuestFile:
-    """The module `otlp`, which sends spans to a collector."""
-    return library("otlp.py", "common/otlp.py")
+    Those that metrics or tracing need only go to guests that have it.
+    """
+    optional = {"metrics.py": metrics, "tracing.py": tracing, "otlp.py": tracing}
+    names = [name for name in names_below(directory) if name.endswith((".py", ".js")) and optional.get(name, True)]
+    return [GuestFile(path=f"{LIBRARY}/{directory}/{name}", content=read(f"{directory}/{name}")) for name in names]
 
 
 def install_packages(family: Family) -> GuestFile:

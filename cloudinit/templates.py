@@ -20,6 +20,11 @@ _ENVIRONMENT = Environment(  # noqa: S701
 _ENVIRONMENT.globals.update({name: value for name, value in vars(constants).items() if name.isupper()})
 
 
+def names_below(directory: str) -> list[str]:
+    """Return the names of the files in a directory below `files/`, sorted."""
+    return sorted(path.name for path in (_ROOT / directory).iterdir() if path.is_file())
+
+
 def read(name: str) -> str:
     """The text of a guest file, by its path below `files/`."""
     return (_ROOT / name).read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from cloudinit.constants import APPLICATION_PORT, SETTINGS, UNITS
 from cloudinit.document import GuestFile, cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, install_packages, library, program, span_exporter
+from cloudinit.guest_files import CONFIGURE, install_packages, modules, program
 from cloudinit.guests import TracingTarget, WebGuest
 from cloudinit.load import load_files
 from cloudinit.site import site_commands, site_files, site_keys
@@ -70,8 +70,7 @@ def _span_files(target: TracingTarget) -> list[GuestFile]:
     """What makes spans of nginx's access log."""
     settings = unit_settings(TRACING_ENDPOINT=target.endpoint, TRACING_SERVICE=target.service_name)
     return [
-        span_exporter(),
-        library("web_spans.py", "web/spans.py"),
+        *modules("web", tracing=True),
         GuestFile(path=f"{SETTINGS}/web-spans.env", content=settings),
         GuestFile(path=f"{UNITS}/{_SPANS_UNIT}", content=read(f"web/{_SPANS_UNIT}")),
     ]

@@ -149,7 +149,7 @@ def test_while_the_database_is_away_the_answer_is_a_quick_503_and_then_all_is_we
     tiers.run("sh", "-c", STOP_DATABASE)
     try:
         answer = tiers.get(f"{WEB}/api/v1/accounts/1")
-        assert (answer.status, answer.json) == (503, {"error": "database away"})
+        assert (answer.status, answer.json) == (503, {"error": "database unavailable"})
         assert answer.seconds < 3
         assert tiers.get(f"{APPLICATION}/ready").status == 503
         assert tiers.get(f"{APPLICATION}/health").status == 200
@@ -169,10 +169,10 @@ def test_a_database_that_hangs_costs_a_bounded_time_and_then_all_is_well_again(t
             changed = threads.submit(tiers.get, f"{WEB}/api/v1/accounts/1", *json_body)
             time.sleep(0.1)
             answer = tiers.get(f"{WEB}/api/v1/accounts/1")
-        assert (answer.status, answer.json) == (503, {"error": "database away"})
+        assert (answer.status, answer.json) == (503, {"error": "database unavailable"})
         assert time.monotonic() - started < 4
         lost = changed.result()
-        assert (lost.status, lost.json) == (503, {"error": "database away: whether the change was made is not known"})
+        assert (lost.status, lost.json) == (503, {"error": "database unavailable: the change may have been made"})
         assert "retry-after" not in lost.headers
         assert milliseconds(lost)["db"] > 1900
     finally:

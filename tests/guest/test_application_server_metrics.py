@@ -100,7 +100,11 @@ def test_a_client_cannot_make_series_by_inventing_paths_and_methods(counted: Gue
 
 @pytest.mark.parametrize(
     ("settings", "imported"),
-    [([], "[]"), (["METRICS_PORT=9465"], "['prometheus_client']"), (["TRACING_ENDPOINT=http://a:1"], "['otlp']")],
+    [
+        ([], "[]"),
+        (["METRICS_PORT=9465"], "['prometheus_client']"),
+        (["TRACING_ENDPOINT=http://a:1"], "['application.otlp']"),
+    ],
 )
 def test_what_is_off_is_not_even_imported(tiers: GuestRoot, settings: list[str], imported: str) -> None:
     guest_files(application(tracing="http://a:1"), install=tiers)
@@ -110,7 +114,7 @@ def test_what_is_off_is_not_even_imported(tiers: GuestRoot, settings: list[str],
 
         async def main():
             async with server.lifespan(server.service):
-                print([name for name in ("prometheus_client", "otlp") if name in sys.modules])
+                print([name for name in ("prometheus_client", "application.otlp") if name in sys.modules])
 
         asyncio.run(main())
     """

@@ -42,7 +42,10 @@ def measured(tiers: GuestRoot) -> Iterator[GuestRoot]:
 def test_without_a_measurement_there_are_no_figures_to_tell(tiers: GuestRoot) -> None:
     answer = tiers.get(f"{APPLICATION}/api/v1/storage")
 
-    assert (answer.status, answer.json) == (404, {"error": "no figures: database.fio.enabled has them measured"})
+    assert (answer.status, answer.json) == (
+        404,
+        {"error": "no benchmark results: set database.fio.enabled in the stack's configuration"},
+    )
 
 
 def test_a_disk_is_measured_once_and_its_figures_are_served(measured: GuestRoot) -> None:

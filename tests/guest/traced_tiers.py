@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudinit.constants import APPLICATION_PORT
+from cloudinit.constants import APPLICATION_PORT, LIBRARY
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import PASSWORD, learn_upstream
 from tests.unit.cloudinit.guest_examples import application, parse, web
@@ -59,7 +59,7 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
         running.enter_context(guest.running(*command, log=logs / "nginx"))
         guest.get_until(f"{WEB}/api/v1/accounts/1", 200)
         unit = files["/etc/systemd/system/virtwork-web-spans.service"]
-        environment = _settings(files["/etc/virtwork/web-spans.env"])
+        environment = [*_settings(files["/etc/virtwork/web-spans.env"]), f"PYTHONPATH={LIBRARY}"]
         follow = shlex.split(_command(unit).replace("/var/log/nginx/access.json", ACCESS_LOG))
         running.enter_context(guest.running("env", *environment, *follow, log=logs / "spans"))
         _await_follower(guest, receiver)

@@ -1,4 +1,4 @@
-"""The application's way to its database: pooled connections, and clocks around each part of a question."""
+"""The application's database client: pooled connections, and clocks around each part of a query."""
 
 import logging
 import os
@@ -17,56 +17,57 @@ CONNECT_SECONDS = 1.0
 ACQUIRE_SECONDS = 2.0  # includes a connect
 QUERY_SECONDS = 2.0
 
-# Everything that asyncpg raises when the server is away, too slow or refusing; a name that doesn't resolve too.
+# Everything that asyncpg raises when the server is unreachable, too slow or refuses; also a name that doesn't resolve.
 FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 log = logging.getLogger("uvicorn.error")
 
-# The request that a connect is for: asyncpg's callbacks are told nothing, but run in a copy of its context.
-_asking: ContextVar[Clocks] = ContextVar("asking")
+# The clocks of the request that a connect is for: asyncpg passes its callbacks nothing, but runs them in a copy of
+# the request's context.
+_clocks: ContextVar[Clocks] = ContextVar("clocks")
 
 
-class DatabaseAwayError(Exception):
-    """The database did not answer in time, or refused.
+class DatabaseUnavailableError(Exception):
+    """The database did not respond in time, or refused.
 
     Attributes:
-        asked: Whether the statement was on its way: then nobody knows whether it was carried out.
+        sent: Whether the statement had been sent; if so, it may or may not have taken effect.
     """
 
-    def __init__(self, *, asked: bool) -> None:
+    def __init__(self, *, sent: bool) -> None:
         super().__init__()
-        self.asked = asked
+        self.sent = sent
 
 
 class OutOfRangeError(Exception):
-    """The statement would have made a number that its column can't hold; nothing was changed."""
+    """A number would have exceeded its column's range; nothing was changed."""
 
 
 class PlainConnection(asyncpg.Connection):  # type: ignore[misc,unused-ignore]
-    """A connection that isn't reset on release: no request changes its state, and a reset is a round trip."""
+    """A connection that isn't reset on release: no request changes its state, and a reset costs a round trip."""
 
     async def reset(self, *, timeout: float | None = None) -> None:
-        """Leave the connection as it is."""
+        """Do nothing."""
 
 
 class Database:
-    """Pooled connections that come and go with the server."""
+    """A pool of connections, which recovers when the server comes back."""
 
     def __init__(self) -> None:
         self._pool: Any = None
         self._password = ""
-        self._away = False
+        self._unavailable = False
 
     async def open(self) -> None:
-        """Make the pool; with no connection at first, so that the service starts before the database does."""
+        """Create the pool, empty at first so that the service starts without the database."""
         credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
         self._password = (credentials / "database-password").read_text(encoding="utf-8").removesuffix("\n")
         self._pool = await asyncpg.create_pool(
             host=os.environ["DATABASE_HOST"],
             port=int(os.environ["DATABASE_PORT"]),
             user=DATABASE_USER,
-            password=self._connect_begins,
-            init=self._connect_ends,
+            password=self._connect_started,
+            init=self._connect_ended,
             database=DATABASE_NAME,
             ssl="disable",
             timeout=CONNECT_SECONDS,
@@ -76,19 +77,19 @@ class Database:
         )
 
     async def close(self) -> None:
-        """Drop every connection at once: requests have been answered by now."""
+        """Drop every connection; all requests have been served by now."""
         self._pool.terminate()
 
     async def row(self, clocks: Clocks, statement: Statement, *arguments: object) -> Any:
-        """A statement's first row, None where there is none; the clocks are those of the request that asks.
+        """Return a statement's first row, or None; the clocks are the request's.
 
         Raises:
-            DatabaseAwayError: No connection, or no answer, in bounded time.
-            OutOfRangeError: The statement would have made a number that doesn't fit.
+            DatabaseUnavailableError: No connection or no result in time.
+            OutOfRangeError: A number would have exceeded its column's range.
         """
         connection = await self._connection(clocks)
         clocks.statement = statement
-        clocks.begin(QUERY)
+        clocks.start(QUERY)
         try:
             try:
                 result = await connection.fetchrow(statement.text, *arguments, timeout=QUERY_SECONDS)
@@ -99,42 +100,42 @@ class Database:
             raise OutOfRangeError from None
         except FAILURES as error:
             clocks.failures[QUERY] = type(error).__name__
-            # The other connections lead to the same place: none of them is used again.
+            # The other connections go to the same server: don't reuse any of them.
             connection.terminate()
             await self._pool.expire_connections()
-            self._went_away(error)
-            raise DatabaseAwayError(asked=True) from None
+            self._mark_unavailable(error)
+            raise DatabaseUnavailableError(sent=True) from None
         finally:
             await self._pool.release(connection)
-        self._came_back()
+        self._mark_available()
         return result
 
     async def _connection(self, clocks: Clocks) -> Any:
-        _asking.set(clocks)
-        clocks.begin(ACQUIRE)
+        _clocks.set(clocks)
+        clocks.start(ACQUIRE)
         try:
             return await self._pool.acquire(timeout=ACQUIRE_SECONDS)
         except FAILURES as error:
             clocks.end(CONNECT)
             clocks.failures[ACQUIRE] = clocks.failures[CONNECT] = type(error).__name__
-            self._went_away(error)
-            raise DatabaseAwayError(asked=False) from None
+            self._mark_unavailable(error)
+            raise DatabaseUnavailableError(sent=False) from None
         finally:
             clocks.end(ACQUIRE)
 
-    def _connect_begins(self) -> str:
-        _asking.get().begin(CONNECT)
+    def _connect_started(self) -> str:
+        _clocks.get().start(CONNECT)
         return self._password
 
-    async def _connect_ends(self, _: object) -> None:
-        _asking.get().end(CONNECT)
+    async def _connect_ended(self, _: object) -> None:
+        _clocks.get().end(CONNECT)
 
-    def _went_away(self, error: BaseException) -> None:
-        if not self._away:
-            log.warning("database away: %s %s", type(error).__name__, error)
-        self._away = True
+    def _mark_unavailable(self, error: BaseException) -> None:
+        if not self._unavailable:
+            log.warning("database unavailable: %s %s", type(error).__name__, error)
+        self._unavailable = True
 
-    def _came_back(self) -> None:
-        if self._away:
-            log.warning("database back")
-        self._away = False
+    def _mark_available(self) -> None:
+        if self._unavailable:
+            log.warning("database available again")
+        self._unavailable = False

@@ -11,23 +11,23 @@ BUCKETS = (
 
 
 class Metrics:
-    """Histograms of requests and of what the database had to do with them.
+    """Histograms of requests and of the parts of their database queries.
 
     Args:
-        port: Where they are served.
+        port: Port of the metrics endpoint.
     """
 
     def __init__(self, port: int) -> None:
         self._requests = Histogram(
             "multi_tier_request_duration_seconds",
-            "Time from a request's arrival in the application to the begin of its answer.",
+            "Time from a request's arrival in the application to the start of its response.",
             ["method", "route", "status"],
             buckets=BUCKETS,
         )
         self._by_labels: dict[tuple[str, str, int], Histogram] = {}
         database = Histogram(
             "multi_tier_database_duration_seconds",
-            "Time of one part of asking the database: wait for a pooled connection, connect, query.",
+            "Time of one part of a database query: wait for a pooled connection, connect, query.",
             ["part"],
             buckets=BUCKETS,
         )
@@ -35,7 +35,7 @@ class Metrics:
         start_http_server(port)
 
     def observe(self, method: str, route: str, status: int, clocks: Clocks) -> None:
-        """Count one request."""
+        """Record one request."""
         labels = (method, route, status)
         requests = self._by_labels.get(labels)
         if requests is None:

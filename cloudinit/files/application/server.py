@@ -1,13 +1,14 @@
-"""The application tier: accounts and branches of the pgbench tables as JSON, with the time that each part took.
+"""The application server: accounts and branches of the pgbench tables as JSON, with the time that each part took.
 
     GET  /api/v1/accounts/<aid>   one row by its key
     POST /api/v1/accounts/<aid>   {"delta": n}: pgbench's simple update, a balance and a line of history
     GET  /api/v1/branches/<bid>   the slow one: the sum over a branch's 100,000 accounts
-    GET  /api/v1/storage          what the database's disk was measured to do, if it was
+    GET  /api/v1/storage          benchmark results of the database's disk, if it was benchmarked
 
-Runs in the guest on the distribution's packages; nothing here is templated. Settings come from the environment:
-DATABASE_HOST and DATABASE_PORT; METRICS_PORT for metrics; TRACING_ENDPOINT and TRACING_SERVICE for traces. The
-password is systemd's credential `database-password`.
+Runs in the guest on the distribution's packages. Settings come from the environment: DATABASE_HOST and DATABASE_PORT;
+METRICS_PORT for metrics; TRACING_ENDPOINT and TRACING_SERVICE for traces. ATTRIBUTION=off turns off everything that
+measures requests (clocks, Server-Timing, metrics, traces), to find out what it costs; the default is on. The password
+is systemd's credential `database-password`.
 """
 
 import asyncio
@@ -23,19 +24,19 @@ from starlette.exceptions import HTTPException  # type: ignore[import-not-found,
 from starlette.requests import Request  # type: ignore[import-not-found,unused-ignore]
 from starlette.routing import Route  # type: ignore[import-not-found,unused-ignore]
 
-from .answers import Answer
 from .clocks import QUERY, Clocks
-from .database import Database, DatabaseAwayError, OutOfRangeError
-from .inputs import LARGEST_INTEGER, delta, identifier
-from .measured import Measured
+from .database import Database, DatabaseUnavailableError, OutOfRangeError
+from .middleware import MeasurementMiddleware, attribution
+from .responses import Response
 from .statements import ACCOUNTS_A_BRANCH, ALIVE, BALANCE, BRANCH, CHANGE, STORAGE
+from .validation import LARGEST_INTEGER, delta, identifier
 
 
 class WithoutTraceback(logging.Filter):
-    """Bytes that aren't HTTP are the client's fault: where in uvicorn it noticed helps nobody."""
+    """Removes the traceback from uvicorn's message about invalid HTTP, which is the client's fault."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the line, and nothing below it."""
+        """Remove the traceback, and keep the message."""
         if record.msg == "Invalid HTTP request received.":
             record.exc_info = None
         return True
@@ -45,87 +46,87 @@ logging.getLogger("uvicorn.error").addFilter(WithoutTraceback())
 database = Database()
 
 
-async def account(request: Request) -> Answer:
-    """One account's balance, after a change where one is asked for."""
+async def account(request: Request) -> Response:
+    """Respond with an account's balance, after changing it on POST."""
     aid = identifier(request.path_params["aid"], "account", LARGEST_INTEGER)
-    clocks: Clocks = request.scope["measured"].clocks
+    clocks: Clocks = request.scope["measurement"].clocks
     if request.method == "POST":
         found = await database.row(clocks, CHANGE, aid, await delta(request))
     else:
         found = await database.row(clocks, BALANCE, aid)
     if found is None:
         raise HTTPException(404, "no such account")
-    return _answer(clocks, aid=aid, balance=found["abalance"])
+    return _balance(clocks, aid=aid, balance=found["abalance"])
 
 
-async def branch(request: Request) -> Answer:
-    """One branch's accounts and the sum of their balances."""
+async def branch(request: Request) -> Response:
+    """Respond with the number of a branch's accounts and the sum of their balances."""
     bid = identifier(request.path_params["bid"], "branch", LARGEST_INTEGER // ACCOUNTS_A_BRANCH)
-    clocks: Clocks = request.scope["measured"].clocks
+    clocks: Clocks = request.scope["measurement"].clocks
     found = await database.row(clocks, BRANCH, (bid - 1) * ACCOUNTS_A_BRANCH + 1, bid * ACCOUNTS_A_BRANCH)
     if not found["accounts"]:
         raise HTTPException(404, "no such branch")
-    return _answer(clocks, bid=bid, accounts=found["accounts"], balance=found["balance"])
+    return _balance(clocks, bid=bid, accounts=found["accounts"], balance=found["balance"])
 
 
-async def storage(request: Request) -> Answer:
-    """The newest figures of the database's disk."""
-    found = await database.row(request.scope["measured"].clocks, STORAGE)
+async def storage(request: Request) -> Response:
+    """Respond with the newest benchmark results of the database's disk."""
+    found = await database.row(request.scope["measurement"].clocks, STORAGE)
     if found is None:
-        raise HTTPException(404, "no figures: database.fio.enabled has them measured")
-    measured = _stamp(found["measured"])
-    return Answer({"measured": measured, "seconds": found["seconds"], "jobs": json.loads(found["jobs"])})
+        raise HTTPException(404, "no benchmark results: set database.fio.enabled in the stack's configuration")
+    return Response(
+        {"measured": _timestamp(found["measured"]), "seconds": found["seconds"], "jobs": json.loads(found["jobs"])}
+    )
 
 
-def _answer(clocks: Clocks, **values: int) -> Answer:
-    now = _stamp(datetime.now(UTC))
-    return Answer({**values, "db_latency_ms": clocks.milliseconds(QUERY), "tier": "application", "timestamp": now})
+def _balance(clocks: Clocks, **values: int) -> Response:
+    now = _timestamp(datetime.now(UTC))
+    return Response({**values, "db_latency_ms": clocks.milliseconds(QUERY), "tier": "application", "timestamp": now})
 
 
-def _stamp(time: datetime) -> str:
+def _timestamp(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def health(_: Request) -> Answer:
-    """Alive, whatever the database does."""
-    return Answer({"status": "alive"})
+async def health(_: Request) -> Response:
+    """Respond that the server is alive, whether or not the database is."""
+    return Response({"status": "alive"})
 
 
-async def ready(request: Request) -> Answer:
-    """Able to answer: the database does."""
-    await database.row(request.scope["measured"].clocks, ALIVE)
-    return Answer({"status": "ready"})
+async def ready(request: Request) -> Response:
+    """Respond that the server is ready, which needs the database."""
+    await database.row(request.scope["measurement"].clocks, ALIVE)
+    return Response({"status": "ready"})
 
 
-async def refused(_: Request, error: Exception) -> Answer:
-    """An HTTPException as JSON."""
+async def http_error(_: Request, error: Exception) -> Response:
+    """Respond with an HTTPException as JSON."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    return Answer({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+    return Response({"error": error.detail}, status_code=error.status_code, headers=error.headers)
 
 
-async def away(request: Request, error: Exception) -> Answer:
-    """503: try again, but for a change that may have been made already."""
-    assert isinstance(error, DatabaseAwayError)  # noqa: S101
-    if request.method == "POST" and error.asked:
-        words = "database away: whether the change was made is not known"
-        return Answer({"error": words}, status_code=503)
-    return Answer({"error": "database away"}, status_code=503, headers={"Retry-After": "1"})
+async def unavailable(request: Request, error: Exception) -> Response:
+    """Respond with 503, and suggest a retry unless a change may already have been made."""
+    assert isinstance(error, DatabaseUnavailableError)  # noqa: S101
+    if request.method == "POST" and error.sent:
+        return Response({"error": "database unavailable: the change may have been made"}, status_code=503)
+    return Response({"error": "database unavailable"}, status_code=503, headers={"Retry-After": "1"})
 
 
-async def out_of_range(_: Request, __: Exception) -> Answer:
-    """409: the change is well-formed, but not for this balance."""
-    return Answer({"error": "the balance would no longer fit into 32 bits"}, status_code=409)
+async def out_of_range(_: Request, __: Exception) -> Response:
+    """Respond with 409: the change is valid, but not for this balance."""
+    return Response({"error": "the balance would no longer fit into 32 bits"}, status_code=409)
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    """The pool lives as long as the application, and so do metrics and tracing where they are wanted."""
+    """Open the pool, start metrics and tracing where they are configured, and close both at the end."""
     await database.open()
-    if port := os.environ.get("METRICS_PORT"):
+    if attribution and (port := os.environ.get("METRICS_PORT")):
         from .metrics import Metrics
 
         application.metrics = Metrics(int(port))
-    if endpoint := os.environ.get("TRACING_ENDPOINT"):
+    if attribution and (endpoint := os.environ.get("TRACING_ENDPOINT")):
         from .tracing import Tracing
 
         application.tracing = Tracing(endpoint, os.environ["TRACING_SERVICE"])
@@ -144,8 +145,12 @@ routes = [
 ]
 service = Starlette(
     routes=routes,
-    exception_handlers={HTTPException: refused, DatabaseAwayError: away, OutOfRangeError: out_of_range},
+    exception_handlers={
+        HTTPException: http_error,
+        DatabaseUnavailableError: unavailable,
+        OutOfRangeError: out_of_range,
+    },
     lifespan=lifespan,
 )
 service.router.redirect_slashes = False  # an unknown path is a 404, not a redirect
-application = Measured(service, {route.endpoint: route.path for route in routes})
+application = MeasurementMiddleware(service, {route.endpoint: route.path for route in routes})

@@ -1,4 +1,4 @@
-"""What the application asks of the database: the tables are pgbench's."""
+"""The application's SQL statements; the tables are pgbench's."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,13 @@ ACCOUNTS_A_BRANCH = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An SQL statement, and what a trace calls it."""
+    """An SQL statement.
+
+    Attributes:
+        text: The SQL.
+        operation: The operation's name in traces.
+        table: The table's name in traces.
+    """
 
     text: str
     operation: str
@@ -16,9 +22,10 @@ class Statement:
 
 ALIVE = Statement("SELECT 1", "SELECT")
 
+# The balance of account $1.
 BALANCE = Statement("SELECT abalance FROM pgbench_accounts WHERE aid = $1", "SELECT", "pgbench_accounts")
-"""Of the account $1."""
 
+# Changes the balance of account $1 by $2: pgbench's simple update in one round trip, with any teller of the branch.
 CHANGE = Statement(
     "WITH changed AS ("
     "UPDATE pgbench_accounts SET abalance = abalance + $2 WHERE aid = $1 RETURNING aid, bid, abalance"
@@ -29,16 +36,15 @@ CHANGE = Statement(
     "UPDATE",
     "pgbench_accounts",
 )
-"""Of the balance of account $1 by $2: pgbench's simple update, in one round trip, with any teller of the branch."""
 
+# The sum over a branch, by the range of its accounts.
 BRANCH = Statement(
     "SELECT count(*) AS accounts, sum(abalance) AS balance FROM pgbench_accounts WHERE aid BETWEEN $1 AND $2",
     "SELECT",
     "pgbench_accounts",
 )
-"""The sum over a branch, by the range of its accounts."""
 
+# The newest benchmark results of the data disk.
 STORAGE = Statement(
     "SELECT measured, seconds, jobs FROM storage_figures ORDER BY measured DESC LIMIT 1", "SELECT", "storage_figures"
 )
-"""What the database's disk was last measured to do."""

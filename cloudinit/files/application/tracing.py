@@ -1,19 +1,14 @@
-"""The application's part of a trace: its own span, and below it those of its way to the database."""
+"""The application's spans: one for the request, and child spans for its database query."""
 
 import os
 import random
 import re
-from typing import TYPE_CHECKING
 
 from starlette.types import Scope  # type: ignore[import-not-found,unused-ignore]
 
 from .clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
 from .constants import DATABASE_NAME
-
-if TYPE_CHECKING:
-    from cloudinit.files.common.otlp import Exporter, Kind
-else:
-    from otlp import Exporter, Kind
+from .otlp import Exporter, Kind
 
 Attributes = dict[str, str | int | float | bool]
 
@@ -23,7 +18,7 @@ class Tracing:
 
     Args:
         endpoint: Base URL of the OpenTelemetry collector.
-        service_name: What the spans are said to be of.
+        service_name: The spans' service.name.
     """
 
     def __init__(self, endpoint: str, service_name: str) -> None:
@@ -36,25 +31,27 @@ class Tracing:
         }
 
     def close(self) -> None:
-        """Send what is waiting."""
+        """Send the queued spans."""
         self._exporter.close()
 
     def report(
         self, scope: Scope, method: str, route: str, status: int, clocks: Clocks, trace: re.Match[bytes]
     ) -> None:
-        """Report one answered request.
+        """Report one request that has been served.
 
         Args:
             scope: The request.
             method: Its method, or _OTHER.
-            route: The path template that it matched, or nothing.
-            status: The answer's status.
-            clocks: When each part was.
-            trace: The traceparent that it came with.
+            route: The path template that it matched, or an empty string.
+            status: The response's status.
+            clocks: The request's clocks.
+            trace: The request's traceparent.
         """
         spans = _Spans(self._exporter, clocks, trace[1].decode())
         name = f"{method} {route}".strip()
-        request = spans.add(APP, name, Kind.SERVER, trace[2].decode(), _of_request(scope, method, route, status))
+        request = spans.add(
+            APP, name, Kind.SERVER, trace[2].decode(), _request_attributes(scope, method, route, status)
+        )
         acquire = spans.add(ACQUIRE, "acquire connection", Kind.INTERNAL, request, {})
         spans.add(CONNECT, "connect", Kind.CLIENT, acquire, self._database)
         if clocks.statement:
@@ -74,7 +71,7 @@ class _Spans:
         self._trace_id = trace_id
 
     def add(self, part: str, name: str, kind: Kind, parent_id: str, attributes: Attributes) -> str:
-        """Report a part, if it happened, and return its id."""
+        """Report a part, if it happened, and return its span id."""
         interval = self._clocks.intervals.get(part)
         if interval is None:
             return ""
@@ -94,8 +91,8 @@ class _Spans:
         return span_id
 
 
-def _of_request(scope: Scope, method: str, route: str, status: int) -> Attributes:
-    """OpenTelemetry's conventions for the server's side of HTTP."""
+def _request_attributes(scope: Scope, method: str, route: str, status: int) -> Attributes:
+    """Return the attributes of OpenTelemetry's conventions for HTTP servers."""
     attributes: Attributes = {
         "http.request.method": method,
         "http.response.status_code": status,

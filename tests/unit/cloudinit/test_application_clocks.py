@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudinit.files.application.clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
+from cloudinit.files.application.clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks, clocks_class
 
 
 def microseconds(server_timing: str) -> dict[str, int]:
@@ -36,8 +36,8 @@ def test_a_second_address_is_the_same_connect(monkeypatch: pytest.MonkeyPatch) -
     readings = iter([100, 200, 700, 900])
     monkeypatch.setattr("cloudinit.files.application.clocks.perf_counter_ns", lambda: next(readings))
     clocks = Clocks()
-    clocks.begin(CONNECT)
-    clocks.begin(CONNECT)
+    clocks.start(CONNECT)
+    clocks.start(CONNECT)
     clocks.end(CONNECT)
     clocks.end(CONNECT)
     assert clocks.nanoseconds(CONNECT) == 600
@@ -48,3 +48,13 @@ def test_times_of_day_are_as_far_apart_as_the_readings() -> None:
     seconds = [clocks.unix_nanoseconds(reading) for reading in (10, 1010, 5_000_000_010)]
     assert [second - first for first, second in pairwise(seconds)] == [1000, 4_999_999_000]
     assert abs(clocks.unix_nanoseconds(time.perf_counter_ns()) - time.time_ns()) < 10**8
+
+
+def test_without_attribution_the_clocks_measure_nothing() -> None:
+    assert clocks_class("on") is Clocks
+    clocks = clocks_class("off")()
+    clocks.start(APP)
+    clocks.end(APP)
+    assert (clocks.intervals, clocks.server_timing(), clocks.milliseconds(QUERY)) == ({}, "", 0)
+    with pytest.raises(ValueError, match="must be on or off"):
+        clocks_class("0")

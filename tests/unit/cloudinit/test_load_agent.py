@@ -237,7 +237,7 @@ def test_samples_become_metrics_and_spans_where_they_are_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(Path(cloudinit.__file__).parent / "files" / "common")
-    monkeypatch.setattr("otlp.BATCH_SECONDS", 0.05)
+    monkeypatch.setattr("cloudinit.files.load.agent.otlp.BATCH_SECONDS", 0.05)
     with (
         receiving() as collector,
         running(

@@ -26,7 +26,7 @@ from .service import Board, Server
 
 if TYPE_CHECKING:
     from .metrics import Metrics
-    from .spans import Spans
+    from .tracing import Spans
 
 SCRIPT = Path(__file__).parents[1] / "requests.js"
 FOLLOW_INTERVAL = 1.0  # seconds between readings of the ConfigMap
@@ -166,7 +166,7 @@ def _metrics(asked: Callable[[], float]) -> "Metrics":
 
 
 def _spans(told: Settings) -> "Spans":
-    from .spans import Spans
+    from .tracing import Spans
 
     return Spans(told.tracing_endpoint, told.tracing_service)
 

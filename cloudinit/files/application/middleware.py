@@ -1,37 +1,41 @@
-"""The outermost layer of the application: clocks each request, and tells whoever wants to know."""
+"""The outermost layer of the application: measures each request, and reports it to metrics and tracing."""
 
 import logging
+import os
 import re
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send  # type: ignore[import-not-found,unused-ignore]
 
-from .answers import Answer
-from .clocks import APP, Clocks
+from .clocks import APP, Clocks, clocks_class
+from .responses import Response
 
 if TYPE_CHECKING:
     from .metrics import Metrics
     from .tracing import Tracing
 
-# W3C Trace Context: version, trace id, span id of the caller, flags. Ids of zeros are none.
+# W3C Trace Context: version, trace id, the caller's span id, flags. An id of zeros is invalid.
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
-# The methods of RFC 9110 and RFC 5789: what else a client may make up must not become a label of its own.
+# The methods of RFC 9110 and RFC 5789; any other would give clients a way to create labels.
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 OTHER_METHOD = "_OTHER"
+
+new_clocks = clocks_class(os.environ.get("ATTRIBUTION", "on"))
+attribution = new_clocks is Clocks
 
 log = logging.getLogger("uvicorn.error")
 
 
 class Measurement:
-    """What is measured of one request.
+    """The measurement of one request.
 
     Args:
-        trace: The traceparent that it came with, if that is one.
-        traced: Whether its spans are wanted.
+        trace: The request's traceparent, if it has a valid one.
+        traced: Whether its spans are reported.
 
     Attributes:
-        status: The answer's status, 0 before there is one.
+        status: The response's status; 0 until there is one.
     """
 
     __slots__ = ("clocks", "status", "trace", "traced")
@@ -40,11 +44,11 @@ class Measurement:
         self.trace = trace
         self.traced = traced
         self.status = 0
-        self.clocks = Clocks()
-        self.clocks.begin(APP)
+        self.clocks = new_clocks()
+        self.clocks.start(APP)
 
     def headers(self, status: int) -> list[tuple[bytes, bytes]]:
-        """Stop the clock, and say in headers what it tells."""
+        """Stop the clock, and return the headers that report the measurement."""
         self.status = status
         self.clocks.end(APP)
         headers = []
@@ -53,17 +57,17 @@ class Measurement:
         if self.trace:
             headers.append((b"traceparent", self.trace[0]))
         if self.traced:
-            # The web tier's clock is coarse: with this, its span can hold ours.
+            # The web tier's clock is coarse: this lets its span enclose ours.
             seconds, rest = divmod(self.clocks.unix_nanoseconds(self.clocks.intervals[APP][0]), 10**9)
             headers.append((b"x-application-start", b"t=%d.%06d" % (seconds, rest // 1000)))
         return headers
 
 
-class Measured:
-    """Clocks the whole request, and answers 500 where all else failed.
+class MeasurementMiddleware:
+    """Measures every request, and responds with 500 if the application raises.
 
     Args:
-        app: What answers.
+        app: The application.
         routes: The path template of each endpoint.
     """
 
@@ -74,36 +78,36 @@ class Measured:
         self.tracing: Tracing | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (or pass on the lifespan protocol)."""
+        """Serve one request, or pass the lifespan protocol on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         trace = _trace(scope)
         traced = bool(self.tracing and trace and int(trace[3], 16) & 1)
-        measured = scope["measured"] = Measurement(trace, traced=traced)
+        measurement = scope["measurement"] = Measurement(trace, traced=traced)
         try:
             await self.app(scope, receive, send)
         except Exception:
             log.exception("request failed")
-            if not measured.status:
-                await Answer({"error": "internal error"}, status_code=500)(scope, receive, send)
+            if not measurement.status:
+                await Response({"error": "internal error"}, status_code=500)(scope, receive, send)
         if self.metrics or traced:
-            self._report(scope, measured)
+            self._report(scope, measurement)
 
-    def _report(self, scope: Scope, measured: Measurement) -> None:
+    def _report(self, scope: Scope, measurement: Measurement) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
         route = self.routes.get(scope.get("endpoint"), "")
-        status, clocks = measured.status, measured.clocks
+        status, clocks = measurement.status, measurement.clocks
         if self.metrics:
             self.metrics.observe(method, route, status, clocks)
-        if self.tracing and measured.traced and measured.trace:
+        if self.tracing and measurement.traced and measurement.trace:
             if status >= 500:
                 clocks.failures[APP] = str(status)
-            self.tracing.report(scope, method, route, status, clocks, measured.trace)
+            self.tracing.report(scope, method, route, status, clocks, measurement.trace)
 
 
 def _trace(scope: Scope) -> re.Match[bytes] | None:
-    """The traceparent of a request, if it has one."""
+    """Return the request's traceparent if it has a valid one."""
     for name, value in scope["headers"]:
         if name == b"traceparent":
             return TRACEPARENT.fullmatch(value)

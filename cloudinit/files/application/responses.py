@@ -1,4 +1,4 @@
-"""What the application answers with: JSON, and headers that say who answered and how long each part took."""
+"""Responses of the application: JSON, and headers that say who responded and how long each part took."""
 
 import json
 import socket
@@ -7,18 +7,19 @@ from starlette.responses import JSONResponse  # type: ignore[import-not-found,un
 from starlette.types import Receive, Scope, Send  # type: ignore[import-not-found,unused-ignore]
 
 _SERVED_BY = (b"x-served-by", socket.gethostname().encode())
+# One encoder for all responses: making one takes longer than using it.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Answer(JSONResponse):  # type: ignore[misc,unused-ignore]
-    """An answer; when it is sent, the request's clock stops."""
+class Response(JSONResponse):  # type: ignore[misc,unused-ignore]
+    """A JSON response; sending it stops the request's clock."""
 
     def render(self, content: object) -> bytes:
-        """The body; by one encoder for all answers, since making one takes longer than using it."""
+        """Return the body."""
         return _encode(content).encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         self.raw_headers.append(_SERVED_BY)
-        self.raw_headers += scope["measured"].headers(self.status_code)
+        self.raw_headers += scope["measurement"].headers(self.status_code)
         await super().__call__(scope, receive, send)

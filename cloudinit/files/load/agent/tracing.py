@@ -1,15 +1,10 @@
 """The sampled requests as OpenTelemetry spans of the client."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from .otlp import Exporter, Kind
 from .run import Run
 from .sample import Sample, parse
-
-if TYPE_CHECKING:
-    from cloudinit.files.common.otlp import Exporter, Kind
-else:
-    from otlp import Exporter, Kind
 
 _NAMES = {
     "slow": ("GET", "/api/v1/branches/{bid}"),

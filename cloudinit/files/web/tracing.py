@@ -17,12 +17,9 @@ from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from cloudinit.files.common.otlp import Exporter, Kind
-else:
-    from otlp import Exporter, Kind
+from .otlp import Exporter, Kind
 
 POLL_SECONDS = 0.25
 ROTATION_SECONDS = 1.0  # for nginx's workers to turn to a new file

@@ -1,4 +1,4 @@
-"""What a client may send; anything else is an HTTPException that says what is allowed."""
+"""Checks of what clients send; an HTTPException says what is allowed."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import json
 from starlette.exceptions import HTTPException  # type: ignore[import-not-found,unused-ignore]
 from starlette.requests import ClientDisconnect, Request  # type: ignore[import-not-found,unused-ignore]
 
-LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's int4, which pgbench uses for all its numbers
+LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's int4, the type of every number in pgbench's tables
 LARGEST_BODY = 256  # bytes
 BODY_SECONDS = 5.0
 
@@ -17,10 +17,10 @@ _CHANGE = (
 
 
 def identifier(text: str, thing: str, largest: int) -> int:
-    """The id of a thing, from its part of the path.
+    """Return an id from its part of the path.
 
     Raises:
-        HTTPException: 400 for what is no positive integer, 404 beyond the largest that there can be.
+        HTTPException: 400 for anything but a positive integer, 404 above the largest possible id.
     """
     digits = text.lstrip("0")
     if not (digits.isascii() and digits.isdigit()):
@@ -32,7 +32,7 @@ def identifier(text: str, thing: str, largest: int) -> int:
 
 
 async def delta(request: Request) -> int:
-    """The change of a balance, from a request's body.
+    """Return the change of a balance from a request's body.
 
     Raises:
         HTTPException: 400, 408, 413 or 415.
