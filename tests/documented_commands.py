@@ -50,7 +50,7 @@ _PREVIEW = "tests/lab/test_preview.py::test_an_unchanged_program_changes_no_stac
 _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
 _ACCESS = "tests/lab/test_access.py::test_a_stack_in_a_given_namespace_lives_from_preview_to_destroy"
 _ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy"
-_SSH = "tests/lab/test_guests.py::test_the_named_user_logs_in_with_the_key_and_may_use_sudo"
+_SSH = "tests/lab/test_guests.py::test_the_configured_user_logs_in_with_the_key_and_uses_sudo"
 _SSH_COMMAND = (
     """ssh ann@"$(kubectl get vmi -n multi-tier multi-tier-web-0 -o jsonpath='{.status.interfaces[0].ipAddress}')\""""
 )

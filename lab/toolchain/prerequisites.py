@@ -20,6 +20,7 @@ _TOOLS = {
     "losetup": "mount",
     "nsenter": "util-linux",
     "sysctl": "procps",
+    "ssh": "openssh-client",  # into guests that have `ssh` configured
 }
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 

@@ -1,4 +1,4 @@
-"""The guest image, for tests of what runs in it: real packages, without booting anything."""
+"""The guest image, opened without booting it, so that tests can run its real packages."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ def image(installed_lab: Lab) -> Path:
 
 
 @pytest.fixture(scope="session")
-def guest(image: Path) -> Iterator[GuestRoot]:
-    """The image, opened once for all tests; writes go to memory."""
-    with guest_root(image) as root:
+def guest(image: Path, installed_lab: Lab) -> Iterator[GuestRoot]:
+    """The image, opened once per session; writes go to memory."""
+    disk = installed_lab.root / "guest-disk"
+    disk.mkdir()
+    with guest_root(image, disk) as root:
         yield root
 
 
 @pytest.fixture(scope="session")
 def tiers(guest: GuestRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestRoot]:
-    """The image with all three tiers running in it."""
+    """The image with all three tiers running in it, started once per session."""
     with running_tiers(guest, tmp_path_factory.mktemp("tiers")):
         yield guest

@@ -1,6 +1,7 @@
-"""A guest's root file system to run single programs in: real packages, without booting anything.
+"""A guest's root file system, in which single programs run without booting the guest.
 
-The image is only read. What is written goes to memory, in namespaces of its own, and is gone with the process.
+The image is never written to: an overlay in memory takes all writes, in namespaces that end with the process. Only
+/mnt is a directory on a disk.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import psutil
 
 from tests.unit.cloudinit.guest_examples import parse
 
-# Prepares the namespaces, then stays in the image as the process that holds them.
+# Sets up the mounts, then stays in the image as the process that keeps the namespaces alive.
 _HOLD = """
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/guest
 mount -t overlay overlay -o lowerdir="$1",upperdir=/mnt/upper,workdir=/mnt/work /mnt/guest
 mount --rbind /dev /mnt/guest/dev
+mount --bind "$2" /mnt/guest/mnt
 mount -t proc proc /mnt/guest/proc
 mount -t tmpfs tmpfs /mnt/guest/run
 mount -t tmpfs -o mode=1777 tmpfs /mnt/guest/tmp
@@ -33,8 +35,8 @@ exec chroot /mnt/guest sleep infinity
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer, header names in lower case."""
+class Response:
+    """An HTTP response, header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -47,7 +49,7 @@ class Answer:
 
 
 class GuestRoot:
-    """Runs programs inside one set of namespaces over the image."""
+    """Runs programs in the namespaces over an image."""
 
     def __init__(self, pid: int) -> None:
         self._enter = ["nsenter", f"--target={pid}", "--mount", "--net", "--pid", "--root", "--wd", "--"]
@@ -55,7 +57,7 @@ class GuestRoot:
         self.network_namespace = Path(f"/proc/{pid}/ns/net")
 
     def run(self, *command: str, check: bool = True, stdin: str | None = None) -> str:
-        """Return what a program prints, both streams together."""
+        """Run a program and return its output, both streams together."""
         done = subprocess.run(
             [*self._enter, *command],
             stdout=subprocess.PIPE,
@@ -71,14 +73,14 @@ class GuestRoot:
 
     @contextlib.contextmanager
     def running(self, *command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """Keep a program running, its output in a file."""
+        """Run a program in the background, its output in a file."""
         with log.open("ab") as output:
             process = subprocess.Popen([*self._enter, *command], stdout=output, stderr=output)
         try:
             yield process
         finally:
             with contextlib.suppress(psutil.NoSuchProcess):
-                for child in psutil.Process(process.pid).children():  # nsenter waits for the program
+                for child in psutil.Process(process.pid).children():  # nsenter exits when the program does
                     child.terminate()
             process.wait(10)
 
@@ -92,48 +94,48 @@ class GuestRoot:
         return (self._root / path.lstrip("/")).read_text(encoding="utf-8")
 
     def read_until(self, path: str, text: str, *, seconds: float = 5) -> str:
-        """Read a file until it has a text in it."""
+        """Return a file's content once it contains a text."""
         deadline = time.monotonic() + seconds
         while text not in (content := self.read(path)):
             if time.monotonic() > deadline:
-                raise AssertionError(f"{path} has no {text} after {seconds} s")
+                raise AssertionError(f"{path} does not contain {text} after {seconds} s")
             time.sleep(0.01)
         return content
 
     def write_files(self, user_data: str) -> None:
-        """Write what the user data's write_files holds, as cloud-init would."""
+        """Write the files of the user data's write_files, as cloud-init would."""
         for file in parse(user_data)["write_files"]:
             self.write(file["path"], file["content"], int(file["permissions"], 8))
 
-    def get(self, url: str, *options: str) -> Answer:
-        """Ask by curl, inside."""
+    def get(self, url: str, *options: str) -> Response:
+        """Send a request with the image's curl."""
         started = time.monotonic()
         text = self.run("curl", "--silent", "--include", "--max-time", "20", *options, url)
         seconds = time.monotonic() - started
         head, _, body = text.replace("\r\n", "\n").partition("\n\n")
         first, *lines = head.splitlines()
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        return Answer(int(first.split()[1]), headers, body, seconds)
+        return Response(int(first.split()[1]), headers, body, seconds)
 
-    def get_until(self, url: str, status: int, *, seconds: float = 10) -> Answer:
-        """Ask until the answer has a status."""
+    def get_until(self, url: str, status: int, *, seconds: float = 10) -> Response:
+        """Repeat a request until the response has a status."""
         deadline = time.monotonic() + seconds
-        answer: Answer | None = None
+        response: Response | None = None
         while True:
-            with contextlib.suppress(AssertionError):  # nobody listens yet
-                answer = self.get(url)
-                if answer.status == status:
-                    return answer
+            with contextlib.suppress(AssertionError):  # nothing listens yet
+                response = self.get(url)
+                if response.status == status:
+                    return response
             if time.monotonic() > deadline:
-                raise AssertionError(f"{url} did not answer {status} within {seconds} s; last: {answer}")
+                raise AssertionError(f"{url} did not respond with {status} within {seconds} s; last: {response}")
             time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def guest_root(image: Path) -> Iterator[GuestRoot]:
-    """Open an image; everything that was started or written in it ends with the context."""
+def guest_root(image: Path, disk: Path) -> Iterator[GuestRoot]:
+    """Open an image; the context's end stops all programs and discards all writes."""
     namespaces = ["--mount", "--net", "--pid", "--uts", "--propagation=private", "--fork", "--kill-child=KILL"]
-    command: Sequence[str] = ["unshare", *namespaces, "sh", "-euc", _HOLD, "sh", str(image)]
+    command: Sequence[str] = ["unshare", *namespaces, "sh", "-euc", _HOLD, "sh", str(image), str(disk)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as holder:
         try:
             yield GuestRoot(_await_holder(holder))
@@ -142,7 +144,7 @@ def guest_root(image: Path) -> Iterator[GuestRoot]:
 
 
 def _await_holder(holder: subprocess.Popen[str]) -> int:
-    """Wait until the image is in place, and return the process that is in it."""
+    """Wait until the image is mounted, and return the PID of the process inside it."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and holder.poll() is None:
         children = psutil.Process(holder.pid).children()
@@ -151,5 +153,5 @@ def _await_holder(holder: subprocess.Popen[str]) -> int:
                 return children[0].pid
         time.sleep(0.005)
     holder.kill()
-    words = holder.stderr.read() if holder.stderr else ""
-    raise RuntimeError(f"The guest image could not be opened (root rights are needed): {words}")
+    said = holder.stderr.read() if holder.stderr else ""
+    raise RuntimeError(f"Could not open the guest image; run the tests as root. {said}")

@@ -1,4 +1,4 @@
-"""The running tiers' database as its administrator sees it, behind the application's back."""
+"""The running tiers' database, accessed as its administrator and past the application."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _FREE = "SELECT aid FROM pgbench_accounts WHERE aid = :aid FOR UPDATE SKIP LOCKE
 
 
 def sql(tiers: GuestRoot, query: str, **values: object) -> str:
-    """Return what a query answers; its `:name` is a value's."""
+    """Return the result of a query, in which `:name` stands for a value."""
     return tiers.run(*_PSQL, *_settings(values), "--file=-", stdin=query).strip()
 
 
 def drop_connections(tiers: GuestRoot) -> None:
-    """Let the application lose every connection, and notice."""
+    """Close every connection of the application, and give it time to notice."""
     sql(tiers, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{DATABASE_USER}'")  # noqa: S608 a constant
     time.sleep(0.1)
 
 
 @contextmanager
 def locked_account(tiers: GuestRoot, aid: int, log: Path) -> Iterator[None]:
-    """Hold an account's row, so that a change of it has to wait in the database."""
+    """Lock an account's row, so that updates of it wait in the database."""
     tiers.write("/opt/test/lock.sql", _LOCK)
     with tiers.running(*_PSQL, f"--set=aid={aid}", "--file=/opt/test/lock.sql", log=log):
         _until(lambda: not sql(tiers, _FREE, aid=aid))
@@ -52,14 +52,14 @@ def locked_account(tiers: GuestRoot, aid: int, log: Path) -> Iterator[None]:
 
 
 def until_waiting(tiers: GuestRoot, changes: int) -> None:
-    """Return when so many changes wait for a lock."""
+    """Wait until this many updates wait for a lock."""
     _until(lambda: sql(tiers, _WAITING) == str(changes))
 
 
 def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the condition was not met within 10 s"
         time.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-"""The three tiers on one loopback, as their guests run them: real PostgreSQL, uvicorn and nginx from the image."""
+"""All three tiers on one loopback interface: PostgreSQL, uvicorn and nginx from the image, with their guests' files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.cloudinit.guest_examples import HOSTILE, application, database, 
 
 APPLICATION = f"http://127.0.0.1:{APPLICATION_PORT}"
 WEB = "http://127.0.0.1:80"
-# Everything that could break the way from the user data to PostgreSQL and back, in one password.
+# One password with everything that could break on its way from the user data to PostgreSQL and back.
 PASSWORD = "".join(HOSTILE[name] for name in ("quotes", "yaml", "jinja", "shell", "sql", "trailing newline"))
 DATA = "/var/lib/postgresql/test"
 DATABASE_LOG = f"{DATA}/log"
@@ -28,13 +28,13 @@ AS_POSTGRES = "setpriv --reuid postgres --regid postgres --init-groups"
 
 @contextlib.contextmanager
 def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
-    """Run all three tiers by the files of their user data, and see that the application logged no traceback."""
+    """Run all three tiers with the files of their user data; fail if the application logs a traceback."""
     guest.write_files(database(password=PASSWORD, scale=1))
     guest.write_files(application(password=PASSWORD, database_host="127.0.0.1"))
     guest.write_files(web())
     nginx = guest.read("/etc/virtwork/nginx.conf")
     assert "flush=1s" in nginx
-    guest.write("/etc/virtwork/nginx.conf", nginx.replace("flush=1s", "flush=10ms"))  # nothing waits as in a guest
+    guest.write("/etc/virtwork/nginx.conf", nginx.replace("flush=1s", "flush=10ms"))  # tests read the log at once
     _start_database(guest)
     learn_upstream(guest)
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", guest.read("/etc/systemd/system/virtwork-app.service"), re.M)
@@ -54,7 +54,7 @@ def _start_database(guest: GuestRoot) -> None:
     guest.run("sh", "-c", START_DATABASE)
     psql = f"{AS_POSTGRES} psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1"
     role = f"{psql} --dbname postgres --file /etc/virtwork/role.sql 3</etc/virtwork/database-password"
-    assert guest.run("sh", "-euc", f"{role}; {role}") == "", "setting role and database is not idempotent"
+    assert guest.run("sh", "-euc", f"{role}; {role}") == "", "creating the role and the database is not idempotent"
     seeded = f"{psql} --dbname {DATABASE_NAME} --file /etc/virtwork/seeded-scale.sql"
     assert guest.run("sh", "-c", seeded).strip() == "0"
     guest.run(
@@ -68,7 +68,7 @@ def _start_database(guest: GuestRoot) -> None:
 
 
 def learn_upstream(guest: GuestRoot) -> None:
-    """Let the real script find 127.0.0.1, with a reload that does nothing, and stop it after its first answer."""
+    """Run the real script for one round, with a reload that does nothing, so that the upstream is 127.0.0.1."""
     guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
     guest.write("/opt/test/once/systemctl", "#!/bin/sh\n", 0o755)
     guest.write("/opt/test/once/sleep", "#!/bin/sh\nkill $PPID\n", 0o755)

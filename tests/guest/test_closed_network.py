@@ -25,7 +25,7 @@ gpgkey = file:///etc/pki/rpm-gpg/RPM-GPG-KEY-fedora-$releasever-$basearch
 
 @pytest.fixture
 def closed(guest: GuestRoot) -> Iterator[GuestRoot]:
-    """A Debian guest in a closed network; the image as it was, afterwards."""
+    """A Debian guest in a closed network; the image is restored afterwards."""
     guest.run("cp", "-a", "/etc/apt", "/opt/apt-before")
     guest.write_files(IN_CLOSED_NETWORK(Family.DEBIAN))
     yield guest
@@ -33,10 +33,10 @@ def closed(guest: GuestRoot) -> Iterator[GuestRoot]:
     guest.run("mv", "/opt/apt-before", "/etc/apt")
 
 
-def test_apt_knows_the_mirror_and_nothing_else(closed: GuestRoot) -> None:
+def test_apt_uses_the_mirror_alone(closed: GuestRoot) -> None:
     closed.write("/etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://deb.example\nSuites: x\n")
     closed.run("virtwork-package-mirror")
-    closed.run("virtwork-package-mirror")  # once more changes nothing
+    closed.run("virtwork-package-mirror")  # a second run changes nothing
 
     said = closed.run("apt-get", "update", "--print-uris")
     assert re.findall(r"'([^']+)/InRelease'", said) == [
@@ -46,7 +46,7 @@ def test_apt_knows_the_mirror_and_nothing_else(closed: GuestRoot) -> None:
     ]
 
 
-def test_ubuntu_gets_universe_and_its_security_updates_from_the_one_mirror(closed: GuestRoot) -> None:
+def test_ubuntu_gets_universe_and_security_updates_from_one_mirror(closed: GuestRoot) -> None:
     closed.write("/etc/virtwork/package-mirror.conf", "PRIMARY=http://mirror.example/ubuntu\nSECURITY=''\n")
     closed.run("cp", "/etc/os-release", "/opt/os-release")
     closed.run("rm", "/etc/os-release")
@@ -62,8 +62,8 @@ def test_ubuntu_gets_universe_and_its_security_updates_from_the_one_mirror(close
     ]
 
 
-def test_dnf_knows_the_mirror_alone_and_trusts_the_distributions_keys(guest: GuestRoot) -> None:
-    # Debian's shell and tools: what the script writes is dnf's, which isn't here.
+def test_dnf_uses_the_mirror_alone_and_keeps_the_distributions_keys(guest: GuestRoot) -> None:
+    # The script runs with Debian's shell and tools; the image has no dnf to read the result.
     guest.write_files(IN_CLOSED_NETWORK(Family.FEDORA))
     guest.write("/etc/yum.repos.d/fedora.repo", REPO)
     guest.run("virtwork-package-mirror")
@@ -85,7 +85,7 @@ def test_programs_trust_the_authority(closed: GuestRoot) -> None:
     assert AUTHORITY in closed.run("cat", "/etc/ssl/certs/ca-certificates.crt")
 
 
-def test_packages_and_k6_are_downloaded_through_the_proxy_from_the_mirror(closed: GuestRoot) -> None:
+def test_packages_and_k6_come_from_the_mirror_through_the_proxy(closed: GuestRoot) -> None:
     closed.write("/opt/test/stubs/sleep", "#!/bin/sh\n", 0o755)
     for name in ("apt-get", "curl"):
         closed.write(f"/opt/test/stubs/{name}", f'#!/bin/sh\necho "{name} $https_proxy $no_proxy $*"\nexit 6\n', 0o755)

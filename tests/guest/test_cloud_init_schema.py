@@ -7,7 +7,7 @@ from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import EVERY_GUEST, HOSTILE, WITH_METRICS, application, database
 
 
-def test_cloud_init_accepts_every_document_without_a_word(guest: GuestRoot) -> None:
+def test_cloud_init_accepts_every_document_without_a_warning(guest: GuestRoot) -> None:
     documents = {f"{name}.{family}": EVERY_GUEST[name](family) for name in EVERY_GUEST for family in Family}
     documents |= {
         f"{name} with metrics.{family}": WITH_METRICS[name](family) for name in WITH_METRICS for family in Family
@@ -15,7 +15,7 @@ def test_cloud_init_accepts_every_document_without_a_word(guest: GuestRoot) -> N
     documents |= {f"hostile {name}": application(password=value) for name, value in HOSTILE.items()}
     for index, document in enumerate(documents.values()):
         guest.write(f"/opt/test/schema/{index}.yaml", document)
-    # The check that `cloud-init schema --config-file` makes, for all of them in one process: starting it takes 0.5 s.
+    # What `cloud-init schema --config-file` checks, for all documents in one process: each start takes 0.5 s.
     check = """
 import sys
 from cloudinit.config.schema import get_schema, validate_cloudconfig_file
@@ -23,12 +23,12 @@ for index in range(int(sys.argv[1])):
     validate_cloudconfig_file(f"/opt/test/schema/{index}.yaml", get_schema(), annotate=False)
 """
     said = guest.run("python3", "-c", check, str(len(documents)))
-    assert said == "", f"cloud-init objects, or warns of something deprecated: {said}"
+    assert said == "", f"cloud-init reports an error or a deprecation: {said}"
     command = guest.run("cloud-init", "schema", "--config-file", "/opt/test/schema/0.yaml")
     assert "Valid cloud-config" in command
 
 
-def test_the_schema_check_refuses_what_it_does_not_know(guest: GuestRoot) -> None:
+def test_the_schema_check_refuses_an_invalid_value(guest: GuestRoot) -> None:
     guest.write("/opt/test/broken.yaml", database().replace("overwrite: false", "overwrite: maybe"))
     said = guest.run("cloud-init", "schema", "--config-file", "/opt/test/broken.yaml", check=False)
     assert "is not of type 'boolean'" in said

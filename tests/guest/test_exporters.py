@@ -21,25 +21,25 @@ PSQL = f"{AS_POSTGRES} psql --no-psqlrc --quiet --tuples-only --no-align --set O
 
 
 def value(metrics: str, sample: str) -> float:
-    """A sample of the text that Prometheus would scrape."""
+    """Return the value of a sample in the Prometheus text format."""
     (found,) = re.findall(rf"^{re.escape(sample)} (\S+)$", metrics, re.M)
     return float(found)
 
 
 @pytest.mark.parametrize(("tier", "path"), [("database", NODE), ("database", POSTGRESQL), ("web", NGINX)])
-def test_an_exporter_is_hardened_by_systemds_own_measure(guest: GuestRoot, tier: str, path: str) -> None:
+def test_systemd_rates_an_exporters_unit_as_hardened(guest: GuestRoot, tier: str, path: str) -> None:
     guest.write_files(WITH_METRICS[tier](Family.DEBIAN))
     said = guest.run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", path)
 
     assert re.search(r"Overall exposure level for virtwork-\S+: 1\.", said), said
 
 
-def test_the_golden_image_starts_no_exporter_by_itself(guest: GuestRoot) -> None:
+def test_the_image_enables_no_exporter(guest: GuestRoot) -> None:
     for program in FACTS[Family.DEBIAN].exporters.values():
         assert guest.run("systemctl", "is-enabled", program.package, check=False).strip() == "disabled"
 
 
-def test_the_node_exporter_tells_of_processors_memory_and_disks(guest: GuestRoot, tmp_path: Path) -> None:
+def test_the_node_exporter_has_processors_memory_and_disks(guest: GuestRoot, tmp_path: Path) -> None:
     guest.write_files(WITH_METRICS["web"](Family.DEBIAN))
     with guest.running(*arguments(guest.read(NODE)), log=tmp_path / "exporter"):
         metrics = guest.get_until(f"http://127.0.0.1:{NODE_METRICS_PORT}/metrics", 200).body
@@ -49,7 +49,7 @@ def test_the_node_exporter_tells_of_processors_memory_and_disks(guest: GuestRoot
         assert f"\n{name}" in metrics
 
 
-def test_the_nginx_exporter_counts_the_requests_of_the_web_tier(tiers: GuestRoot, tmp_path: Path) -> None:
+def test_the_nginx_exporter_counts_the_web_tiers_requests(tiers: GuestRoot, tmp_path: Path) -> None:
     tiers.write(NGINX, document(WITH_METRICS["web"](Family.DEBIAN))["write_files"][NGINX])
     url = f"http://127.0.0.1:{Web.endpoint.metrics_port}/metrics"
     with tiers.running(*arguments(tiers.read(NGINX)), log=tmp_path / "exporter"):
@@ -58,7 +58,7 @@ def test_the_nginx_exporter_counts_the_requests_of_the_web_tier(tiers: GuestRoot
             assert tiers.get("http://127.0.0.1/api/v1/accounts/1").status == 200
         after = value(tiers.get(url).body, "nginx_http_requests_total")
 
-    assert after - before == 5 + 1, "each scrape is a request too"
+    assert after - before == 5 + 1, "a scrape is a request too"
 
 
 def test_the_postgresql_exporter_logs_in_as_its_user_without_a_password(tiers: GuestRoot, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_postgresql_exporter_logs_in_as_its_user_without_a_password(tiers: G
         "/etc/sysusers.d/virtwork-metrics.conf",
     ):
         tiers.write(path, files[path])
-    tiers.write("/opt/test/role-password", PASSWORD + "\n")  # the guest's own may be another test's
+    tiers.write("/opt/test/role-password", PASSWORD + "\n")  # other tests overwrite the guest's own
     role = f"{PSQL} --file /etc/virtwork/role.sql 3</opt/test/role-password"
     assert tiers.run("sh", "-euc", f"{role}; {role}; {PSQL} --command 'SELECT pg_reload_conf()' >/dev/null") == ""
     tiers.run("systemd-sysusers")

@@ -1,4 +1,4 @@
-"""One request's spans, from real nginx, uvicorn and PostgreSQL, at a strict OpenTelemetry receiver."""
+"""The spans of requests through the real nginx, uvicorn and PostgreSQL, at a strict OpenTelemetry receiver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cloudinit.constants import DATABASE_NAME, DATABASE_PORT
-from tests.guest.guest_root import Answer, GuestRoot
+from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.running_tiers import START_DATABASE, STOP_DATABASE
 from tests.guest.traced_tiers import ACCESS_LOG, APPLICATION, WEB, TracedTiers, traced_tiers
 from tests.unit.cloudinit.otlp_receiver import Receiver, Span
@@ -31,14 +31,14 @@ def receiver(traced: TracedTiers) -> Receiver:
     return traced.receiver
 
 
-Ask = Callable[..., tuple[str, Answer]]
+Ask = Callable[..., tuple[str, Response]]
 
 
 @pytest.fixture
 def ask(traced: TracedTiers) -> Ask:
-    """Ask with a trace of its own; return the trace's id, and the answer."""
+    """Send requests, each with a new trace ID; return that ID and the response."""
 
-    def request(path: str, *options: str, base: str = WEB, flags: str = "01") -> tuple[str, Answer]:
+    def request(path: str, *options: str, base: str = WEB, flags: str = "01") -> tuple[str, Response]:
         trace_id = f"{random.getrandbits(128):032x}"
         header = f"traceparent: 00-{trace_id}-{CALLER}-{flags}"
         return trace_id, traced.guest.get(base + path, "--header", header, *options)
@@ -69,7 +69,7 @@ def test_one_request_is_one_trace_from_web_through_the_application_to_the_query(
     assert not any(span.error for span in spans.values())
 
 
-def test_the_spans_say_what_was_asked_by_opentelemetrys_names(ask: Ask, receiver: Receiver) -> None:
+def test_attributes_follow_the_semantic_conventions(ask: Ask, receiver: Receiver) -> None:
     trace_id, _ = ask("/api/v1/accounts/43?why=this")
     spans = by_name([span for span in receiver.wait_for(4, trace_id=trace_id) if span.name != "connect"])
     http = {
@@ -92,7 +92,7 @@ def test_the_spans_say_what_was_asked_by_opentelemetrys_names(ask: Ask, receiver
     }
 
 
-def test_the_spans_take_the_times_that_the_answer_tells(ask: Ask, receiver: Receiver) -> None:
+def test_spans_last_as_long_as_server_timing_says(ask: Ask, receiver: Receiver) -> None:
     trace_id, answer = ask("/api/v1/branches/1")
     told = {
         name: float(ms) for name, ms in (part.split(";dur=") for part in answer.headers["server-timing"].split(", "))
@@ -104,7 +104,7 @@ def test_the_spans_take_the_times_that_the_answer_tells(ask: Ask, receiver: Rece
     assert abs(application.start / 1e9 - time.time()) < 60
 
 
-def test_a_write_is_a_span_of_its_own_kind(ask: Ask, receiver: Receiver) -> None:
+def test_an_update_has_its_own_span_names(ask: Ask, receiver: Receiver) -> None:
     header = ("--header", "Content-Type: application/json")
     trace_id, answer = ask("/api/v1/accounts/77", *header, "--data", '{"delta": 5}')
     assert answer.status == 200
@@ -112,9 +112,7 @@ def test_a_write_is_a_span_of_its_own_kind(ask: Ask, receiver: Receiver) -> None
     assert {"POST", "POST /api/v1/accounts/{aid}", "UPDATE pgbench_accounts"} <= names
 
 
-def test_of_many_requests_every_web_span_holds_its_application_span_within_nginxs_ticks(
-    receiver: Receiver, traced: TracedTiers
-) -> None:
+def test_web_spans_contain_their_application_spans(receiver: Receiver, traced: TracedTiers) -> None:
     config = "next\n".join(
         f'url = "{WEB}/api/v1/accounts/{aid}"\noutput = /dev/null\nheader = "traceparent: 00-{aid:032x}-{CALLER}-01"\n'
         for aid in range(1, 400)
@@ -131,12 +129,10 @@ def test_of_many_requests_every_web_span_holds_its_application_span_within_nginx
 
 
 @pytest.mark.parametrize("flags", ["00", "02", "fe"])
-def test_a_request_that_is_not_sampled_leaves_no_span_and_passes_all_the_same(
-    ask: Ask, receiver: Receiver, flags: str
-) -> None:
+def test_a_request_that_is_not_sampled_has_no_span(ask: Ask, receiver: Receiver, flags: str) -> None:
     trace_id, answer = ask("/api/v1/accounts/1", flags=flags)
     sampled, _ = ask("/api/v1/accounts/1", flags="03")
-    receiver.wait_for(4, trace_id=sampled)  # later, so the other one's would be here
+    receiver.wait_for(4, trace_id=sampled)  # sent later, so the other trace would have arrived
     assert answer.status == 200
     assert answer.headers["traceparent"][:35] == f"00-{trace_id}"
     assert answer.headers["traceparent"][-2:] == flags
@@ -157,9 +153,7 @@ def test_a_request_that_is_not_sampled_leaves_no_span_and_passes_all_the_same(
         "x" * 5000,
     ],
 )
-def test_a_traceparent_that_is_none_starts_no_trace_and_goes_no_further(
-    traced: TracedTiers, receiver: Receiver, sent: str
-) -> None:
+def test_an_invalid_traceparent_is_dropped(traced: TracedTiers, receiver: Receiver, sent: str) -> None:
     before = len(receiver.spans)
     answer = traced.guest.get(f"{WEB}/api/v1/accounts/1", "--header", f"traceparent: {sent}")
     assert answer.status == 200
@@ -173,7 +167,7 @@ def test_a_request_without_traceparent_starts_no_trace(traced: TracedTiers) -> N
     assert (answer.status, answer.headers.get("traceparent")) == (200, None)
 
 
-def test_the_applications_own_clock_stays_between_it_and_web(ask: Ask) -> None:
+def test_clients_of_the_web_tier_do_not_see_the_applications_clock(ask: Ask) -> None:
     _, through_web = ask("/api/v1/accounts/1")
     _, direct = ask("/api/v1/accounts/1", base=APPLICATION)
     _, unsampled = ask("/api/v1/accounts/1", base=APPLICATION, flags="00")
@@ -182,7 +176,7 @@ def test_the_applications_own_clock_stays_between_it_and_web(ask: Ask) -> None:
     assert "x-application-start" not in unsampled.headers
 
 
-def test_a_request_without_database_is_a_trace_too(ask: Ask, receiver: Receiver) -> None:
+def test_a_request_without_a_query_has_a_trace(ask: Ask, receiver: Receiver) -> None:
     trace_id, answer = ask("/no/such/path")
     web, application = receiver.wait_for(2, trace_id=trace_id)
     assert (answer.status, web.service, application.parent_id) == (404, "multi-tier-web", web.span_id)
@@ -207,7 +201,7 @@ def test_a_failure_marks_the_spans_that_failed(ask: Ask, receiver: Receiver, tra
     assert traced.guest.get_until(f"{WEB}/ready", 200).status == 200
 
 
-def test_the_connect_is_a_span_when_one_was_needed(ask: Ask, receiver: Receiver) -> None:
+def test_only_a_request_that_opens_a_connection_has_a_connect_span(ask: Ask, receiver: Receiver) -> None:
     trace_ids = [ask("/api/v1/accounts/1")[0] for _ in range(2)]
     found = [by_name(receiver.wait_for(4, trace_id=trace_id)) for trace_id in trace_ids]
     assert "connect" not in found[-1]
@@ -216,7 +210,7 @@ def test_the_connect_is_a_span_when_one_was_needed(ask: Ask, receiver: Receiver)
             assert spans["acquire connection"].holds(spans["connect"])
 
 
-def test_spans_go_on_across_the_rotation_of_the_log(ask: Ask, receiver: Receiver, traced: TracedTiers) -> None:
+def test_spans_continue_across_a_rotation_of_the_log(ask: Ask, receiver: Receiver, traced: TracedTiers) -> None:
     traces = [ask("/api/v1/accounts/1")[0]]
     traced.guest.run("mv", ACCESS_LOG, f"{ACCESS_LOG}.1")
     traces.append(ask("/api/v1/accounts/2")[0])  # nginx still writes to the old file
@@ -229,7 +223,7 @@ def test_spans_go_on_across_the_rotation_of_the_log(ask: Ask, receiver: Receiver
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
-def test_a_collector_in_trouble_harms_no_request(
+def test_a_failing_collector_delays_no_request(
     ask: Ask, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     if trouble == "refuses":
@@ -244,6 +238,6 @@ def test_a_collector_in_trouble_harms_no_request(
     receiver.wait_for(4, trace_id=trace_id, seconds=10)
 
 
-def test_spans_have_ids_of_their_own(receiver: Receiver) -> None:
+def test_span_ids_are_unique_and_no_span_ends_before_it_starts(receiver: Receiver) -> None:
     assert len({(span.trace_id, span.span_id) for span in receiver.spans}) == len(receiver.spans) > 0
     assert list(itertools.filterfalse(lambda span: span.start <= span.end, receiver.spans)) == []

@@ -1,4 +1,4 @@
-"""The application and web tiers with tracing, beside those of running_tiers and on the same database."""
+"""The application and web tiers with tracing enabled, beside those of running_tiers and on the same database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HOME = "/opt/test/traced"
 
 @dataclass(frozen=True)
 class TracedTiers:
-    """Where the tiers run, and what takes their spans."""
+    """The guest that the tiers run in, and the receiver of their spans."""
 
     guest: GuestRoot
     receiver: Receiver
@@ -33,7 +33,7 @@ class TracedTiers:
 
 @contextmanager
 def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
-    """Run both tiers and the follower of the access log; see that none of them logged a traceback."""
+    """Run both tiers and the access log's follower; fail if one of them logs a traceback."""
     with ExitStack() as running:
         receiver = running.enter_context(receiving(guest.network_namespace))
         files = guest_files(application(password=PASSWORD, database_host="127.0.0.1", tracing=receiver.url))
@@ -52,7 +52,7 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
             assert old in nginx
             nginx = nginx.replace(old, new)
         guest.write(f"{_HOME}/nginx.conf", nginx)
-        learn_upstream(guest)  # other tests may have made it unknown
+        learn_upstream(guest)  # other tests may have reset it
         upstream = guest.read("/etc/nginx/virtwork/upstream.conf")
         guest.write(f"{_HOME}/upstream.conf", upstream.replace(f":{APPLICATION_PORT}", ":8180"))
         command = ["nginx", "-c", f"{_HOME}/nginx.conf", "-g", "daemon off;"]
@@ -69,17 +69,17 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
 
 
 def _await_follower(guest: GuestRoot, receiver: Receiver) -> None:
-    """It reports what is logged after it has begun."""
+    """Wait until the follower reports; it skips what was logged before its start."""
     deadline = time.monotonic() + 10
     while not any(span.service == "multi-tier-web" for span in receiver.spans):
-        assert time.monotonic() < deadline, "the follower of the access log reports nothing"
+        assert time.monotonic() < deadline, "the access log's follower reports no span"
         header = f"traceparent: 00-{random.getrandbits(128):032x}-{1:016x}-01"
         guest.get(f"{WEB}/api/v1/accounts/1", "--header", header)
         time.sleep(0.05)
 
 
 def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, str], port: int, log: Path) -> None:
-    """Run an application by the files of its user data, on another port."""
+    """Run an application with the files of its user data, on another port."""
     _install(guest, files)
     start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace(
         f"--port {APPLICATION_PORT}", f"--port {port}"
@@ -90,7 +90,7 @@ def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, st
 
 
 def guest_files(user_data: str, install: GuestRoot | None = None) -> dict[str, str]:
-    """Return what the user data writes, by path; its Python modules are put in place in a guest, where one is given."""
+    """Return the files of the user data by path, and install their Python modules in a guest if one is given."""
     files = {file["path"]: file["content"] for file in parse(user_data)["write_files"]}
     if install:
         _install(install, files)
@@ -98,7 +98,7 @@ def guest_files(user_data: str, install: GuestRoot | None = None) -> dict[str, s
 
 
 def _install(guest: GuestRoot, files: Mapping[str, str]) -> None:
-    """Put the Python modules in place, those of the other tiers and more; but nothing waits as long as in a guest."""
+    """Install the Python modules, with shorter intervals than in a real guest."""
     for path, content in files.items():
         if path.startswith("/usr/local/lib/"):
             guest.write(path, re.sub(r"^(BATCH|POLL|ROTATION)_SECONDS = .*", _sooner, content, flags=re.M))

@@ -1,4 +1,4 @@
-"""Server-Timing tells the wait for a connection, the connect and the query apart, and its parts add up."""
+"""Server-Timing: the wait for a connection, the connect and the query are separate parts that add up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.guest.guest_root import Answer, GuestRoot
+from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.guest_sql import drop_connections, locked_account, until_waiting
 from tests.guest.running_tiers import APPLICATION, START_DATABASE, STOP_DATABASE
 
@@ -20,24 +20,24 @@ def microseconds(server_timing: str) -> dict[str, int]:
     return {name: round(float(duration) * 1000) for name, duration in parts}
 
 
-def timing_of(answer: Answer) -> dict[str, int]:
+def timing_of(answer: Response) -> dict[str, int]:
     return microseconds(answer.headers["server-timing"])
 
 
-def change(tiers: GuestRoot, aid: int) -> Answer:
+def change(tiers: GuestRoot, aid: int) -> Response:
     json = ("--header", "Content-Type: application/json", "--data", '{"delta": 1}')
     return tiers.get(f"{APPLICATION}/api/v1/accounts/{aid}", *json)
 
 
-def test_the_first_request_tells_of_its_connect_and_the_next_one_of_none(tiers: GuestRoot) -> None:
+def test_only_a_request_that_opens_a_connection_has_a_connect(tiers: GuestRoot) -> None:
     drop_connections(tiers)
     first, second = (timing_of(tiers.get(f"{APPLICATION}/api/v1/accounts/1")) for _ in range(2))
     assert list(first) == ["pool", "connect", "db", "app"]
     assert list(second) == ["pool", "db", "app"]
-    assert first["connect"] > 1000, "a login by scram is milliseconds of hashing"
+    assert first["connect"] > 1000, "a SCRAM login takes milliseconds of hashing"
 
 
-def test_the_parts_never_add_up_to_more_than_the_whole_and_none_is_negative(tiers: GuestRoot) -> None:
+def test_the_parts_are_never_negative_and_never_exceed_the_total(tiers: GuestRoot) -> None:
     drop_connections(tiers)
     paths = [f"/api/v1/accounts/{aid}" for aid in range(1, 200)] + ["/api/v1/branches/1", "/ready", "/health"]
     config = "".join(f'url = "{APPLICATION}{path}"\noutput = /dev/null\n' for path in paths)
@@ -50,7 +50,7 @@ def test_the_parts_never_add_up_to_more_than_the_whole_and_none_is_negative(tier
         assert min(timing.values(), default=0) >= 0
 
 
-def test_a_query_that_waits_for_a_lock_is_the_databases_time(tiers: GuestRoot, tmp_path: Path) -> None:
+def test_time_spent_waiting_for_a_lock_is_the_databases(tiers: GuestRoot, tmp_path: Path) -> None:
     with ThreadPoolExecutor() as threads, locked_account(tiers, 500, tmp_path / "lock"):
         waiting = threads.submit(change, tiers, 500)
         until_waiting(tiers, 1)
@@ -59,9 +59,7 @@ def test_a_query_that_waits_for_a_lock_is_the_databases_time(tiers: GuestRoot, t
     assert timing["db"] > LOCK_SECONDS * 1e6 > timing["pool"]
 
 
-def test_a_request_that_finds_every_connection_busy_waits_for_the_pool_and_not_for_the_database(
-    tiers: GuestRoot, tmp_path: Path
-) -> None:
+def test_time_spent_waiting_for_a_connection_is_the_pools(tiers: GuestRoot, tmp_path: Path) -> None:
     with ThreadPoolExecutor(POOL_SIZE + 1) as threads, locked_account(tiers, 501, tmp_path / "lock"):
         busy = [threads.submit(change, tiers, 501) for _ in range(POOL_SIZE)]
         until_waiting(tiers, POOL_SIZE)
@@ -72,7 +70,7 @@ def test_a_request_that_finds_every_connection_busy_waits_for_the_pool_and_not_f
     assert timing["pool"] > LOCK_SECONDS * 1e6 > timing["db"]
 
 
-def test_a_connect_that_fails_is_told_as_a_connect_without_a_query(tiers: GuestRoot) -> None:
+def test_a_failed_connect_has_no_query(tiers: GuestRoot) -> None:
     tiers.run("sh", "-c", STOP_DATABASE)
     try:
         tiers.get(f"{APPLICATION}/api/v1/accounts/1")

@@ -1,4 +1,4 @@
-"""When requests begin and what they ask for: the load generator's own modules, run by k6 on example plans."""
+"""When requests are due and what they request: the load generator's modules, run by k6 on example plans."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ export default function () {
 
 @pytest.fixture(scope="module")
 def worked_out(guest: GuestRoot) -> dict[str, dict[str, Any]]:
-    """Times, requests, and those of a far number, of each plan."""
+    """Due times and requests of each plan, including those of one very large number."""
     guest.write_files(web_with_load())
     guest.write("/opt/test/plans.json", json.dumps({name: json.loads(render_load_plan(PLANS[name])) for name in PLANS}))
     guest.write("/opt/test/work.js", SCRIPT % NUMBERS)
@@ -65,14 +65,14 @@ def worked_out(guest: GuestRoot) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_each_request_begins_when_the_rates_integral_reaches_its_number(
+def test_each_request_is_due_when_the_rates_integral_reaches_its_number(
     name: str, worked_out: dict[str, dict[str, Any]]
 ) -> None:
     due, plan = worked_out[name]["due"], PLANS[name]
     assert due[0] == 0
     count, previous = 0.0, 0.0
     for number, milliseconds in enumerate(due[: arrivals(plan.segments)]):
-        # Between two arrivals the integral grows by one; the rate is straight, but for a stair, which one may cross.
+        # The integral grows by one between two arrivals; the rate is linear except where a step lies between them.
         seconds = milliseconds / 1000
         middle = rate_at(plan.segments, (previous + seconds) / 2)
         step = (seconds - previous) * middle
@@ -83,27 +83,27 @@ def test_each_request_begins_when_the_rates_integral_reaches_its_number(
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_requests_begin_one_after_another_and_within_the_plan(name: str, worked_out: dict[str, dict[str, Any]]) -> None:
+def test_due_times_increase_and_stay_within_the_plan(name: str, worked_out: dict[str, dict[str, Any]]) -> None:
     due, plan = worked_out[name]["due"], PLANS[name]
     assert all(before < after for before, after in pairwise(due))
     assert due[: arrivals(plan.segments)][-1] < plan.seconds * 1000
 
 
-def test_a_plan_that_repeats_begins_anew_after_its_last_request(worked_out: dict[str, dict[str, Any]]) -> None:
+def test_a_plan_repeats_after_its_last_request(worked_out: dict[str, dict[str, Any]]) -> None:
     due, whole = worked_out["spike"]["due"], arrivals(PLAN.segments)
     assert due[whole : 2 * whole] == pytest.approx([10_000 + time for time in due[:whole]])
     rounds, rest = divmod(2**33, whole)
     assert worked_out["spike"]["far_due"] == pytest.approx(rounds * 10_000 + due[rest], abs=0.01)
 
 
-def test_kinds_come_by_their_weights(worked_out: dict[str, dict[str, Any]]) -> None:
+def test_kinds_follow_their_weights(worked_out: dict[str, dict[str, Any]]) -> None:
     kinds = Counter(request["kind"] for request in worked_out["spike"]["chosen"])
     for kind, weight in PLAN.mix.items():
         assert kinds[kind] / NUMBERS == pytest.approx(weight / 100, abs=0.04), kind
     assert {request["kind"] for request in worked_out["hot only"]["chosen"]} == {"hot"}
 
 
-def test_every_kind_asks_for_what_it_says(worked_out: dict[str, dict[str, Any]]) -> None:
+def test_every_kind_requests_what_its_name_says(worked_out: dict[str, dict[str, Any]]) -> None:
     ids: dict[str, list[int]] = {kind: [] for kind in PLAN.mix}
     deltas = []
     for request in worked_out["spike"]["chosen"]:
@@ -129,16 +129,16 @@ def test_every_kind_asks_for_what_it_says(worked_out: dict[str, dict[str, Any]])
     }
 
 
-def test_the_choice_follows_from_seed_and_number_alone(worked_out: dict[str, dict[str, Any]]) -> None:
+def test_requests_depend_on_seed_and_number_alone(worked_out: dict[str, dict[str, Any]]) -> None:
     same, other = worked_out["ramp"]["chosen"], worked_out["another seed"]["chosen"]
     chosen = worked_out["spike"]["chosen"]
     assert same == chosen, "another profile, the same seed"
     differing = [1 for one, another in zip(chosen, other, strict=True) if one["path"] != another["path"]]
     assert len(differing) > NUMBERS / 2
-    assert worked_out["spike"]["far"] not in chosen, "a number beyond 32 bits is a number of its own"
+    assert worked_out["spike"]["far"] not in chosen, "a number beyond 32 bits does not wrap around"
 
 
-def test_trace_ids_are_all_different_and_their_beginnings_say_whether_they_are_sampled(
+def test_trace_ids_are_unique_and_their_prefix_decides_sampling(
     worked_out: dict[str, dict[str, Any]],
 ) -> None:
     chosen = worked_out["spike"]["chosen"]

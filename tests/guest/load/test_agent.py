@@ -1,4 +1,4 @@
-"""The load agent in the guest's own Python, with the real k6 and tiers."""
+"""The load agent in the guest's own Python, with the real k6 and the real tiers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LIBRARY = "/usr/local/lib/virtwork"
 
 
 @pytest.mark.parametrize("module", ["load.agent.conductor", "load.agent.service", "load.agent.generator"])
-def test_the_guests_own_python_reads_the_modules(guest: GuestRoot, module: str) -> None:
+def test_the_guests_python_imports_the_modules(guest: GuestRoot, module: str) -> None:
     guest.write_files(load_machine())
     guest.run("env", f"PYTHONPATH={LIBRARY}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "-c", f"import {module}")
 
 
 @dataclass
 class Curl:
-    """The interface of an agent in a guest."""
+    """The HTTP interface of an agent in a guest."""
 
     guest: GuestRoot
 
@@ -38,9 +38,7 @@ class Curl:
         return found
 
 
-def test_the_guests_own_program_does_a_spike_by_k6_and_goes_on_with_the_stacks_plan(
-    tiers: GuestRoot, tmp_path: Path
-) -> None:
+def test_the_agent_runs_a_spike_and_then_resumes_the_stacks_plan(tiers: GuestRoot, tmp_path: Path) -> None:
     tiers.write_files(web_with_load())
     with api_server(tmp_path, tiers.network_namespace) as api:
         api.data = {"plan.json": render_load_plan(STACK), "run.json": render_load_plan(SPIKE)}
@@ -58,7 +56,7 @@ def test_the_guests_own_program_does_a_spike_by_k6_and_goes_on_with_the_stacks_p
             tiers.get_until(f"http://127.0.0.1:{LOAD_AGENT_PORT}/ready", 200)
             curl = Curl(tiers)
             status = until(curl.status, lambda found: found["last"] and has_run(found, "running"), 10)
-            assert tiers.get(f"http://[::1]:{LOAD_AGENT_PORT}/ready").status == 200, "IPv6 too"
+            assert tiers.get(f"http://[::1]:{LOAD_AGENT_PORT}/ready").status == 200, "the agent listens on IPv6 too"
     last = status["last"]
     assert (last["id"], last["state"], last["problem"], last["asked"]) == ("spike", "finished", "", 120)
     text = tiers.read(f"/opt/test/state/samples/{0:020}.csv")
@@ -66,7 +64,7 @@ def test_the_guests_own_program_does_a_spike_by_k6_and_goes_on_with_the_stacks_p
     assert [row.number for row in found] == list(range(120))
     assert all(row.good for row in found)
     assert time.time() - 30 < last["started"] < time.time()
-    # 0.4 s at 50 a second, 0.2 s at 400, 0.4 s at 50.
+    # 0.4 s at 50 requests per second, 0.2 s at 400, 0.4 s at 50.
     assert [sum(begin <= row.due < end for row in found) for begin, end in ((0, 400), (400, 600), (600, 1000))] == [
         20,
         80,

@@ -1,4 +1,4 @@
-"""The load generator's script by k6 itself, through the real tiers."""
+"""The load generator's script, run by the real k6 through the real tiers."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ PLAN = LoadPlan(
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process of k6 said."""
+    """The output of one k6 process."""
 
     started: float
     rows: list[Row]
 
 
 def k6_command(tiers: GuestRoot, plan: LoadPlan, *options: str, target: str = "http://127.0.0.1") -> list[str]:
-    """The command that does a plan as the agent does it."""
+    """Return the command with which the agent runs a plan."""
     tiers.write_files(web_with_load())
     tiers.write("/opt/test/plan.json", render_load_plan(plan))
     environment = ["HOME=/root", "PLAN=/opt/test/plan.json", f"TARGET={target}", f"TRACE={TRACE}", f"COLUMNS={HEADER}"]
-    # First in the queue for a processor: what else runs on this machine is not what is tested.
+    # At the highest priority: other load on this machine is not under test.
     return [
         "nice",
         "--adjustment=-19",
@@ -68,24 +68,24 @@ def measure(tiers: GuestRoot, plan: LoadPlan, *options: str, target: str = "http
 
 
 def freeze_application(after: float, seconds: float) -> None:
-    """Let the application stand still for a while."""
+    """Freeze the application for a while."""
     mine = psutil.Process().children(recursive=True)
     nsenter, application = (one for one in mine if "uvicorn" in " ".join(one.as_dict(["cmdline"])["cmdline"] or []))
     time.sleep(after)
     application.suspend()
     time.sleep(seconds)
     application.resume()
-    nsenter.resume()  # it stands still with its child
+    nsenter.resume()  # it stops with its child
 
 
 @pytest.fixture(scope="module")
 def steady(tiers: GuestRoot) -> Measured:
-    """600 requests of every kind at 300 a second, with k6's own samples in a file."""
+    """600 requests of every kind at 300 per second, with k6's own samples in a file."""
     tiers.write("/var/log/nginx/access.json", "")
     return measure(tiers, replace(PLAN, concurrency=60), "--out=json=/opt/test/k6.json")
 
 
-def test_every_request_of_the_plan_is_sent_once_and_answered_as_expected(steady: Measured) -> None:
+def test_every_scheduled_request_is_sent_once_and_gets_its_expected_response(steady: Measured) -> None:
     assert [row.number for row in steady.rows] == list(range(600))
     assert {(row.good, row.error) for row in steady.rows} == {(1, 0)}
     assert {(row.kind, row.status) for row in steady.rows} == {
@@ -100,7 +100,7 @@ def test_every_request_of_the_plan_is_sent_once_and_answered_as_expected(steady:
     assert time.time() - 60 < steady.started < time.time()
 
 
-def test_each_tier_lies_within_the_one_before_it_for_every_request(steady: Measured) -> None:
+def test_each_tiers_time_lies_within_that_of_its_client(steady: Measured) -> None:
     for row in steady.rows:
         assert row.app is not None
         assert row.db is not None
@@ -109,25 +109,25 @@ def test_each_tier_lies_within_the_one_before_it_for_every_request(steady: Measu
         assert 0 <= row.client_connect <= row.client
 
 
-def test_a_connection_of_the_pool_is_opened_now_and_then_and_used_often(steady: Measured) -> None:
+def test_connections_are_reused(steady: Measured) -> None:
     assert sum(row.client_connect < 0.1 for row in steady.rows) > 300, "k6 keeps its connections"
     assert all(row.pool is not None for row in steady.rows)
 
 
-def test_requests_begin_when_they_are_due_and_evenly(steady: Measured) -> None:
+def test_requests_start_when_due_and_evenly(steady: Measured) -> None:
     assert [row.due for row in steady.rows] == pytest.approx([number / 0.3 for number in range(600)], abs=0.001)
     assert all(row.sent >= row.due - 1 for row in steady.rows)
     each_10_ms = Counter(int(row.sent // 10) for row in steady.rows)
     counts = [each_10_ms[slot] for slot in range(200)]
-    # Arrivals by chance have 1. A busy machine stops for a moment, and what was due is sent at once: not all the time.
+    # Random arrivals have 1. A busy machine pauses now and then and sends a burst: one half-second without is enough.
     half_seconds = [counts[slot : slot + 50] for slot in range(0, 200, 50)]
     assert min(statistics.pvariance(each) / statistics.mean(each) for each in half_seconds) <= 0.6
-    # A timer's lateness is no waiting: that is only where every connection was busy.
+    # A late timer is not a wait: only time with every connection busy is.
     assert sum(row.wait == 0 and row.sent > row.due for row in steady.rows) > 100
     assert all(row.wait <= row.sent - row.due for row in steady.rows)
 
 
-def test_the_log_of_the_web_tier_tells_the_same_requests(tiers: GuestRoot, steady: Measured) -> None:
+def test_the_web_tiers_log_has_the_same_requests_and_times(tiers: GuestRoot, steady: Measured) -> None:
     logged = {}
     for entry in map(json.loads, tiers.read("/var/log/nginx/access.json").splitlines()):
         if entry["traceparent"].startswith(f"00-{TRACE}"):
@@ -139,13 +139,11 @@ def test_the_log_of_the_web_tier_tells_the_same_requests(tiers: GuestRoot, stead
         assert (entry["method"], entry["status"]) == ("POST" if row.kind == "write" else "GET", row.status)
         assert entry["uri"].startswith("/api/v1/branches/" if row.kind == "slow" else "/api/v1/accounts/")
         assert (entry["application_ms"], entry["database_ms"]) == (row.app, row.db)
-        # nginx's clock ticks in milliseconds, and it begins to count when it has read the request.
+        # nginx's clock ticks in milliseconds, and starts when the request has been read.
         assert entry["request_time"] * 1000 <= row.client + 2
 
 
-def test_k6s_own_metrics_tell_the_tiers_too_and_no_request_has_a_tag_value_of_its_own(
-    tiers: GuestRoot, steady: Measured
-) -> None:
+def test_k6s_own_metrics_include_the_tiers_and_have_few_tag_values(tiers: GuestRoot, steady: Measured) -> None:
     entries = [json.loads(line) for line in tiers.read("/opt/test/k6.json").splitlines()]
     points = [entry for entry in entries if entry["type"] == "Point"]
     by_metric = {
@@ -162,23 +160,23 @@ def test_k6s_own_metrics_tell_the_tiers_too_and_no_request_has_a_tag_value_of_it
         assert set(point["tags"]) <= {"name", "status", "scenario", "expected_response"}
 
 
-def test_a_second_of_standstill_is_in_the_latency_of_every_request_that_was_due_in_it(tiers: GuestRoot) -> None:
+def test_a_frozen_second_is_in_the_latency_of_every_request_due_in_it(tiers: GuestRoot) -> None:
     plan = replace(PLAN, rps=200, peak=200, seconds=2, concurrency=10, mix={**PLAN.mix, "slow": 0})
     thread = threading.Thread(target=freeze_application, args=(0.8, 1.0))
     thread.start()
     found = measure(tiers, plan).rows
     thread.join()
-    assert len(found) == 400, "nothing is dropped"
-    assert max(row.total for row in found) > 900, "but for what the generator itself took"
-    # Due evenly through that second, 200 requests waited for what was left of it.
+    assert len(found) == 400, "no request is dropped"
+    assert max(row.total for row in found) > 900, "less the generator's own time"
+    # 200 requests were due evenly through that second, and each waited for the rest of it.
     assert sum(row.total > 100 for row in found) >= 170
     assert sum(row.total > 500 for row in found) >= 90
-    # What a closed loop would show: ten requests that took a second, and the rest fast.
+    # A closed loop would show ten requests that took a second, and the rest fast: coordinated omission.
     assert sum(row.client > 500 for row in found) <= 2 * plan.concurrency
     assert sum(row.wait > 100 for row in found) > 100
 
 
-def test_a_request_without_an_answer_has_an_error_and_its_time_and_a_stopped_generator_invents_none(
+def test_a_refused_request_has_an_error_and_a_stopped_generator_sends_nothing_early(
     tiers: GuestRoot, tmp_path: Path
 ) -> None:
     command = k6_command(tiers, replace(PLAN, rps=5, peak=5, seconds=60), target="http://127.0.0.1:9")
@@ -191,4 +189,4 @@ def test_a_request_without_an_answer_has_an_error_and_its_time_and_a_stopped_gen
     refused = 1212
     assert {(row.status, row.error, row.good) for row in found} == {(0, refused, 0)}
     assert all(row.client > 0 and row.app is None and row.db is None for row in found)
-    assert all(row.sent >= row.due - 1 for row in found), "being stopped ends every sleep, and must send nothing"
+    assert all(row.sent >= row.due - 1 for row in found), "a stop ends every sleep, and must not send the request early"

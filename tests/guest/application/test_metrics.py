@@ -1,4 +1,4 @@
-"""The application's histograms as it serves them; and nothing of them, nor of traces, when they are off."""
+"""The application's histograms, and that disabled metrics and tracing load no module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 @pytest.fixture(scope="module")
 def counted(tiers: GuestRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestRoot]:
-    """The tiers with one more application, which counts."""
+    """The tiers with one more application, which has metrics enabled."""
     files = guest_files(application(password=PASSWORD, database_host="127.0.0.1", metrics=True))
     log = tmp_path_factory.mktemp("metrics") / "application"
     with ExitStack() as running:
@@ -48,7 +48,7 @@ def added(before: Samples, after: Samples, name: str, **labels: str) -> float:
     return after[key] - before.get(key, 0)
 
 
-def test_requests_are_counted_by_method_route_and_status_with_their_time(counted: GuestRoot) -> None:
+def test_requests_are_timed_by_method_route_and_status(counted: GuestRoot) -> None:
     before = samples(counted)
     for path in ("/api/v1/accounts/1", "/api/v1/accounts/2", "/api/v1/accounts/100001", "/api/v1/branches/1"):
         counted.get(APPLICATION + path)
@@ -62,7 +62,7 @@ def test_requests_are_counted_by_method_route_and_status_with_their_time(counted
     assert added(before, after, f"{name}_bucket", le="+Inf", **branch) == 1
 
 
-def test_the_parts_of_a_question_are_counted_apart(counted: GuestRoot) -> None:
+def test_the_parts_of_a_query_are_timed_separately(counted: GuestRoot) -> None:
     counted.get(f"{APPLICATION}/api/v1/accounts/1")
     before = samples(counted)
     answers = [counted.get(f"{APPLICATION}/api/v1/accounts/1") for _ in range(5)]
@@ -83,7 +83,7 @@ def test_the_buckets_reach_from_a_quarter_of_a_millisecond_to_ten_seconds(counte
     assert {"0.00025", "10.0", "+Inf"} <= bounds
 
 
-def test_a_client_cannot_make_series_by_inventing_paths_and_methods(counted: GuestRoot) -> None:
+def test_invented_paths_and_methods_add_no_series(counted: GuestRoot) -> None:
     counted.get(f"{APPLICATION}/made-up/0")
     counted.get(f"{APPLICATION}/health", "--request", "MKCOL")
     before = samples(counted)
@@ -106,7 +106,7 @@ def test_a_client_cannot_make_series_by_inventing_paths_and_methods(counted: Gue
         (["TRACING_ENDPOINT=http://a:1"], "['application.otlp']"),
     ],
 )
-def test_what_is_off_is_not_even_imported(tiers: GuestRoot, settings: list[str], imported: str) -> None:
+def test_a_disabled_feature_is_not_imported(tiers: GuestRoot, settings: list[str], imported: str) -> None:
     guest_files(application(tracing="http://a:1"), install=tiers)
     program = """
         import asyncio, sys

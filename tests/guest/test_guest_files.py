@@ -1,31 +1,18 @@
-"""The guest's own scripts, units and nginx configuration, held against the programs that read them."""
+"""Scripts and units of the guests, checked by the image's own programs."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pytest
 
 from cloudinit import Family, packages
 from tests.guest.guest_root import GuestRoot
-from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS, database, web, web_with_load
-
-
-@pytest.mark.parametrize("family", Family)
-@pytest.mark.parametrize("render", [web, web_with_load], ids=["without load", "with load"])
-def test_nginx_accepts_its_configuration(guest: GuestRoot, render: Callable[[Family], str], family: Family) -> None:
-    guest.write_files(render(family))
-    guest.run("sh", "-c", "getent passwd nginx || useradd --system nginx")
-    guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
-    said = guest.run("nginx", "-t", "-c", "/etc/virtwork/nginx.conf")
-    assert "test is successful" in said
-    assert "warn" not in said
+from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS, database, web_with_load
 
 
 @pytest.mark.parametrize("family", Family)
 def test_systemd_accepts_every_unit(guest: GuestRoot, family: Family) -> None:
     if family is Family.FEDORA:
-        # Where its packages put what the units run.
+        # The path at which Fedora's packages install it.
         guest.run("sh", "-c", "test -e /usr/bin/node_exporter || ln -s /bin/true /usr/bin/node_exporter")
     for render in (*WITH_METRICS.values(), *EVERY_GUEST.values()):
         guest.write_files(render(family))
@@ -33,33 +20,27 @@ def test_systemd_accepts_every_unit(guest: GuestRoot, family: Family) -> None:
     assert "virtwork" not in said, said
 
 
-def test_the_application_unit_is_hardened_by_systemds_own_measure(guest: GuestRoot) -> None:
+def test_systemd_rates_the_applications_unit_as_hardened(guest: GuestRoot) -> None:
     guest.write_files(EVERY_GUEST["application"](Family.DEBIAN))
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager"]
     said = guest.run(*command, "/etc/systemd/system/virtwork-app.service")
     assert "Overall exposure level for virtwork-app.service: 1." in said
 
 
-def test_logrotate_accepts_its_configuration(guest: GuestRoot) -> None:
-    guest.write_files(web())
-    said = guest.run("logrotate", "--debug", "/etc/virtwork/logrotate.conf")
-    assert "error" not in said.replace("error.log", "")
-
-
-def test_the_golden_image_lacks_no_package_and_the_script_sees_it_at_once(guest: GuestRoot) -> None:
+def test_the_image_has_every_package_and_the_script_installs_nothing(guest: GuestRoot) -> None:
     guest.write_files(database())
     assert guest.run("virtwork-install-packages", *packages(Family.DEBIAN)) == ""
 
 
 def without_network(guest: GuestRoot, script: str) -> str:
-    """What a script says where neither packages nor downloads can be had; the waits between attempts are left out."""
+    """Return a script's output without a network and without its waits between attempts."""
     guest.write("/opt/test/stubs/sleep", "#!/bin/sh\n", 0o755)
     for name in ("apt-get", "curl"):
         guest.write(f"/opt/test/stubs/{name}", "#!/bin/sh\necho network is unreachable >&2\nexit 6\n", 0o755)
     return guest.run("env", "PATH=/opt/test/stubs:/usr/sbin:/usr/bin", "sh", "-euc", f"({script}) || true")
 
 
-def test_the_package_script_says_what_is_missing_and_that_no_mirror_answered(guest: GuestRoot) -> None:
+def test_without_a_mirror_the_package_script_names_the_missing_package(guest: GuestRoot) -> None:
     guest.write_files(database())
     said = without_network(guest, "/usr/local/sbin/virtwork-install-packages postgresql no-such-package")
     assert "installing missing packages: no-such-package\n" in said
@@ -68,7 +49,7 @@ def test_the_package_script_says_what_is_missing_and_that_no_mirror_answered(gue
     assert "absent" in guest.run("sh", "-c", "ls /usr/sbin/policy-rc.d 2>/dev/null || echo absent")
 
 
-def test_without_k6_and_without_network_the_load_says_so_plainly(guest: GuestRoot) -> None:
+def test_without_a_network_the_k6_script_says_that_it_failed(guest: GuestRoot) -> None:
     guest.write_files(web_with_load())
     guest.run("sh", "-c", "mv /usr/local/bin/k6 /usr/local/bin/k6.away 2>/dev/null || true")
     said = without_network(guest, "/usr/local/sbin/virtwork-install-k6")
@@ -77,8 +58,8 @@ def test_without_k6_and_without_network_the_load_says_so_plainly(guest: GuestRoo
     assert "could not be downloaded" in said
 
 
-def test_a_data_disk_that_is_not_mounted_stops_the_database_with_clear_words(guest: GuestRoot) -> None:
+def test_the_database_is_not_set_up_without_its_data_disk(guest: GuestRoot) -> None:
     guest.write_files(database())
     said = guest.run("virtwork-database-setup", check=False)
     assert "FAILED: the data disk /dev/disk/by-id/virtio-database is not mounted on /srv/database" in said
-    assert guest.run("ls", "-A", "/srv") == "", "something was made on the root disk"
+    assert guest.run("ls", "-A", "/srv") == "", "something was written to the root disk"

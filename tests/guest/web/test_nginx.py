@@ -1,0 +1,90 @@
+"""The web tier: nginx from the image, with the configuration that its guest gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from cloudinit import Family
+from cloudinit.constants import APPLICATION_PORT
+from tests.guest.application.test_requests import TRACEPARENT, milliseconds
+from tests.guest.guest_root import GuestRoot
+from tests.guest.running_tiers import WEB
+from tests.unit.cloudinit.guest_examples import web, web_with_load
+
+
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("render", [web, web_with_load], ids=["without load", "with load"])
+def test_nginx_accepts_its_configuration(guest: GuestRoot, render: Callable[[Family], str], family: Family) -> None:
+    guest.write_files(render(family))
+    guest.run("sh", "-c", "getent passwd nginx || useradd --system nginx")
+    guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
+    said = guest.run("nginx", "-t", "-c", "/etc/virtwork/nginx.conf")
+    assert "test is successful" in said
+    assert "warn" not in said
+
+
+def test_logrotate_accepts_its_configuration(guest: GuestRoot) -> None:
+    guest.write_files(web())
+    said = guest.run("logrotate", "--debug", "/etc/virtwork/logrotate.conf")
+    assert "error" not in said.replace("error.log", "")
+
+
+def test_a_response_names_every_tier_it_passed(tiers: GuestRoot) -> None:
+    answer = tiers.get(f"{WEB}/api/v1/accounts/7", "--header", f"traceparent: {TRACEPARENT}")
+    assert answer.status == 200
+    assert set(milliseconds(answer)) == {"pool", "db", "app"}
+    assert answer.headers["traceparent"] == TRACEPARENT
+    assert answer.headers["x-served-by"]
+    assert answer.headers["x-web-served-by"]
+    assert answer.seconds * 1000 >= milliseconds(answer)["app"]
+
+
+def test_the_access_log_has_the_same_times_as_the_response(tiers: GuestRoot) -> None:
+    path = "/api/v1/accounts/11?quote=%22\\"
+    answer = tiers.get(WEB + path, "--header", f"traceparent: {TRACEPARENT}")
+    log = tiers.read_until("/var/log/nginx/access.json", "11?quote=")
+    entry = next(entry for entry in map(json.loads, reversed(log.splitlines())) if entry["uri"] == path)
+    assert entry["status"] == answer.status
+    assert entry["database_ms"] == milliseconds(answer)["db"]
+    assert entry["application_ms"] == milliseconds(answer)["app"]
+    assert entry["traceparent"] == TRACEPARENT
+    assert entry["served_by"] == answer.headers["x-served-by"]
+    assert entry["upstream_addr"] == f"127.0.0.1:{APPLICATION_PORT}"
+    assert len(entry["request_id"]) == 32
+    # nginx's clock ticks in milliseconds.
+    assert entry["request_time"] * 1000 + 1 >= entry["upstream_response_time"] * 1000 >= entry["application_ms"] - 1
+    assert datetime.fromisoformat(entry["time"]).tzinfo
+
+
+def test_web_serves_its_own_health_and_status(tiers: GuestRoot) -> None:
+    assert tiers.get(f"{WEB}/health").json == {"status": "alive"}
+    assert tiers.get(f"{WEB}/ready").json == {"status": "ready"}
+    assert tiers.get(f"{WEB}/nginx_status").body.startswith("Active connections:")
+
+
+def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: GuestRoot) -> None:
+    config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
+    for upstream in ("unknown", "refused"):
+        changed = config.replace("virtwork/upstream.conf", f"{upstream}.conf").replace("nginx.pid", "81")
+        tiers.write(f"/opt/test/{upstream}.conf", changed)
+    tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
+    refused = tiers.read("/etc/nginx/virtwork/upstream.conf").replace(f":{APPLICATION_PORT}", ":1")
+    tiers.write("/etc/nginx/refused.conf", refused)
+    url = "http://127.0.0.1:81"
+
+    with tiers.running("nginx", "-c", "/opt/test/unknown.conf", "-g", "daemon off;", log=Path("/dev/null")):
+        answer = tiers.get_until(f"{url}/ready", 503)
+        assert answer.json == {"error": "the application tier is not known yet"}
+        assert tiers.get(f"{url}/api/v1/accounts/1").status == 503
+        assert tiers.get(f"{url}/health").status == 200
+
+    with tiers.running("nginx", "-c", "/opt/test/refused.conf", "-g", "daemon off;", log=Path("/dev/null")):
+        answer = tiers.get_until(f"{url}/api/v1/accounts/1", 502)
+        assert answer.json == {"error": "the application tier refused or broke the connection"}
+        assert answer.headers["content-type"] == "application/json"
+        assert tiers.get(f"{url}/ready").status == 200
