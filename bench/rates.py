@@ -35,20 +35,20 @@ def measure(lab: Lab, stack: Running, results: Path, console: Console) -> list[d
 
 
 def _result(rate: int, summary: dict[str, Any]) -> dict[str, Any]:
-    delivery, invariants = summary["delivery"], summary["invariants"]
+    delivery, consistency = summary["delivery"], summary["consistency"]
     return {
         "rps": rate,
         "seconds": SECONDS,
         "delivered_share": delivery["delivered_share"],
-        "problem": delivery["problem"],
+        "problem": delivery["shortfall"],
         "errors": delivery["errors"],
-        "evenness": delivery["evenness"],
+        "evenness": delivery["burstiness"],
         "p50": summary["latency"]["total"]["p50"],
         "p99": summary["latency"]["total"]["p99"],
-        "invariants_held": invariants["held"] / invariants["requests"],
-        "p50_sum": summary["p50_sum"],
+        "invariants_held": consistency["consistent"] / consistency["checked"],
+        "p50_sum": summary["parts_over_p50"],
         "within_limits": delivery["delivered_share"] >= LEAST_DELIVERED
-        and delivery["evenness"] <= MOST_UNEVEN
-        and invariants["held"] == invariants["requests"]
-        and abs(summary["p50_sum"] - 1) <= MOST_APART,
+        and delivery["burstiness"] <= MOST_UNEVEN
+        and consistency["consistent"] == consistency["checked"]
+        and abs(summary["parts_over_p50"] - 1) <= MOST_APART,
     }

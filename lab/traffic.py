@@ -1,4 +1,4 @@
-"""Showing the requests that cross the tiers: some sent now, one by one, and what the load generator has measured."""
+"""Requests through the tiers: a few sent one by one, and the load generator's measurements."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from lab.config import Lab
 from lab.errors import LabError
 from lab.progress import Progress
 from measure.analysis import statistics
-from measure.analysis.samples import Recording, Samples
+from measure.analysis.recording import SampleBuffer
+from measure.analysis.samples import Samples
 from measure.failures import MeasureError
 from measure.run.cluster import Cluster, connect
 
-Stack = dict[str, object]  # a stack's outputs
+Stack = dict[str, object]
+"""A stack's outputs."""
+
 _SAMPLES = 8
-_ACCOUNTS = 1000  # every stack has these: pgbench makes 100,000 accounts at its smallest scale
+_ACCOUNTS = 1000  # in every stack: pgbench creates 100,000 accounts at its smallest scale
 _TITLE_WIDTH = 76
-_ENOUGH = 100  # requests, for percentiles that mean something
+_ENOUGH = 100  # requests, for meaningful percentiles
 _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """One request that crossed all tiers; times in milliseconds."""
+    """One request through all tiers; times in milliseconds."""
 
     account: int
     status: int
@@ -51,7 +54,7 @@ def send(client: httpx.Client, account: int) -> Crossing:
     """Send one request through the web tier.
 
     Raises:
-        httpx.HTTPError: no answer.
+        httpx.HTTPError: No response.
     """
     started = time.perf_counter()
     response = client.get(f"/api/v1/accounts/{account}")
@@ -69,10 +72,10 @@ def send(client: httpx.Client, account: int) -> Crossing:
 
 
 def reachable_url(cluster: Api, url: str) -> str:
-    """Return a stack's URL with the Service's ClusterIP for its name, which only guests can resolve.
+    """Return a stack's URL with the Service's ClusterIP instead of its name, which only guests can resolve.
 
     Raises:
-        ApiError: there is no such Service.
+        ApiError: The Service doesn't exist.
     """
     service, namespace = str(httpx.URL(url).host).split(".")[:2]
     found = cluster.get(SERVICES, service, namespace)
@@ -80,43 +83,43 @@ def reachable_url(cluster: Api, url: str) -> str:
 
 
 def load_samples(lab: Lab, stack: Stack, progress: Progress, timeout: float) -> Samples | None:
-    """Wait until the load generator has sent enough requests to show, and return what it measured of them.
+    """Wait for enough requests from the load generator, and return their samples.
 
     Returns:
-        None where the stack generates no load.
+        None if the stack has no load generator.
 
     Raises:
-        LabError: there were not enough requests within `timeout` seconds.
+        LabError: There were not enough requests within `timeout` seconds.
     """
     found = re.search(r"/namespaces/([^/]+)/services/([^/]+)-load:", str(stack.get("loadStatus", "")))
     if not found:
         return None
     cluster = Cluster(connect(lab.kubeconfig, None), namespace=found[1], name=found[2])
-    recording, offset, problem = Recording(), None, "its machine isn't ready"
+    buffer, offset, problem = SampleBuffer(), None, "its virtual machine isn't ready"
     deadline = time.monotonic() + timeout
     with progress.step("Traffic through all tiers") as step:
-        while len(recording.samples) < _ENOUGH:
+        while len(buffer.samples) < _ENOUGH:
             try:
                 status = cluster.status()
                 problem = status.run.problem if status.run else "it has no plan yet"
                 offset = status.samples.next if offset is None else offset
                 lines = cluster.samples(offset)
-                recording.append(lines)
+                buffer.append(lines)
                 offset += len(lines)
             except MeasureError as error:
                 problem = str(error)
-            step.say(f"{len(recording.samples)} requests")
+            step.say(f"{len(buffer.samples)} requests")
             if time.monotonic() > deadline:
                 raise LabError(
-                    f"No traffic after {timeout:.0f} s; the load generator says: {problem or 'nothing'}. "
-                    "`python -m lab status` says what isn't ready, `python -m lab console <vm>` what a guest said."
+                    f"No traffic after {timeout:.0f} s. Load generator: {problem or 'no problem reported'}. "
+                    "`python -m lab status` shows what isn't ready, `python -m lab console <vm>` a guest's console."
                 )
             time.sleep(_POLL_SECONDS)
-    return recording.samples
+    return buffer.samples
 
 
 def requests_table(crossings: list[Crossing], url: str) -> Table:
-    """Return a table of single requests: where each went and how long each tier took."""
+    """Return a table of single requests, with the VMs that served them and the time in each tier."""
     table = Table(title=f"Requests through {url} just now (ms)", title_justify="left", min_width=_TITLE_WIDTH)
     for column in ("account", "status"):
         table.add_column(column, justify="right")
@@ -132,32 +135,32 @@ def requests_table(crossings: list[Crossing], url: str) -> Table:
 
 
 def load_table(samples: Samples) -> Table:
-    """Return a table of what the load generator measured: time seen at each tier, that of the tiers behind included."""
+    """Return a table of response times by tier, the tiers behind included, as the load generator measured them."""
     seconds = float(samples["sent"].max() - samples["sent"].min()) / 1000
-    wrong = float((samples["good"] == 0).mean())
-    title = f"Load generator: {len(samples)} requests, {len(samples) / seconds:.1f}/s, {wrong:.2%} unexpected (ms)"
+    errors = float((samples["good"] == 0).mean())
+    title = f"Load generator: {len(samples)} requests, {len(samples) / seconds:.1f}/s, {errors:.2%} errors (ms)"
     table = Table(title=title, title_justify="left", min_width=_TITLE_WIDTH)
-    table.add_column("seen by")
+    table.add_column("response of")
     for column in ("p50", "p90", "p95", "max"):
         table.add_column(column, justify="right")
-    for tier, seen in statistics.latency_seen(samples).items():
-        table.add_row(tier, *(f"{value:.2f}" for value in (seen.p50, seen.p90, seen.p95, seen.max)))
+    for tier, times in statistics.latency_from_send(samples).items():
+        table.add_row(tier, *(f"{value:.2f}" for value in (times.p50, times.p90, times.p95, times.max)))
     return table
 
 
 def show(cluster: Api, stack: Stack, samples: Samples | None, console: Console) -> None:
-    """Send some requests through the web tier and print them, with what the load generator has measured.
+    """Send some requests through the web tier and print them, with the load generator's measurements.
 
     Raises:
-        LabError: the stack's Services are not there, or don't answer.
+        LabError: The stack's Services don't respond.
     """
     url = reachable_url(cluster, str(stack["url"]))
     try:
         with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
-            send(client, 1)  # opens the connection, so that the rows don't count it
+            send(client, 1)  # opens the connection, which the table would otherwise include
             crossings = [send(client, random.randint(1, _ACCOUNTS)) for _ in range(_SAMPLES)]  # noqa: S311
     except httpx.HTTPError as error:
-        raise LabError(f"{url} doesn't answer: {error}. See `python -m lab status`.") from None
+        raise LabError(f"{url} doesn't respond: {error}. See `python -m lab status`.") from None
     console.print(requests_table(crossings, str(stack["url"])))
     if samples is not None:
         console.print(load_table(samples))

@@ -1,1 +1,1 @@
-"""Measuring a running stack: one run of load, its numbers per tier, a verdict and a report."""
+"""Load runs against a running stack: latency per tier, gates, a verdict and a report."""

@@ -1,4 +1,4 @@
-"""The schema of summary.json. docs/summary.schema.json is made of it: `python -m measure.summary`."""
+"""The schema of summary.json. `python -m measure.summary` prints it as JSON schema for docs/summary.schema.json."""
 
 from __future__ import annotations
 
@@ -8,39 +8,41 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from cloudinit.load_plan import LoadPlan, Profile, Segment
+
 
 class Model(BaseModel):
-    """A part of the summary; times are in milliseconds, shares from 0 to 1, unless the field says otherwise."""
+    """Part of the summary. Times are in milliseconds and shares from 0 to 1, unless a field says otherwise."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Distribution(Model):
-    """What the times of many requests are like, in milliseconds. Percentiles are by nearest rank."""
+    """Distribution of one time over many requests, in milliseconds. Percentiles are by nearest rank."""
 
-    count: int = Field(description="Requests of which this time is known.")
+    count: int = Field(description="Requests for which this time is known.")
     mean: float
     p50: float
     p90: float
     p95: float
     p99: float
-    p999: float = Field(description="The 99.9th percentile.")
+    p999: float = Field(description="99.9th percentile.")
     max: float
 
 
 class Share(Model):
-    """What one part has in the total time. The parts' means add up to the total's exactly."""
+    """Share of one part in the total time. The means of all parts add up to the total's mean exactly."""
 
     part: str
-    mean: float = Field(description="Over all requests, ms.")
-    share: float = Field(description="Of the sum of all requests' total time.")
-    p50: float = Field(description="Median of this part over all requests, ms.")
+    mean: float = Field(description="Mean over all requests, ms.")
+    share: float = Field(description="Share of the total time of all requests.")
+    p50: float = Field(description="Median over all requests, ms.")
     tail_mean: float = Field(description="Mean over the slowest 1 % of requests, ms.")
     tail_share: float = Field(description="Share of the total time of the slowest 1 % of requests.")
 
 
 class KindSummary(Model):
-    """The numbers of one kind of request."""
+    """Results for one kind of request."""
 
     requests: int
     errors: int
@@ -48,57 +50,34 @@ class KindSummary(Model):
 
 
 class GateResult(Model):
-    """A gate, and what was measured."""
+    """A gate and the measured value."""
 
-    gate: str = Field(description="Such as total.p99, error_rate or delivered_share.")
-    limit: float = Field(description="Most that is allowed (ms or a share); of delivered_share the least.")
-    measured: float | None = Field(description="None: nothing was measured that could be compared, which fails.")
+    gate: str = Field(description="Name, such as total.p99, error_rate or delivered_share.")
+    limit: float = Field(description="Upper limit (ms or a share); for delivered_share the lower limit.")
+    measured: float | None = Field(description="Null if no request has the value; the gate then fails.")
     passed: bool
 
 
 class Verdict(Model):
-    """How the run ended."""
+    """Verdict on a run."""
 
     outcome: Literal["passed", "failed", "not serving", "timed out", "interrupted"]
     exit_code: int
     reason: str
-    gates: list[GateResult] = Field(description="Of a stress run: on the last stair that was judged.")
+    gates: list[GateResult] = Field(description="Gate results; for a stress run those of the last judged step.")
 
 
 class Run(Model):
-    """When the run was."""
+    """Identity and time of a run."""
 
     id: str
-    started: str | None = Field(description="When the first request was due; ISO 8601, UTC, the generator's clock.")
-    seconds: float = Field(description="From then until the last request had its answer.")
-    trace: str = Field(description="High half of the trace ids of the run's requests, 16 hexadecimal digits.")
+    started: str | None = Field(description="Scheduled time of the first request: ISO 8601, UTC, generator's clock.")
+    seconds: float = Field(description="Time from the start until the last response.")
+    trace: str = Field(description="First half of the trace ids of all requests, 16 hexadecimal digits.")
 
 
-class Segment(Model):
-    """A stretch of the plan in which the rate changes evenly."""
-
-    seconds: float
-    begin: float = Field(description="Requests per second at its begin.")
-    end: float = Field(description="Requests per second at its end.")
-
-
-class Plan(Model):
-    """What was asked for."""
-
-    profile: str
-    rps: int
-    peak: int
-    seconds: int
-    concurrency: int
-    accounts: int
-    mix: dict[str, int]
-    seed: int
-    sampled: float
-    segments: list[Segment]
-
-
-class Machine(Model):
-    """A virtual machine of the stack, as far as it could be read."""
+class MachineSummary(Model):
+    """A virtual machine of the stack. Null where the cluster doesn't say."""
 
     name: str
     tier: str
@@ -108,99 +87,103 @@ class Machine(Model):
 
 
 class StorageJob(Model):
-    """What a disk did of one kind of work."""
+    """Result of one fio job."""
 
     operations_per_second: float
     bytes_per_second: int
     p50_ms: float
-    p99_ms: float = Field(description="Of a log write, until it is on the disk.")
+    p99_ms: float = Field(description="For log writes: until the write is on disk.")
 
 
 class Storage(Model):
-    """What fio measured on the database's data disk, at a time of its own: no part of the run."""
+    """Performance of the database's data disk as measured by fio before it first started, not during the run."""
 
     measured: str
-    seconds: int = Field(description="How long each job took.")
+    seconds: int = Field(description="Duration of each job.")
     jobs: dict[str, StorageJob]
 
 
 class Config(Model):
-    """What was measured, and how."""
+    """What was measured, and against which gates."""
 
     namespace: str
     name: str
-    target: str = Field(description="The URL that the generator sends requests to.")
-    stack_plan: dict[str, JsonValue] = Field(description="The stack's own plan.")
-    gates: dict[str, float] = Field(description="The gates in force: the stack's and the command line's.")
-    machines: list[Machine]
+    target: str = Field(description="URL that the generator sends requests to.")
+    stack_plan: dict[str, JsonValue] = Field(description="The stack's own load plan.")
+    gates: dict[str, float] = Field(description="Gates in force: the stack's, overridden by the command line's.")
+    machines: list[MachineSummary]
 
 
 class Delivery(Model):
-    """Whether what was asked for was sent, and how."""
+    """How much of the scheduled load was sent, and how it was answered."""
 
-    asked: int = Field(description="Requests that were due (of a run that ended early: until then).")
+    scheduled: int = Field(description="Scheduled requests; for a run that ended early, those scheduled until then.")
     sent: int
-    delivered_share: float
-    good: int = Field(description="Requests with the expected answer.")
+    delivered_share: float = Field(description="Delivery ratio: sent over scheduled requests.")
+    succeeded: int = Field(description="Requests with the expected response.")
     errors: int
-    error_rate: float = Field(description="Errors of those sent.")
-    errors_by: dict[str, int] = Field(description="Errors by HTTP status or the generator's error code.")
-    waited: int = Field(description="Requests that waited because every connection was busy when they were due.")
+    error_rate: float = Field(description="Share of errors in the requests sent.")
+    errors_by: dict[str, int] = Field(description="Errors by HTTP status or k6 error code.")
+    waited: int = Field(description="Requests that waited for a free connection at their scheduled time.")
     waited_share: float
-    busy_mean: float = Field(description="Connections with a request under way, on average.")
+    busy_mean: float = Field(description="Connections with a request in flight, on average.")
     busy_max: int
     lateness_p99: float | None = Field(
-        description="The generator's own delay, ms: from when a request was due and a connection free."
+        description="The generator's own delay, ms: from the scheduled time, with a connection free, to the send time."
     )
-    evenness: float | None = Field(description="Variance over mean of the requests sent in each 10 ms.")
-    problem: str | None = Field(description="Where not all was delivered: that, and why.")
+    burstiness: float | None = Field(
+        description="Variance-to-mean ratio of requests sent per 10 ms: 0 is evenly spaced, 1 Poisson, more bursts."
+    )
+    shortfall: str | None = Field(description="Why some scheduled requests were not sent; null if all were.")
 
 
-class Invariants(Model):
-    """Whether each request's times are possible: client >= application >= database."""
+class Consistency(Model):
+    """Check of each request's times: client >= application >= database."""
 
-    requests: int = Field(description="Requests of which all three are known.")
-    held: int
+    checked: int = Field(description="Requests for which all three times are known.")
+    consistent: int
 
 
-class Stair(Model):
-    """One stair of a stress run."""
+class StressStep(Model):
+    """One step of a stress run."""
 
     rate: float = Field(description="Requests per second.")
-    begin: float = Field(description="Seconds since the run's begin.")
+    start: float = Field(description="Seconds since the start of the run.")
     end: float
-    asked: int
+    scheduled: int
     sent: int
     errors: int
     p50: float | None
     p99: float | None
     gates: list[GateResult]
-    held: bool
+    passed: bool
 
 
 class Stress(Model):
-    """The stairs that were climbed, and what broke."""
+    """The steps of a stress run, and the limit that it found."""
 
-    stairs: list[Stair]
-    limit: str | None = Field(description="The rate that broke, what broke and what grew; None: every stair held.")
+    steps: list[StressStep]
+    limit: str | None = Field(
+        description="The rate of the step that failed, the gates it failed and the likely cause; null if all passed."
+    )
 
 
 class Drift(Model):
-    """How a part changed through a soak run: its last fifth against its first."""
+    """Change of one part over a soak run: the last fifth against the first."""
 
     part: str
     first_p50: float
     last_p50: float
     first_p99: float
     last_p99: float
-    change: float = Field(description="Of the median: 0.1 is a tenth slower.")
+    change: float = Field(description="Relative change of the median: 0.1 is 10 % slower.")
 
 
 class SlowRequest(Model):
-    """One of the slowest requests, for looking it up in logs and traces."""
+    """One of the slowest requests, to be looked up in logs and traces."""
 
     number: int
-    due: float = Field(description="Milliseconds since the run's begin.")
+    due: float = Field(description="Scheduled time, milliseconds since the start of the run.")
     kind: str
     status: int
     total: float
@@ -208,42 +191,45 @@ class SlowRequest(Model):
     web: float | None
     application: float | None
     database: float | None
-    trace: str = Field(description="The whole trace id.")
+    trace: str = Field(description="The full trace id.")
 
 
 class Summary(Model):
-    """All numbers of one run."""
+    """All results of one run."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run: Run
-    plan: Plan
+    plan: LoadPlan = Field(description="The load that was scheduled.")
+    segments: tuple[Segment, ...] = Field(description="The scheduled rate over time, in stretches of linear change.")
     config: Config
     versions: dict[str, str]
     verdict: Verdict
     delivery: Delivery
     latency: dict[str, Distribution] = Field(
-        description="By part: total = wait + web + application + database; application = code + pool + "
-        "database_connect. From when a request was due."
+        description="By part, from the scheduled time: total = wait + web + application + database; "
+        "application = code + pool + database_connect."
     )
-    seen: dict[str, Distribution] = Field(
-        description="Whole times as the client, the web tier and the application see them, from when they were sent. "
-        "client is what a closed-loop generator would report for the total."
+    latency_from_send: dict[str, Distribution] = Field(
+        description="Response times from the send time: client (what a closed-loop "
+        "generator reports as the total), application and database, tiers behind included."
     )
     shares: list[Share]
-    p50_sum: float | None = Field(
-        description="What the parts add up to in the tenth of the requests around the median, over the median."
+    parts_over_p50: float | None = Field(
+        description="Sum of the parts' means in the 10 % of requests around the median, over the median."
     )
     kinds: dict[str, KindSummary]
-    invariants: Invariants
+    consistency: Consistency
     stress: Stress | None
     soak: list[Drift] | None
     slowest: list[SlowRequest]
-    storage: Storage | None = Field(default=None, description="None where database.fio.enabled is false.")
+    storage: Storage | None = Field(default=None, description="Null unless database.fio.enabled is true.")
 
 
 def schema() -> str:
     """Return the JSON schema of summary.json."""
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Summary.model_json_schema()}
+    for model in (LoadPlan, Segment, Profile):
+        del document["$defs"][model.__name__]["description"]  # their docstrings address callers in Python
     return json.dumps(document, indent=2) + "\n"
 
 

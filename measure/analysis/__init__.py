@@ -1,1 +1,1 @@
-"""From samples to figures and a verdict: nothing here knows a cluster or a terminal."""
+"""From samples to a summary. Pure: no cluster, no console, no files."""

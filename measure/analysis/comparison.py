@@ -1,32 +1,47 @@
-"""What got worse from one run, or set of repeats, to another, and whether that is more than chance."""
+"""What got worse from one run, or set of repeats, to another, and whether that exceeds chance."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from measure.analysis.blocks import Blocks
-from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE
-from measure.output.results import read_samples, read_summary, runs_in
+from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, SHARES
+from measure.analysis.samples import TIERS, Samples, part
 from measure.summary import Summary
 
-REPEATS = 3
-"""Repeats on each side from which their own spread is the measure."""
-_LEAST = 0.05  # a change of less than a twentieth is of no interest
+_REPEATS = 3  # runs on each side from which their own spread is known
+_LEAST = 0.05  # smaller relative changes don't matter
 _LEAST_MS = 0.05
 _LEAST_SHARE = 0.0005
-_BEYOND = 10  # requests slower than a percentile that it takes to know it
-_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
-_PARTS = ("total", "wait", "web", "application", "database")
-_SHARES = (ERROR_RATE, DELIVERED_SHARE)
+_BEYOND = 10  # requests above a percentile without which it is not known
+_PARTS = ("total", *TIERS)
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+_DRAWS = 1000
+# Bins of 2 % from a microsecond to 100 s: resampling needs counts per bin and second, not every time.
+_EDGES = np.concatenate([[-np.inf], np.geomspace(0.001, 100_000, 931)])
+_MIDDLES = np.concatenate([[0.0], np.sqrt(_EDGES[1:-1] * _EDGES[2:]), [_EDGES[-1]]])
 
 Finding = Literal["worse", "better", "same", "unknown"]
+Counts = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """A run that has been measured.
+
+    Attributes:
+        summary: Its summary.
+        samples: Reads its samples.
+    """
+
+    summary: Summary
+    samples: Callable[[], Samples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +49,23 @@ class Difference:
     """One figure on both sides.
 
     Attributes:
-        figure: such as `total p99` or `error_rate`.
-        before: the first side's, the median of its repeats.
-        after: the second side's.
-        spread: what the change has to be beyond: a range of differences that chance explains.
-        finding: what that means.
+        figure: Its name, such as `total p99` or `error_rate`.
+        before: The median of the first side's runs.
+        after: The median of the second side's runs.
+        chance: The largest difference that chance explains; None if there are too few requests to tell.
+        finding: What the change amounts to.
     """
 
     figure: str
     before: float
     after: float
-    spread: tuple[float, float]
+    chance: float | None
     finding: Finding
+
+    @classmethod
+    def of(cls, figure: str, before: float, after: float, chance: float | None) -> Difference:
+        """Return the difference with its finding."""
+        return cls(figure, before, after, chance, _finding(figure, before, after, chance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +73,9 @@ class Comparison:
     """Two sides compared.
 
     Attributes:
-        differences: each figure that both sides have.
-        notes: what can't be told, in words.
-        runs: how many runs each side has.
+        differences: Each figure that both sides have.
+        notes: Caveats, in words.
+        runs: How many runs each side has.
     """
 
     differences: list[Difference]
@@ -68,116 +88,138 @@ class Comparison:
         return [one for one in self.differences if one.finding == "worse"]
 
 
-def compare(before: Path, after: Path) -> Comparison:
-    """Compare two directories, each a run or the repeats of one.
-
-    Raises:
-        WrongUsageError: one of them holds no run.
-    """
-    directories = runs_in(before), runs_in(after)
-    sides = [[read_summary(path) for path in side] for side in directories]
-    notes = _unlike(sides[0], sides[1])
-    if all(len(side) >= REPEATS for side in sides):
-        differences = _of_repeats(sides[0], sides[1])
-    else:
-        differences = _of_seconds(sides, [[Blocks.of(read_samples(path)) for path in side] for side in directories])
+def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> Comparison:
+    """Compare two sides, each one run or the repeats of one."""
+    sides = [[run.summary for run in side] for side in (before, after)]
+    notes = _caveats(*sides)
+    repeated = all(len(side) >= _REPEATS for side in sides)
+    if not repeated:
         notes.append(
-            "With fewer than three runs on a side, chance is judged by the seconds inside of the runs. What differs "
-            "from one run to the next (neighbours, caches, placement) can't be told: use --repeat 3 on both sides."
+            "With fewer than three runs on a side, chance is estimated from the seconds within each run. Differences "
+            "from run to run (noisy neighbours, caches, placement) stay invisible: use --repeat 3 on both sides."
         )
+    resampled = [] if repeated else [_resample(side) for side in (before, after)]
+    differences = []
+    for figure, read in _FIGURES.items():
+        values = [[value for one in side if (value := read(one)) is not None] for side in sides]
+        if not all(values) or (repeated and any(len(one) < _REPEATS for one in values)):
+            continue
+        if not _enough_requests(figure, [*sides[0], *sides[1]]):
+            chance = None
+        elif repeated:
+            chance = max(max(one) - min(one) for one in values)  # the wider side's spread counts for both
+        else:
+            drawn = [draws[figure] for draws in resampled if figure in draws]
+            chance = math.hypot(*map(_half_width, drawn)) if len(drawn) == len(sides) else None
+        differences.append(Difference.of(figure, median(values[0]), median(values[1]), chance))
     unknown = [one.figure for one in differences if one.finding == "unknown"]
     if unknown:
         notes.append(f"Too few requests to tell: {', '.join(unknown)}.")
-    return Comparison(differences, notes, (len(sides[0]), len(sides[1])))
+    return Comparison(differences, notes, (len(before), len(after)))
 
 
-def _unlike(before: list[Summary], after: list[Summary]) -> list[str]:
-    """Say where the sides were not asked for the same, or did not end well."""
-    plans = [
-        {key: value for key, value in one[0].plan.model_dump().items() if key != "segments"} for one in (before, after)
-    ]
-    differs = [f"{key} {plans[0][key]} and {plans[1][key]}" for key in plans[0] if plans[0][key] != plans[1][key]]
-    notes = [f"Not the same load: {', '.join(differs)}."] if differs else []
+def _caveats(before: list[Summary], after: list[Summary]) -> list[str]:
+    """Return where the sides had different load, or ended early."""
+    first, second = (asdict(replace(side[0].plan, run="")) for side in (before, after))
+    differs = [f"{name} {first[name]} and {second[name]}" for name in first if first[name] != second[name]]
+    notes = [f"Different load: {', '.join(differs)}."] if differs else []
     early = [one.run.id for one in (*before, *after) if one.verdict.outcome not in ("passed", "failed")]
     if early:
         notes.append(f"Ended early: {', '.join(early)}.")
     return notes
 
 
-def _of_repeats(before: list[Summary], after: list[Summary]) -> list[Difference]:
-    differences = []
-    for figure, read in _figures().items():
-        values = [[value for one in side if (value := read(one)) is not None] for side in (before, after)]
-        if all(len(one) >= REPEATS for one in values):
-            first, second = (median(one) for one in values)
-            # Repeats of the same thing differ by this; the wider side counts for both.
-            spread = max(max(one) - min(one) for one in values)
-            finding = _finding(figure, first, second, (-spread, spread))
-            if not _all_requests_known(figure, [*before, *after]):
-                finding = "unknown"
-            differences.append(Difference(figure, first, second, (-spread, spread), finding))
-    return differences
-
-
-def _of_seconds(sides: list[list[Summary]], blocks: list[list[Blocks]]) -> list[Difference]:
-    """Compare by drawing each side's seconds again and again: what then differs, differs by chance."""
-    random = np.random.default_rng(1)
-    drawn = [Blocks.together(side).draw(random) for side in blocks]
-    differences = []
-    for figure, read in _figures().items():
-        values = [[value for one in side if (value := read(one)) is not None] for side in sides]
-        if not all(values):
-            continue
-        first, second = (median(one) for one in values)
-        known = figure in drawn[0] and figure in drawn[1]
-        if not known or not _all_requests_known(figure, [*sides[0], *sides[1]]):
-            differences.append(Difference(figure, first, second, (0.0, 0.0), "unknown"))
-            continue
-        spread = _spread(drawn[0][figure]), _spread(drawn[1][figure])
-        width = float(np.hypot(*spread))
-        differences.append(
-            Difference(figure, first, second, (-width, width), _finding(figure, first, second, (-width, width)))
-        )
-    return differences
-
-
-def _spread(values: npt.NDArray[np.float64]) -> float:
-    """Return half of the width that holds 99.5 % of values: of many figures, none should raise a false alarm."""
-    low, high = np.percentile(values, [0.25, 99.75])
-    return float(high - low) / 2
-
-
-def _finding(figure: str, before: float, after: float, spread: tuple[float, float]) -> Finding:
+def _finding(figure: str, before: float, after: float, chance: float | None) -> Finding:
+    if chance is None:
+        return "unknown"
     change = after - before
-    least = _LEAST_SHARE if figure in _SHARES else max(_LEAST_MS, _LEAST * before)
-    if spread[0] <= change <= spread[1] or abs(change) < least:
+    least = _LEAST_SHARE if figure in SHARES else max(_LEAST_MS, _LEAST * before)
+    if abs(change) <= chance or abs(change) < least:
         return "same"
     more_is_worse = figure != DELIVERED_SHARE
     return "worse" if (change > 0) == more_is_worse else "better"
 
 
-def _all_requests_known(figure: str, summaries: Sequence[Summary]) -> bool:
-    """Return whether every run has enough requests for a percentile to be more than a single one's time."""
-    part, _, percentile = figure.partition(" ")
+def _enough_requests(figure: str, summaries: Sequence[Summary]) -> bool:
+    """Return whether every run has enough requests for a percentile to be more than a single request's time."""
+    name, _, percentile = figure.partition(" ")
     if not percentile:
         return True
-    needed = _BEYOND / (1 - _PERCENTILES[percentile])
-    return all(part in one.latency and one.latency[part].count >= needed - 1 for one in summaries)
+    needed = _BEYOND / (1 - _QUANTILES[percentile])
+    return all(name in one.latency and one.latency[name].count >= needed - 1 for one in summaries)
 
 
-def _figures() -> dict[str, Callable[[Summary], float | None]]:
-    """Return how to read each figure that is compared from a summary."""
-    figures: dict[str, Callable[[Summary], float | None]] = {
-        f"{part} {percentile}": _reader(part, percentile) for part in _PARTS for percentile in _PERCENTILES
-    }
-    figures[ERROR_RATE] = lambda summary: summary.delivery.error_rate
-    figures[DELIVERED_SHARE] = lambda summary: summary.delivery.delivered_share
-    return figures
-
-
-def _reader(part: str, percentile: str) -> Callable[[Summary], float | None]:
+def _reader(name: str, percentile: str) -> Callable[[Summary], float | None]:
     def read(summary: Summary) -> float | None:
-        one = summary.latency.get(part)
+        one = summary.latency.get(name)
         return None if one is None else float(getattr(one, percentile))
 
     return read
+
+
+_FIGURES: dict[str, Callable[[Summary], float | None]] = {
+    **{f"{name} {percentile}": _reader(name, percentile) for name in _PARTS for percentile in _QUANTILES},
+    ERROR_RATE: lambda summary: summary.delivery.error_rate,
+    DELIVERED_SHARE: lambda summary: summary.delivery.delivered_share,
+}
+"""How to read each compared figure from a summary."""
+
+
+def _resample(runs: Sequence[MeasuredRun]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what each figure would be in many runs made of these runs' seconds, drawn with replacement."""
+    random = np.random.default_rng(1)
+    seconds = [_Seconds.of(run.samples()) for run in runs]
+    sent = np.concatenate([one.sent for one in seconds])
+    errors = np.concatenate([one.errors for one in seconds])
+    if not len(sent):
+        return {}
+    drawn = random.multinomial(len(sent), np.full(len(sent), 1 / len(sent)), size=_DRAWS).astype(np.float32)
+    figures: dict[str, npt.NDArray[np.float64]] = {
+        ERROR_RATE: (drawn @ errors / np.maximum(drawn @ sent, 1.0)).astype(np.float64),
+        # What was not sent belongs to no second, so that its share has no spread.
+        DELIVERED_SHARE: np.zeros(_DRAWS),
+    }
+    for name in _PARTS:
+        below = np.cumsum(drawn @ np.concatenate([one.histograms[name] for one in seconds]), axis=1)
+        if below[:, -1].all():
+            for label, quantile in _QUANTILES.items():
+                figures[f"{name} {label}"] = _MIDDLES[np.argmax(below >= quantile * below[:, -1:], axis=1)]
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Seconds:
+    """Counts per second (rows) of a run, by scheduled time.
+
+    Attributes:
+        histograms: By part, the requests in each bin of time.
+        errors: Requests without the expected response.
+        sent: All requests.
+    """
+
+    histograms: dict[str, Counts]
+    errors: Counts
+    sent: Counts
+
+    @classmethod
+    def of(cls, samples: Samples) -> _Seconds:
+        second = (samples["due"] / 1000).astype(np.int64)
+        rows = int(second.max()) + 1 if len(second) else 0
+        return cls(
+            histograms={name: _histogram(part(samples, name), second, rows) for name in _PARTS},
+            errors=np.bincount(second[samples["good"] == 0], minlength=rows).astype(np.float32),
+            sent=np.bincount(second, minlength=rows).astype(np.float32),
+        )
+
+
+def _histogram(times: npt.NDArray[np.float64], second: npt.NDArray[np.int64], rows: int) -> Counts:
+    known = ~np.isnan(times)
+    bins = np.searchsorted(_EDGES[1:], times[known], side="right")
+    flat = np.bincount(second[known] * len(_MIDDLES) + bins, minlength=rows * len(_MIDDLES))
+    return flat.reshape(rows, len(_MIDDLES)).astype(np.float32)
+
+
+def _half_width(values: npt.NDArray[np.float64]) -> float:
+    """Return half the width of the central 99.5 %: with so many figures, none should raise a false alarm."""
+    low, high = np.percentile(values, [0.25, 99.75])
+    return float(high - low) / 2

@@ -1,4 +1,4 @@
-"""Gates: what a run has to reach to pass."""
+"""Gates: limits that a run has to keep."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 
 from measure.analysis.samples import Samples, part
 from measure.analysis.statistics import QUANTILES, percentiles
-from measure.failures import NotServingError, WrongUsageError
-from measure.run.plan import nearest
+from measure.failures import NotServingError, WrongUsageError, unknown
+from measure.formatting import share
 from measure.summary import GateResult
 
 ERROR_RATE, DELIVERED_SHARE = "error_rate", "delivered_share"
 SHARES = (ERROR_RATE, DELIVERED_SHARE)
-TIMED = tuple(
-    f"{name}.{percentile}" for name in ("total", "web", "application", "database") for percentile in ("p95", "p99")
+GATES = (
+    *(f"{name}.{percentile}" for name in ("total", "web", "application", "database") for percentile in ("p95", "p99")),
+    *SHARES,
 )
-GATES = (*TIMED, *SHARES)
 _OFF = "none"
 
 
 def stack_gates(text: str | None) -> dict[str, float]:
-    """Return the gates of the stack's gates.json; the limit by name.
+    """Return the limits in the stack's gates.json, by gate.
 
     Raises:
-        NotServingError: the text is none that this program knows.
+        NotServingError: The text can't be parsed.
     """
     try:
         document = json.loads(text or "{}")
@@ -38,25 +38,22 @@ def stack_gates(text: str | None) -> dict[str, float]:
         }
         return {name: float(limit) for name, limit in flat.items() if limit is not None and name in GATES}
     except (AttributeError, TypeError, ValueError) as error:
-        raise NotServingError(f"The stack's gates.json can't be read: {error}. Run `pulumi up` again.") from None
+        raise NotServingError(f"The stack's gates.json can't be parsed: {error}. Run `pulumi up` again.") from None
 
 
 def with_flags(gates: Mapping[str, float], flags: Iterable[str]) -> dict[str, float]:
-    """Return gates with those of the command line in their place: `name=limit`, or `name=none` to lift one.
+    """Return gates overridden by the command line's: `name=limit`, or `name=none` to remove one.
 
     Raises:
-        WrongUsageError: an unknown gate, or a limit that none can be.
+        WrongUsageError: An unknown gate or an invalid limit.
     """
     found = dict(gates)
     for flag in flags:
         name, equals, limit = (word.strip() for word in flag.partition("="))
         if name not in GATES:
-            allowed = ", ".join(GATES)
-            raise WrongUsageError(
-                f"There is no gate {name!r}: did you mean {nearest(name, GATES)}? There are {allowed}."
-            )
+            raise unknown("gate", name, GATES)
         if not equals:
-            raise WrongUsageError(f"--gate {name} wants a limit: --gate {name}={_example(name)}.")
+            raise WrongUsageError(f"--gate {name} needs a limit, such as --gate {name}={_example(name)}.")
         if limit == _OFF:
             found.pop(name, None)
         else:
@@ -70,9 +67,9 @@ def _limit(name: str, text: str) -> float:
     except ValueError:
         limit = math.nan
     if name in SHARES and not 0 <= limit <= 1:
-        raise WrongUsageError(f"The gate {name} is a share from 0 to 1, such as {_example(name)}, not {text!r}.")
+        raise WrongUsageError(f"Gate {name} must be a share from 0 to 1, such as {_example(name)}, not {text!r}.")
     if not 0 <= limit < math.inf:
-        raise WrongUsageError(f"The gate {name} is a time in milliseconds, such as {_example(name)}, not {text!r}.")
+        raise WrongUsageError(f"Gate {name} must be a time in milliseconds, such as {_example(name)}, not {text!r}.")
     return limit
 
 
@@ -80,25 +77,25 @@ def _example(name: str) -> str:
     return {ERROR_RATE: "0.01", DELIVERED_SHARE: "0.999"}.get(name, "50")
 
 
-def judge(gates: Mapping[str, float], samples: Samples, *, asked: int) -> list[GateResult]:
-    """Return each gate with what was measured.
+def judge(gates: Mapping[str, float], samples: Samples, *, scheduled: int) -> list[GateResult]:
+    """Return the result of each gate.
 
     Args:
-        gates: limit by name.
-        samples: the requests that were sent.
-        asked: how many should have been.
+        gates: Limits by gate.
+        samples: The requests that were sent.
+        scheduled: How many requests were scheduled.
     """
     results = []
     for name, limit in gates.items():
-        measured = _measured(name, samples, asked)
+        measured = _measured(name, samples, scheduled)
         passed = measured is not None and (measured >= limit if name == DELIVERED_SHARE else measured <= limit)
         results.append(GateResult(gate=name, limit=limit, measured=measured, passed=passed))
     return results
 
 
-def _measured(name: str, samples: Samples, asked: int) -> float | None:
+def _measured(name: str, samples: Samples, scheduled: int) -> float | None:
     if name == DELIVERED_SHARE:
-        return len(samples) / asked if asked else None
+        return len(samples) / scheduled if scheduled else None
     if not len(samples):
         return None
     if name == ERROR_RATE:
@@ -107,15 +104,18 @@ def _measured(name: str, samples: Samples, asked: int) -> float | None:
     return percentiles(part(samples, tier), [QUANTILES[percentile]])[0]
 
 
-def words(result: GateResult) -> str:
-    """Say in words how a gate went, such as `total.p99 is 61.2 ms, at most 50 ms is allowed`."""
-    share = result.gate in SHARES
-    limit = _value(result.limit, share)
-    allowed = f"at least {limit} is wanted" if result.gate == DELIVERED_SHARE else f"at most {limit} is allowed"
-    return f"{result.gate} is {_value(result.measured, share)}, {allowed}"
-
-
-def _value(value: float | None, share: bool) -> str:
+def value_text(gate: str, value: float | None) -> str:
+    """Return a gate's limit or measured value with its unit."""
     if value is None:
-        return "unknown (no request tells it)"
-    return f"{value * 100:.4g} %" if share else f"{value:.4g} ms"
+        return "unknown (no request has it)"
+    return share(value) if gate in SHARES else f"{value:.4g} ms"
+
+
+def describe_failures(results: Iterable[GateResult]) -> str:
+    """Return the failed gates in words, such as `total.p99 is 61.2 ms (limit 50 ms)`; empty if all passed."""
+    return ", ".join(
+        f"{one.gate} is {value_text(one.gate, one.measured)} "
+        f"({'minimum' if one.gate == DELIVERED_SHARE else 'limit'} {value_text(one.gate, one.limit)})"
+        for one in results
+        if not one.passed
+    )

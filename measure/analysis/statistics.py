@@ -1,43 +1,38 @@
-"""Percentiles of times, and what each part of a request has in the whole."""
+"""Figures over many requests: percentiles, the share of each part, consistency, drift."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from measure.analysis.samples import LEAVES, Samples, Times, part
-from measure.summary import Distribution, KindSummary, Share
+from cloudinit.load_plan import LoadPlan
+from measure.analysis.samples import LEAVES, TIERS, Samples, Times, between, part
+from measure.summary import Consistency, Distribution, Drift, KindSummary, Share, SlowRequest
 
 QUANTILES = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
 """In thousandths."""
-PARTS = ("total", "wait", "web", "application", "code", "pool", "database_connect", "database", "unattributed")
-SEEN = {"client": "client", "application": "application seen", "database": "database seen"}
-_TAIL = 100  # one in so many requests is one of the slowest
-
-
-def nearest_rank(count: int, thousandths: int) -> int:
-    """Return the index, among so many sorted values, of the smallest one that at least that share is not above."""
-    return max(0, -(-thousandths * count // 1000) - 1)
-
-
-def known(times: Times) -> Times:
-    """Return the times that are known."""
-    found: Times = times[~np.isnan(times)]
-    return found
+ROUNDING = 0.0015  # ms: two times of three decimals each
+_LATENCY = ("total", "wait", "web", "application", "code", "pool", "database_connect", "database", "unattributed")
+_FROM_SEND = {"client": "client", "application": "application response", "database": "database response"}
+_DRIFT = ("total", *(name for name in LEAVES if name != "unattributed"))
+_TAIL = 100  # one request in so many belongs to the slowest
+_SLOWEST = 10
 
 
 def percentiles(times: Times, thousandths: list[int]) -> list[float | None]:
-    """Return percentiles of the known times by nearest rank, so that each one is a time that was measured."""
-    values = known(times)
+    """Return percentiles of the known times by nearest rank, so that each is a time that was measured."""
+    values = times[~np.isnan(times)]
     if not len(values):
         return [None] * len(thousandths)
-    ranks = [nearest_rank(len(values), one) for one in thousandths]
+    ranks = [max(0, -(-one * len(values) // 1000) - 1) for one in thousandths]
     ordered = np.partition(values, sorted(set(ranks)))
     return [float(ordered[rank]) for rank in ranks]
 
 
 def distribution(times: Times) -> Distribution | None:
-    """Return what the known times are like, None if there are none."""
-    values = known(times)
+    """Return the distribution of the known times, None if no time is known."""
+    values = times[~np.isnan(times)]
     if not len(values):
         return None
     found = dict(zip(QUANTILES, percentiles(values, list(QUANTILES.values())), strict=True))
@@ -47,23 +42,23 @@ def distribution(times: Times) -> Distribution | None:
 
 
 def latency(samples: Samples) -> dict[str, Distribution]:
-    """Return the distribution of each part that any request has."""
-    found = {name: distribution(part(samples, name)) for name in PARTS}
+    """Return the distribution of each part that any request has, from the scheduled time."""
+    found = {name: distribution(part(samples, name)) for name in _LATENCY}
     if not np.isnan(samples["app"]).any():
         del found["unattributed"]
     return {name: one for name, one in found.items() if one is not None}
 
 
-def latency_seen(samples: Samples) -> dict[str, Distribution]:
-    """Return the distribution of whole times as each tier's caller sees them, those of the tiers behind it included."""
-    found = {name: distribution(part(samples, source)) for name, source in SEEN.items()}
+def latency_from_send(samples: Samples) -> dict[str, Distribution]:
+    """Return the distribution of whole times as each caller sees them, the tiers behind included."""
+    found = {name: distribution(part(samples, source)) for name, source in _FROM_SEND.items()}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def shares(samples: Samples) -> list[Share]:
-    """Return what each part has in the total time: on average, in the middle, and in the slowest requests.
+    """Return the share of each part in the total time: of all requests, and of the slowest.
 
-    Averages add up to the total's exactly; percentiles of parts don't, because each part has its own slow requests.
+    Means add up to the total's mean exactly. Percentiles don't, because each part has its own slow requests.
     """
     total = part(samples, "total")
     if not len(total):
@@ -71,35 +66,35 @@ def shares(samples: Samples) -> list[Share]:
     slow = np.argsort(total)[-max(1, len(total) // _TAIL) :]
     found = []
     for name in LEAVES:
-        times = np.nan_to_num(part(samples, name), nan=0.0)
+        times = np.nan_to_num(part(samples, name))
         share = Share(
             part=name,
             mean=float(times.mean()),
-            share=_ratio(float(times.sum()), float(total.sum())),
+            share=ratio(float(times.sum()), float(total.sum())),
             p50=float(percentiles(times, [500])[0] or 0.0),
             tail_mean=float(times[slow].mean()),
-            tail_share=_ratio(float(times[slow].sum()), float(total[slow].sum())),
+            tail_share=ratio(float(times[slow].sum()), float(total[slow].sum())),
         )
         if name != "unattributed" or share.mean:
             found.append(share)
     return found
 
 
-def middle_sum(samples: Samples) -> float | None:
-    """Return what the parts add up to in the tenth of the requests around the median, as a share of the median.
+def parts_over_p50(samples: Samples) -> float | None:
+    """Return the sum of the parts' means in the 10 % of requests around the median, over the median.
 
-    Of those requests' averages: medians of skewed parts don't add up, because each part has its own slow requests.
+    Medians of the parts don't add up, because each part has its own slow requests.
     """
     total = part(samples, "total")
     low, median, high = percentiles(total, [450, 500, 550])
     if low is None or not median or high is None:
         return None
     middle = samples[(total >= low) & (total <= high)]
-    return sum(float(np.nan_to_num(part(middle, name), nan=0.0).mean()) for name in LEAVES) / median
+    return sum(float(np.nan_to_num(part(middle, name)).mean()) for name in LEAVES) / median
 
 
 def kinds(samples: Samples) -> dict[str, KindSummary]:
-    """Return the numbers of each kind of request that was sent."""
+    """Return the results of each kind of request that was sent."""
     found = {}
     for name in np.unique(samples["kind"]):
         chosen = samples[samples["kind"] == name]
@@ -108,5 +103,51 @@ def kinds(samples: Samples) -> dict[str, KindSummary]:
     return found
 
 
-def _ratio(one: float, whole: float) -> float:
-    return one / whole if whole else 0.0
+def consistency(samples: Samples) -> Consistency:
+    """Count the requests for which each tier's time is no longer than its caller's."""
+    checked = samples[~(np.isnan(samples["app"]) | np.isnan(samples["db"]))]
+    client, application, database = checked["client"], checked["app"], part(checked, "database response")
+    consistent = (client >= application) & (application >= checked["db"]) & (application >= database - ROUNDING)
+    return Consistency(checked=len(checked), consistent=int(np.count_nonzero(consistent)))
+
+
+def drift(samples: Samples, plan: LoadPlan) -> list[Drift]:
+    """Return the median and p99 of each part in the first and in the last fifth of a soak run."""
+    fifth = plan.seconds / 5
+    first, last = between(samples, 0, fifth), between(samples, plan.seconds - fifth, plan.seconds)
+    found = []
+    for name in _DRIFT:
+        (a50, a99), (b50, b99) = (percentiles(part(each, name), [500, 990]) for each in (first, last))
+        if a50 is not None and a99 is not None and b50 is not None and b99 is not None:
+            change = b50 / a50 - 1 if a50 else 0.0
+            found.append(Drift(part=name, first_p50=a50, last_p50=b50, first_p99=a99, last_p99=b99, change=change))
+    return found
+
+
+def slowest(samples: Samples, trace: str) -> list[SlowRequest]:
+    """Return the slowest requests, slowest first.
+
+    Args:
+        samples: All requests.
+        trace: First half of their trace ids.
+    """
+    chosen = samples[np.argsort(part(samples, "total"))[::-1][:_SLOWEST]]
+    columns = {name: part(chosen, name).tolist() for name in ("total", *TIERS)}
+    return [
+        SlowRequest.model_validate(
+            {
+                "number": int(one["number"]),
+                "due": float(one["due"]),
+                "kind": one["kind"].decode(),
+                "status": int(one["status"]),
+                "trace": trace + one["trace"].decode(),
+                **{name: None if math.isnan(times[row]) else times[row] for name, times in columns.items()},
+            }
+        )
+        for row, one in enumerate(chosen)
+    ]
+
+
+def ratio(amount: float, whole: float) -> float:
+    """Return an amount's share in the whole, 0 if the whole is 0."""
+    return amount / whole if whole else 0.0

@@ -1,4 +1,4 @@
-"""A stress run's stairs: each judged as soon as it can be, and the limit named at the first that breaks."""
+"""The steps of a stress run: each is judged as soon as its result is known; the first that fails is the limit."""
 
 from __future__ import annotations
 
@@ -10,91 +10,93 @@ import numpy as np
 
 from cloudinit.load_plan import LoadPlan, arrivals
 from measure.analysis.causes import cause
-from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, judge, words
+from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, describe_failures, judge
 from measure.analysis.samples import Samples, between, part
 from measure.analysis.statistics import percentiles
-from measure.run.plan import arrivals_until
-from measure.summary import Stair, Stress
+from measure.analysis.timeline import scheduled_until
+from measure.summary import Stress, StressStep
 
 DEFAULT_GATES = {DELIVERED_SHARE: 0.99, ERROR_RATE: 0.01}
-# Seconds after a stair's end in which its requests may still begin: as long as a run's, but of a short stair not so
-# long that a rate beyond what can be carried would seem delivered.
-_GRACE, _GRACE_SHARE = 1.0, 0.1
-_ANSWER = 12.0  # seconds after its end until every request that began has its answer or its time-out
+# A step's requests count as delivered if sent within this time after its end. As a share for short steps, or a rate
+# beyond the capacity would seem delivered.
+_GRACE_SECONDS, _GRACE_SHARE = 1.0, 0.1
+_RESPONSE_SECONDS = 12.0  # until each request sent in a step has its response or has timed out
 
 
-class Stairs:
-    """The stairs of one run, as far as they were climbed."""
+class Steps:
+    """The steps of a stress run, as far as they have been judged.
+
+    Attributes:
+        judged: The judged steps, in order.
+    """
 
     def __init__(self, plan: LoadPlan, gates: Mapping[str, float]) -> None:
         self._plan = plan
         self._gates = dict(gates) or DEFAULT_GATES
         ends = accumulate((segment.seconds for segment in plan.segments), initial=0.0)
         self._spans = [(*span, segment.begin) for span, segment in zip(pairwise(ends), plan.segments, strict=True)]
-        self.judged: list[Stair] = []
+        self.judged: list[StressStep] = []
 
     @property
-    def broken(self) -> Stair | None:
-        """The stair that broke."""
-        return next((stair for stair in self.judged if not stair.held), None)
+    def failed(self) -> StressStep | None:
+        """The step that failed, None so far."""
+        return next((step for step in self.judged if not step.passed), None)
 
     def judge(self, samples: Samples, elapsed: float, *, ended: bool = False) -> None:
-        """Judge each further stair of which enough is known, until one breaks.
+        """Judge each further step whose result is known, until one fails.
 
         Args:
-            samples: all that have come.
-            elapsed: seconds since the run's begin.
-            ended: whether no more samples will come.
+            samples: All samples so far.
+            elapsed: Seconds since the start of the run.
+            ended: Whether no more samples will come.
         """
-        while self.broken is None and len(self.judged) < len(self._spans):
-            begin, end, rate = self._spans[len(self.judged)]
-            first, behind = self._numbers(begin, end)
-            of_stair = samples[(samples["number"] >= first) & (samples["number"] < behind)]
-            stair = self._stair(of_stair, begin, end, rate, behind - first)
-            over = elapsed >= end and (ended or self._decided(stair, late=len(of_stair) - stair.sent, elapsed=elapsed))
-            if not over and len(of_stair) < stair.asked:
+        while self.failed is None and len(self.judged) < len(self._spans):
+            start, end, rate = self._spans[len(self.judged)]
+            first, stop = self._numbers(start, end)
+            of_step = samples[(samples["number"] >= first) & (samples["number"] < stop)]
+            step = self._step(of_step, start, end, rate, stop - first)
+            known = elapsed >= end and (ended or self._known(step, late=len(of_step) - step.sent, elapsed=elapsed))
+            if not known and len(of_step) < step.scheduled:
                 return
-            self.judged.append(stair)
+            self.judged.append(step)
 
-    def _numbers(self, begin: float, end: float) -> tuple[int, int]:
-        """Return the first number that is due in a span, and the first behind it."""
-        # Number n is due when the rate's integral reaches n.
-        first, behind = (ceil(one - 1e-6) for one in arrivals_until(self._plan.segments, [begin, end]))
-        return first, min(behind, arrivals(self._plan.segments))
+    def _numbers(self, start: float, end: float) -> tuple[int, int]:
+        """Return the range of request numbers that are scheduled in a span."""
+        # Request n is scheduled when the integral of the rate reaches n.
+        first, stop = (ceil(one - 1e-6) for one in scheduled_until(self._plan.segments, [start, end]))
+        return first, min(stop, arrivals(self._plan.segments))
 
-    def _decided(self, stair: Stair, *, late: int, elapsed: float) -> bool:
-        """Return whether more samples could not change what is known of a stair that is over."""
-        unknown = stair.asked - stair.sent - late
-        hopeless = late > stair.asked * (1 - self._gates.get(DELIVERED_SHARE, 0.0))
-        return unknown <= 0 or hopeless or elapsed - stair.end > _ANSWER
+    def _known(self, step: StressStep, *, late: int, elapsed: float) -> bool:
+        """Return whether more samples could not change the result of a step that is over."""
+        missing = step.scheduled - step.sent - late
+        hopeless = late > step.scheduled * (1 - self._gates.get(DELIVERED_SHARE, 0.0))
+        return missing <= 0 or hopeless or elapsed - step.end > _RESPONSE_SECONDS
 
-    def _stair(self, samples: Samples, begin: float, end: float, rate: float, asked: int) -> Stair:
-        grace = min(_GRACE, _GRACE_SHARE * (end - begin))
-        began = samples[samples["sent"] < (end + grace) * 1000]
-        gates = judge(self._gates, began, asked=asked)
-        p50, p99 = percentiles(part(began, "total"), [500, 990])
-        return Stair(
+    def _step(self, samples: Samples, start: float, end: float, rate: float, scheduled: int) -> StressStep:
+        grace = min(_GRACE_SECONDS, _GRACE_SHARE * (end - start))
+        sent = samples[samples["sent"] < (end + grace) * 1000]
+        gates = judge(self._gates, sent, scheduled=scheduled)
+        p50, p99 = percentiles(part(sent, "total"), [500, 990])
+        return StressStep(
             rate=rate,
-            begin=begin,
+            start=start,
             end=end,
-            asked=asked,
-            sent=len(began),
-            errors=int(np.count_nonzero(began["good"] == 0)),
+            scheduled=scheduled,
+            sent=len(sent),
+            errors=int(np.count_nonzero(sent["good"] == 0)),
             p50=p50,
             p99=p99,
             gates=gates,
-            held=all(gate.passed for gate in gates),
+            passed=all(gate.passed for gate in gates),
         )
 
     def result(self, samples: Samples) -> Stress:
-        """Return the stairs, and the limit in words."""
-        broken = self.broken
-        return Stress(stairs=self.judged, limit=None if broken is None else self._limit(samples, broken))
+        """Return the steps, and the limit in words."""
+        return Stress(steps=self.judged, limit=None if self.failed is None else self._limit(samples, self.failed))
 
-    def _limit(self, samples: Samples, broken: Stair) -> str:
+    def _limit(self, samples: Samples, failed: StressStep) -> str:
         before = between(samples, 0.0, self._spans[0][1])
-        what = ", ".join(words(gate) for gate in broken.gates if not gate.passed)
-        why = cause(before, between(samples, broken.begin, broken.end), concurrency=self._plan.concurrency)
-        held = [stair.rate for stair in self.judged if stair.held]
-        lower = f"; {held[-1]:.0f}/s held" if held else ""
-        return f"{broken.rate:.0f} requests/s is too much{lower}. {what}. Why: {why}."
+        why = cause(before, between(samples, failed.start, failed.end), concurrency=self._plan.concurrency)
+        passed = [step.rate for step in self.judged if step.passed]
+        sustained = f" ({passed[-1]:.0f}/s passed)" if passed else ""
+        return f"{failed.rate:.0f} requests/s is too much{sustained}: {describe_failures(failed.gates)}. Cause: {why}."

@@ -1,136 +1,82 @@
-"""From a run's samples to its summary."""
+"""From a recording to its summary."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-import numpy as np
-
-from cloudinit.load_plan import LoadPlan, Profile, arrivals
-from measure.analysis.causes import undelivered
-from measure.analysis.delivery import delivery, invariants
-from measure.analysis.drift import drift
-from measure.analysis.samples import Samples, part
-from measure.analysis.statistics import kinds, latency, latency_seen, middle_sum, shares
+from cloudinit.load_plan import Profile, arrivals
+from measure.analysis import statistics
+from measure.analysis.causes import shortfall
+from measure.analysis.delivery import delivery
+from measure.analysis.recording import Recording
+from measure.analysis.timeline import scheduled_until
 from measure.analysis.verdict import verdict
 from measure.failures import MeasureError
-from measure.run.plan import arrivals_until
-from measure.run.session import Progress
-from measure.summary import Config, Plan, Run, SlowRequest, Storage, Summary
-
-_SLOWEST = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How far a run went.
-
-    Attributes:
-        asked: requests that were due until it ended.
-        seconds: from its begin until its last answer.
-        whole: whether it ran to its plan's end.
-    """
-
-    asked: int
-    seconds: float
-    whole: bool
-
-
-def ending(progress: Progress, early: MeasureError | None) -> Ending:
-    """Return how far a run went, by its samples and the agent's clock."""
-    samples, plan = progress.samples, progress.plan
-    whole = early is None and not (progress.stairs is not None and progress.stairs.broken)
-    last = float((samples["sent"] + samples["client"]).max()) / 1000 if len(samples) else 0.0
-    asked = arrivals(plan.segments)
-    if not whole:
-        until = max(progress.elapsed, float(samples["sent"].max()) / 1000 if len(samples) else 0.0)
-        asked = min(asked, math.floor(arrivals_until(plan.segments, until)))
-    return Ending(max(asked, len(samples)), last, whole)
+from measure.summary import Config, Run, Storage, Summary
 
 
 def summarize(
-    progress: Progress,
-    gates: dict[str, float],
+    recording: Recording,
     config: Config,
-    versions: dict[str, str],
-    early: MeasureError | None,
-    disk: Storage | None = None,
+    *,
+    versions: dict[str, str] | None = None,
+    early: MeasureError | None = None,
+    storage: Storage | None = None,
 ) -> Summary:
-    """Return all numbers of a run that has ended.
+    """Return all results of a run that has ended.
 
     Args:
-        progress: the run.
-        gates: limits by name.
-        config: what was measured.
-        versions: of all that took part.
-        early: why it ended before its time, None if it didn't.
-        disk: what the data disk was measured to do, None if it wasn't.
+        recording: The run.
+        config: What was measured, and the gates.
+        versions: Versions of all programs involved.
+        early: Why the run ended early, None if it didn't.
+        storage: Performance of the data disk, if known.
     """
-    samples, plan, end = progress.samples, progress.plan, ending(progress, early)
-    stress = progress.stairs.result(samples) if progress.stairs is not None else None
-    # What is under way when a run is stopped is neither sent nor missing.
-    due = end.asked if end.whole else end.asked - plan.concurrency
-    problem = undelivered(samples, asked=due, seconds=end.seconds, concurrency=plan.concurrency)
-    if stress is not None and stress.limit is not None:
-        problem = None  # the limit says it
-    times = latency(samples)
+    samples, plan = recording.samples, recording.plan
+    stress = recording.steps.result(samples) if recording.steps is not None else None
+    limit_found = stress is not None and stress.limit is not None
+    completed = early is None and not limit_found
+    scheduled = _scheduled(recording, completed=completed)
+    seconds = float((samples["sent"] + samples["client"]).max()) / 1000 if len(samples) else 0.0
+    started = recording.started
+    # Requests in flight when a run is stopped are neither sent nor missing.
+    expected = scheduled if completed else scheduled - plan.concurrency
+    missing = shortfall(samples, scheduled=expected, seconds=seconds, concurrency=plan.concurrency)
     return Summary(
-        run=_run(progress, end),
-        plan=_plan(plan),
+        run=Run(
+            id=plan.run,
+            started=None
+            if started is None
+            else datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
+            seconds=seconds,
+            trace=recording.trace,
+        ),
+        plan=plan,
+        segments=plan.segments,
         config=config,
-        versions=versions,
-        verdict=verdict(samples, gates, asked=end.asked, early=early, stress=stress),
-        delivery=delivery(samples, asked=end.asked, problem=problem),
-        latency=times,
-        seen=latency_seen(samples),
-        shares=shares(samples),
-        p50_sum=middle_sum(samples),
-        kinds=kinds(samples),
-        invariants=invariants(samples),
+        versions=versions or {},
+        verdict=verdict(samples, config.gates, scheduled=scheduled, early=early, stress=stress),
+        # The limit of a stress run says already why requests are missing.
+        delivery=delivery(samples, scheduled=scheduled, shortfall=None if limit_found else missing),
+        latency=statistics.latency(samples),
+        latency_from_send=statistics.latency_from_send(samples),
+        shares=statistics.shares(samples),
+        parts_over_p50=statistics.parts_over_p50(samples),
+        kinds=statistics.kinds(samples),
+        consistency=statistics.consistency(samples),
         stress=stress,
-        soak=drift(samples, plan) if plan.profile is Profile.SOAK and end.whole else None,
-        slowest=slowest(samples, progress.run.trace if progress.run else ""),
-        storage=disk,
+        soak=statistics.drift(samples, plan) if plan.profile is Profile.SOAK and completed else None,
+        slowest=statistics.slowest(samples, recording.trace),
+        storage=storage,
     )
 
 
-def _run(progress: Progress, end: Ending) -> Run:
-    run = progress.run
-    begun = run.started if run is not None else None
-    started = None if begun is None else datetime.fromtimestamp(begun, UTC).isoformat(timespec="milliseconds")
-    return Run(id=progress.plan.run, started=started, seconds=end.seconds, trace=run.trace if run else "")
-
-
-def _plan(plan: LoadPlan) -> Plan:
-    values = {key: value for key, value in asdict(plan).items() if key != "run"}
-    return Plan.model_validate({**values, "segments": [asdict(segment) for segment in plan.segments]})
-
-
-def slowest(samples: Samples, trace: str) -> list[SlowRequest]:
-    """Return the slowest requests, the slowest first.
-
-    Args:
-        samples: all requests.
-        trace: high half of their trace ids.
-    """
-    order = np.argsort(part(samples, "total"))[::-1][:_SLOWEST]
-    chosen = samples[order]
-    columns = {name: part(chosen, name) for name in ("total", "wait", "web", "application", "database")}
-    found = []
-    for index, one in enumerate(chosen):
-        times = {name: float(values[index]) for name, values in columns.items()}
-        found.append(
-            SlowRequest.model_validate(
-                {
-                    "number": int(one["number"]),
-                    "due": float(one["due"]),
-                    "kind": one["kind"].decode(),
-                    "status": int(one["status"]),
-                    **{name: None if math.isnan(value) else value for name, value in times.items()},
-                    "trace": trace + one["trace"].decode(),
-                }
-            )
-        )
-    return found
+def _scheduled(recording: Recording, *, completed: bool) -> int:
+    """Return how many requests were scheduled until the run ended."""
+    samples, segments = recording.samples, recording.plan.segments
+    scheduled = arrivals(segments)
+    if not completed:
+        until = max(recording.elapsed, float(samples["sent"].max()) / 1000 if len(samples) else 0.0)
+        scheduled = min(scheduled, math.floor(scheduled_until(segments, until)))
+    return max(scheduled, len(samples))

@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import accumulate
+
 import numpy as np
 import numpy.typing as npt
 
-from cloudinit.load_plan import Segment
+from cloudinit.load_plan import LoadPlan, Segment
 from measure.analysis.samples import TIERS, Samples, part
 from measure.analysis.statistics import percentiles
-from measure.run.plan import arrivals_until
 
-PERCENTILES = {"p50": 500, "p95": 950, "p99": 990}
-PARTS = ("total", *TIERS)
+_PERCENTILES = {"p50": 500, "p95": 950, "p99": 990}
 Timeline = dict[str, npt.NDArray[np.float64]]
-"""Columns by name: `second`, `asked`, `sent`, `good`, `errors`, and `<part>_<percentile>` in ms, NaN without a request.
+"""Columns: `second`, `scheduled`, `sent`, `succeeded`, `errors`, and `<part>_<percentile>` in ms, NaN if unknown.
 
-`sent` counts the requests that began in the second, whenever they were due. All others belong to the second in which
-they were due: that is when somebody wanted an answer.
+`sent` counts requests by send time. All other columns use the scheduled time: that is when a user would have waited.
 """
 
 
-def timeline(samples: Samples, course: tuple[Segment, ...], seconds: int) -> Timeline:
-    """Return the columns of a run's timeline.
+def scheduled_until(segments: Iterable[Segment], seconds: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return how many requests are scheduled before each of the given times, as the integral of the rate.
 
     Args:
-        samples: the run's requests.
-        course: the rate that was asked for.
-        seconds: how many rows; what lies beyond is left out.
+        segments: The scheduled rate.
+        seconds: Times since the start of the run.
     """
+    parts = list(segments)
+    starts = accumulate((segment.seconds for segment in parts), initial=0.0)
+    times = np.asarray(seconds, dtype=np.float64)
+    scheduled = np.zeros_like(times)
+    for segment, start in zip(parts, starts, strict=False):
+        inside = np.clip(times - start, 0.0, segment.seconds)
+        scheduled += segment.begin * inside + (segment.end - segment.begin) * inside**2 / (2 * segment.seconds)
+    return scheduled
+
+
+def timeline(samples: Samples, plan: LoadPlan) -> Timeline:
+    """Return the timeline of a run, up to the end of its plan or its last scheduled request."""
     due = (samples["due"] / 1000).astype(np.int64)
-    sent = (samples["sent"] / 1000).astype(np.int64)
+    rows = min(plan.seconds, int(due.max()) + 1 if len(due) else 1)
     good = samples["good"] == 1
     columns: Timeline = {
-        "second": np.arange(seconds, dtype=np.float64),
-        "asked": np.diff(arrivals_until(course, np.arange(seconds + 1))),
-        "sent": _counts(sent, seconds),
-        "good": _counts(due[good], seconds),
-        "errors": _counts(due[~good], seconds),
+        "second": np.arange(rows, dtype=np.float64),
+        "scheduled": np.diff(scheduled_until(plan.segments, np.arange(rows + 1))),
+        "sent": _counts((samples["sent"] / 1000).astype(np.int64), rows),
+        "succeeded": _counts(due[good], rows),
+        "errors": _counts(due[~good], rows),
     }
     order = np.argsort(due, kind="stable")
-    edges = np.searchsorted(due[order], np.arange(seconds + 1))
-    for name in PARTS:
+    edges = np.searchsorted(due[order], np.arange(rows + 1))
+    for name in ("total", *TIERS):
         times = part(samples, name)[order]
-        rows = [
-            percentiles(times[edges[second] : edges[second + 1]], list(PERCENTILES.values()))
-            for second in range(seconds)
-        ]
-        table = np.array(rows, dtype=np.float64).reshape(seconds, len(PERCENTILES))
-        columns |= {f"{name}_{label}": table[:, index] for index, label in enumerate(PERCENTILES)}
+        table = np.array(
+            [percentiles(times[edges[row] : edges[row + 1]], list(_PERCENTILES.values())) for row in range(rows)],
+            dtype=np.float64,
+        )
+        columns |= {f"{name}_{label}": table[:, index] for index, label in enumerate(_PERCENTILES)}
     return columns
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from measure.analysis.gates import judge, words
+from measure.analysis.gates import describe_failures, judge
 from measure.analysis.samples import Samples
 from measure.failures import ExitCode, MeasureError
-from measure.summary import GateResult, Stress, Verdict
+from measure.summary import Stress, Verdict
 
-_OUTCOMES: dict[ExitCode, str] = {
+_OUTCOMES = {
+    ExitCode.PASSED: "passed",
     ExitCode.NOT_SERVING: "not serving",
     ExitCode.TIMED_OUT: "timed out",
     ExitCode.INTERRUPTED: "interrupted",
@@ -17,47 +18,32 @@ _OUTCOMES: dict[ExitCode, str] = {
 
 
 def verdict(
-    samples: Samples,
-    gates: Mapping[str, float],
-    *,
-    asked: int,
-    early: MeasureError | None,
-    stress: Stress | None,
+    samples: Samples, gates: Mapping[str, float], *, scheduled: int, early: MeasureError | None, stress: Stress | None
 ) -> Verdict:
-    """Return how a run went.
+    """Return the verdict on a run.
 
     Args:
-        samples: its requests.
-        gates: limits by name.
-        asked: how many requests should have been sent.
-        early: why it ended before its time, None if it didn't.
-        stress: the stairs of a stress run, which is judged by them.
+        samples: The requests that were sent.
+        gates: Limits by gate.
+        scheduled: How many requests were scheduled.
+        early: Why the run ended early, None if it didn't.
+        stress: The steps of a stress run; they decide its verdict.
     """
-    if stress is not None:
-        results = stress.stairs[-1].gates if stress.stairs else []
+    if stress is None:
+        results = judge(gates, samples, scheduled=scheduled)
     else:
-        results = judge(gates, samples, asked=asked)
+        results = stress.steps[-1].gates if stress.steps else []
+    failed = describe_failures(results)
+    code, reason = ExitCode.PASSED, f"all {len(results)} gates passed." if results else "no gate was set."
     if early is not None:
-        return _verdict(early.exit_code, f"{early} {len(samples):,} requests were measured.", results)
-    if stress is not None:
-        return _of_stress(stress, results)
-    failed = [words(one) for one in results if not one.passed]
-    if failed:
-        return _verdict(ExitCode.GATE_FAILED, f"{', '.join(failed)}.", results)
-    if not len(samples):
-        return _verdict(ExitCode.NOT_SERVING, "No request was sent.", results)
-    said = f"all {len(results)} gates hold." if results else "no gate was set."
-    return _verdict(ExitCode.PASSED, said, results)
-
-
-def _of_stress(stress: Stress, results: list[GateResult]) -> Verdict:
-    if stress.limit is not None:
-        return _verdict(ExitCode.GATE_FAILED, stress.limit, results)
-    if not stress.stairs:
-        return _verdict(ExitCode.NOT_SERVING, "No stair was climbed.", results)
-    return _verdict(ExitCode.PASSED, f"every stair up to {stress.stairs[-1].rate:.0f} requests/s held.", results)
-
-
-def _verdict(code: ExitCode, reason: str, results: list[GateResult]) -> Verdict:
-    outcome = _OUTCOMES.get(code, "failed" if code else "passed")
+        code, reason = early.exit_code, f"{early} {len(samples):,} requests were measured."
+    elif stress is not None and stress.limit is not None:
+        code, reason = ExitCode.GATE_FAILED, stress.limit
+    elif failed:
+        code, reason = ExitCode.GATE_FAILED, f"{failed}."
+    elif not len(samples) or (stress is not None and not stress.steps):
+        code, reason = ExitCode.NOT_SERVING, "no request was sent."
+    elif stress is not None:
+        reason = f"every step up to {stress.steps[-1].rate:.0f} requests/s passed."
+    outcome = _OUTCOMES.get(code, "failed")
     return Verdict.model_validate({"outcome": outcome, "exit_code": int(code), "reason": reason, "gates": results})

@@ -1,1 +1,1 @@
-"""What a person gets: files, tables, plots and the report."""
+"""Files, tables, plots and the report of a run."""

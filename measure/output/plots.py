@@ -1,4 +1,4 @@
-"""The report's plots, as SVG that stands in the page: no script, no link, text in the page's own colour."""
+"""The report's plots, as inline SVG: no script, no link, text in the page's own colour."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from matplotlib.ticker import StrMethodFormatter
 
 from measure.analysis.samples import TIERS, Samples, part
 from measure.analysis.timeline import Timeline
-from measure.output.figures import PART_COLOURS
+from measure.output.tables import PART_COLOURS
 
-_CLIENT, _ASKED = "#CC79A7", "#0072B2"
-_INK = "#010203"  # stands for the page's text colour
+_CLIENT, _SCHEDULED = "#CC79A7", "#0072B2"
+_INK = "#010203"  # placeholder for the page's text colour
 _STYLE: dict[Any, object] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -35,24 +35,25 @@ _STYLE: dict[Any, object] = {
     ),
 }
 _POINTS = 400
-_LOWEST = 0.01  # ms, the least that a logarithmic axis shows
+_LOWEST = 0.01  # ms, lower end of logarithmic axes
 
 
 def rate_plot(timeline: Timeline) -> str:
-    """Return the rates asked, sent and answered well, over time."""
+    """Return the rates of scheduled and sent requests and of errors, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(2.8)
         seconds = timeline["second"]
-        axes.step(seconds, timeline["asked"], where="post", color=_ASKED, linewidth=3, alpha=0.5, label="asked")
+        scheduled = timeline["scheduled"]
+        axes.step(seconds, scheduled, where="post", color=_SCHEDULED, linewidth=3, alpha=0.5, label="scheduled")
         axes.step(seconds, timeline["sent"], where="post", color=_INK, linewidth=1.2, label="sent")
         if timeline["errors"].any():
             axes.fill_between(seconds, timeline["errors"], step="post", color=PART_COLOURS["total"], label="errors")
-        axes.set(xlabel="time since the begin (s)", ylabel="requests per second", ylim=(0, None))
+        axes.set(xlabel="time (s)", ylabel="requests per second", ylim=(0, None))
         return _svg(figure, axes, "rate")
 
 
 def latency_plot(timeline: Timeline) -> str:
-    """Return the tiers' medians, stacked, with the total's median and p99, over time."""
+    """Return the tiers' medians, stacked, with the total's median, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
         seconds = timeline["second"]
@@ -61,7 +62,7 @@ def latency_plot(timeline: Timeline) -> str:
             seconds, stack, colors=[PART_COLOURS[name] for name in TIERS], labels=[f"{n} p50" for n in TIERS]
         )
         axes.plot(seconds, timeline["total_p50"], color=_INK, linewidth=1.2, label="total p50")
-        axes.set(xlabel="due at (s since the begin)", ylabel="median time (ms)", ylim=(0, None))
+        axes.set(xlabel="scheduled time (s)", ylabel="median latency (ms)", ylim=(0, None))
         return _svg(figure, axes, "latency")
 
 
@@ -72,24 +73,24 @@ def tail_plot(timeline: Timeline) -> str:
         for name in (*TIERS, "total"):
             times = np.where(timeline[f"{name}_p99"] >= _LOWEST, timeline[f"{name}_p99"], np.nan)
             axes.plot(timeline["second"], times, color=PART_COLOURS[name], linewidth=1.4, label=f"{name} p99")
-        axes.set(xlabel="due at (s since the begin)", ylabel="p99 (ms)", yscale="log")
+        axes.set(xlabel="scheduled time (s)", ylabel="p99 latency (ms)", yscale="log")
         return _svg(figure, axes, "tail")
 
 
 def percentile_plot(samples: Samples) -> str:
-    """Return the time of each percentile: in total, without the wait, and of each tier."""
+    """Return the latency at each percentile: of the tiers, and of the total from its scheduled and send times."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(4.0)
         lines = [(name, PART_COLOURS[name], "-", name) for name in TIERS if name != "wait"]
-        lines += [("client", _CLIENT, "--", "total from sent (closed loop)")]
-        lines += [("total", PART_COLOURS["total"], "-", "total from due")]
+        lines += [("client", _CLIENT, "--", "total from the send time (closed loop)")]
+        lines += [("total", PART_COLOURS["total"], "-", "total from the scheduled time")]
         for name, colour, dash, label in lines:
             times = np.sort(part(samples, name))
             times = times[~np.isnan(times)]
             if len(times):
                 slower, index = _ranks(len(times))
                 axes.plot(slower, np.maximum(times[index], _LOWEST), dash, color=colour, linewidth=1.6, label=label)
-        axes.set(xlabel="percentile", ylabel="time (ms)", xscale="log", yscale="log")
+        axes.set(xlabel="percentile", ylabel="latency (ms)", xscale="log", yscale="log")
         ticks = [one for one in (2, 10, 20, 100, 1000, 10_000, 100_000) if one <= max(len(samples), 2)]
         axes.set_xticks(ticks, [f"p{100 - 100 / one:.5g}" for one in ticks])
         axes.minorticks_off()
@@ -97,7 +98,7 @@ def percentile_plot(samples: Samples) -> str:
 
 
 def _ranks(count: int) -> tuple[np.typing.NDArray[np.float64], np.typing.NDArray[np.int64]]:
-    """Return 1/(1 - percentile) from the median to the slowest request, and the index of each in sorted times."""
+    """Return 1/(1 - percentile) up to the slowest request, and the index of each in sorted times."""
     slower = np.geomspace(1.0, max(count, 2), _POINTS)
     index = np.clip(np.ceil((1 - 1 / slower) * count - 1e-9).astype(np.int64) - 1, 0, count - 1)
     return slower, index
@@ -113,7 +114,7 @@ def _svg(figure: Figure, axes: Axes, name: str) -> str:
     if axes.get_yscale() == "log":
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     text = io.StringIO()
-    # Names inside of the drawings are hashes of this and must differ, as they share a page.
+    # Ids in a drawing derive from this salt; they must differ because the drawings share a page.
     salt: dict[Any, object] = {"svg.hashsalt": name}
     with mpl.rc_context(salt):
         figure.savefig(text, format="svg", metadata={"Date": None})
@@ -121,5 +122,5 @@ def _svg(figure: Figure, axes: Axes, name: str) -> str:
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing[drawing.index("<svg") :], flags=re.DOTALL)
     drawing = re.sub(r'<g id="[^"]*"', "<g", drawing)
     drawing = drawing.replace(_INK, "currentColor")
-    # The page sets how wide a drawing is; its viewBox keeps the shape.
+    # The page sets the width; the viewBox keeps the aspect ratio.
     return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"|<svg height="[^"]*"', r"<svg \1", drawing, count=1)

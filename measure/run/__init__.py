@@ -1,1 +1,1 @@
-"""One run of load: its plan, its place in the cluster, and what comes back while it goes on."""
+"""A load run against a cluster: start it, follow it, show it, clean up."""

@@ -1,4 +1,4 @@
-"""What the load agent says of itself on `/status`."""
+"""The load agent's `/status`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel, JsonValue
 
 
 class Retained(BaseModel):
-    """Which bytes of the samples the agent still has.
+    """Range of sample bytes that the agent holds.
 
     Attributes:
-        first: the oldest byte.
-        next: the end, where new samples will stand.
+        first: Offset of the oldest byte.
+        next: Offset where the next sample will start.
     """
 
     first: int
@@ -23,15 +23,14 @@ class RunStatus(BaseModel):
     """One run of a plan.
 
     Attributes:
-        id: the run's name; empty for the stack's own endless plan.
-        plan: the plan, as in the ConfigMap.
-        state: `waiting` means that the chain doesn't answer yet.
-        problem: why it waits or failed, in words.
-        started: Unix time of the first arrival, None before it.
-        asked: arrivals in all, None for an endless plan.
-        trace: high half of its requests' trace ids, 16 hexadecimal digits.
-        first: byte offset of its first sample.
-        next: byte offset behind its last sample, None until it has ended.
+        id: The run's name; empty for the stack's own endless plan.
+        plan: The plan, as in the ConfigMap.
+        state: `waiting` means that the tiers don't respond yet.
+        problem: Why it waits or failed, in words.
+        started: Unix time of the first scheduled request, None before the start.
+        trace: First half of its requests' trace ids, 16 hexadecimal digits.
+        first: Byte offset of its first sample.
+        next: Byte offset after its last sample, None until it has ended.
     """
 
     id: str
@@ -39,28 +38,27 @@ class RunStatus(BaseModel):
     state: Literal["waiting", "running", "finished", "stopped", "failed"]
     problem: str = ""
     started: float | None = None
-    asked: int | None = None
     trace: str = ""
     first: int | None = None
     next: int | None = None
 
     @property
     def in_force(self) -> bool:
-        """Whether it runs, or would if the chain answered."""
+        """Whether it runs, or will once the tiers respond."""
         return self.state in ("waiting", "running")
 
 
 class AgentStatus(BaseModel):
-    """The agent's answer.
+    """The agent's status.
 
     Attributes:
-        time: its clock, Unix seconds.
-        versions: of the programs that it uses.
-        target: the URL that it sends requests to.
-        problem: why it can't follow the ConfigMap, in words.
-        run: what is in force now.
-        last: the newest run with an id that has ended.
-        samples: what can be read of the samples.
+        time: Its clock, Unix seconds.
+        versions: Versions of the programs it uses.
+        target: URL that it sends requests to.
+        problem: Why it can't follow the ConfigMap, in words.
+        run: The run in force.
+        last: The latest run with an id that has ended.
+        samples: The samples that can be read.
     """
 
     time: float
@@ -72,5 +70,9 @@ class AgentStatus(BaseModel):
     samples: Retained
 
     def find(self, run: str) -> RunStatus | None:
-        """Return the run with an id, whether in force or ended; None if the agent knows of no such run."""
+        """Return the run with an id, in force or ended; None if the agent doesn't know it."""
         return next((one for one in (self.run, self.last) if one is not None and one.id == run), None)
+
+    def elapsed(self, run: RunStatus) -> float:
+        """Return the seconds since the start of a run, 0 before it."""
+        return 0.0 if run.started is None else max(0.0, self.time - run.started)

@@ -1,4 +1,4 @@
-"""A stack in a cluster as measuring touches it: its load's ConfigMap, and its load agent through the API server."""
+"""The load objects of a stack: its ConfigMap, and its load agent through the API server's service proxy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kube import client
 from kube.client import Api
 from kube.errors import KubeconfigError, StatusError, UnreachableError
 from kube.resources import CONFIG_MAPS, SERVICES
-from measure.failures import ApiAwayError, NotServingError, RefusedError, WrongUsageError
+from measure.failures import ApiStatusError, ApiUnreachableError, NotServingError, WrongUsageError
 from measure.run.agent import AgentStatus
 
 FIELD_MANAGER = "multi-tier-measure"
@@ -27,21 +27,21 @@ _NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 @dataclass(frozen=True, slots=True)
 class LoadObject:
-    """The stack's ConfigMap of the load.
+    """The ConfigMap that holds the load plan.
 
     Attributes:
-        data: its keys.
-        version: its resource version, so that nobody's change is overwritten unseen.
-        put: Unix time when a measuring program last put or removed a run, None if none has.
+        data: Its keys.
+        version: Its resource version, to detect concurrent changes.
+        changed: Unix time when a run was last added or removed, None if never.
     """
 
     data: dict[str, str]
     version: str
-    put: float | None
+    changed: float | None
 
 
 class Cluster:
-    """One stack in one cluster."""
+    """Access to the load of one stack."""
 
     def __init__(self, api: Api, *, namespace: str, name: str) -> None:
         self._api = api
@@ -50,44 +50,44 @@ class Cluster:
 
     @property
     def load_name(self) -> str:
-        """The ConfigMap and the Service of the load."""
+        """Name of the load's ConfigMap and Service."""
         return f"{self.name}-load"
 
     def load_object(self) -> LoadObject:
         """Read the ConfigMap.
 
         Raises:
-            WrongUsageError: the stack has no load.
-            NotServingError: there is no such stack.
-            ApiAwayError: no answer.
+            WrongUsageError: The stack has no load generator.
+            NotServingError: The stack doesn't exist.
+            ApiUnreachableError: No response.
         """
         try:
             found = self.read(CONFIG_MAPS.path(self.namespace, self.load_name))
-        except RefusedError as error:
+        except ApiStatusError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             raise self._no_load() from None
         managers = found["metadata"].get("managedFields", ())
-        put = [datetime.fromisoformat(one["time"]) for one in managers if one.get("manager") == FIELD_MANAGER]
+        changed = [datetime.fromisoformat(one["time"]) for one in managers if one.get("manager") == FIELD_MANAGER]
         return LoadObject(
             data=found.get("data") or {},
             version=found["metadata"]["resourceVersion"],
-            put=max(put).timestamp() if put else None,
+            changed=max(changed).timestamp() if changed else None,
         )
 
     def put_run(self, text: str, version: str) -> None:
-        """Put a run into the ConfigMap, if it still has the version that was read.
+        """Add a run to the ConfigMap, unless that changed since it was read.
 
         Raises:
-            RefusedError: somebody changed it since (status 409).
+            ApiStatusError: It changed (status 409).
         """
         self._apply({RUN: text}, version)
 
     def remove_run(self, version: str) -> None:
-        """Take the run out of the ConfigMap, if it still has the version that was read.
+        """Remove the run from the ConfigMap, unless that changed since it was read.
 
         Raises:
-            RefusedError: somebody changed it since (status 409).
+            ApiStatusError: It changed (status 409).
         """
         self._apply({}, version)
 
@@ -105,35 +105,35 @@ class Cluster:
             )
 
     def status(self) -> AgentStatus:
-        """Ask the load agent how it is.
+        """Return the status of the load agent.
 
         Raises:
-            NotServingError: it isn't reachable, or is no load agent.
-            ApiAwayError: no answer.
+            NotServingError: The agent is unreachable or of another version.
+            ApiUnreachableError: No response.
         """
         try:
             return AgentStatus.model_validate_json(self._from_agent("/status"))
         except ValidationError as error:
             problem = error.errors()[0]["msg"]
-            message = f"What Service {self.load_name} leads to is no load agent that this program knows: {problem}."
+            message = f"Service {self.load_name} doesn't respond like a load agent of this version: {problem}."
             raise NotServingError(message) from None
 
     def samples(self, offset: int) -> bytes:
-        """Return whole lines of samples from a byte offset, at most about 1 MiB; nothing at their end.
+        """Return whole lines of samples from a byte offset on, about 1 MiB at most; empty at the end.
 
         Raises:
-            RefusedError: the agent no longer has them (status 410).
-            ApiAwayError: no answer.
+            ApiStatusError: The agent has discarded them (status 410).
+            ApiUnreachableError: No response.
         """
         return self._from_agent(f"/samples?from={offset}")
 
     def read(self, path: str) -> Any:
-        """Return the decoded JSON of any path of the API.
+        """Return the JSON at an API path.
 
         Raises:
-            RefusedError: there is no such thing.
-            WrongUsageError: it may not be read, or what answers is no API server.
-            ApiAwayError: no answer.
+            ApiStatusError: The server returned an error, such as 404.
+            WrongUsageError: Access is denied, or the server is not an API server.
+            ApiUnreachableError: No response.
         """
         with _measure_errors():
             return self._api.request("GET", path)
@@ -143,35 +143,34 @@ class Cluster:
         try:
             with _measure_errors():
                 return self._api.read(proxy + path)
-        except RefusedError as error:
+        except ApiStatusError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                message = f"There is no load agent behind Service {self.load_name} in namespace {self.namespace}."
+                message = f"Service {self.load_name} in namespace {self.namespace} has no load agent."
             elif error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                message = f"The load agent behind Service {self.load_name} doesn't answer: is its machine ready?"
+                message = f"The load agent of Service {self.load_name} doesn't respond. Is its virtual machine ready?"
             else:
                 raise
-            raise RefusedError(f"{message} The API server says: {error}", error.status) from None
+            raise ApiStatusError(f"{message} API server: {error}", error.status) from None
 
     def _no_load(self) -> WrongUsageError | NotServingError:
-        """Say whether the stack has no load, or is none."""
+        """Return whether the load generator or the whole stack is missing."""
         try:
             self.read(SERVICES.path(self.namespace, f"{self.name}-web"))
-        except RefusedError:
+        except ApiStatusError:
             return NotServingError(
-                f"There is no stack {self.name} in namespace {self.namespace}: ConfigMap {self.load_name} is missing. "
-                "See --name, --namespace and --context, or run `pulumi up`."
+                f"No stack {self.name} in namespace {self.namespace}: ConfigMap {self.load_name} not found. "
+                "Check --name, --namespace and --context, or run `pulumi up`."
             )
         return WrongUsageError(
-            f"The stack {self.name} has no load generator: set load.enabled to true and run `pulumi up`. "
-            "Without it there is nothing to measure and no gate to judge."
+            f"Stack {self.name} has no load generator. Set load.enabled to true and run `pulumi up`."
         )
 
 
 def connect(kubeconfig: Path | None, context: str | None) -> Api:
-    """Return a client for the cluster of a kubeconfig, or for the one that this Pod runs in.
+    """Return a client for the cluster of a kubeconfig, or for this Pod's own without one.
 
     Raises:
-        WrongUsageError: the kubeconfig can't be used.
+        WrongUsageError: The kubeconfig can't be used.
     """
     with _measure_errors():
         return client.connect(kubeconfig, context, local=False, timeout=_READ_SECONDS)
@@ -179,16 +178,16 @@ def connect(kubeconfig: Path | None, context: str | None) -> Api:
 
 @contextmanager
 def _measure_errors() -> Iterator[None]:
-    """Turn the client's errors into those that end measuring, each with its exit code."""
+    """Turn the client's errors into this program's, which have exit codes."""
     try:
         yield
     except KubeconfigError as error:
         raise WrongUsageError(f"{error} See --kubeconfig.") from None
     except UnreachableError as error:
-        raise ApiAwayError(str(error)) from None
+        raise ApiUnreachableError(str(error)) from None
     except StatusError as error:
         if error.status in _NOT_ALLOWED:
             raise WrongUsageError(
                 f"The kubeconfig's user is not allowed to {error}. docs/measure.md lists the permissions it needs."
             ) from None
-        raise RefusedError(f"{error.status} {error.message}".strip(), error.status) from None
+        raise ApiStatusError(f"{error.status} {error.message}".strip(), error.status) from None

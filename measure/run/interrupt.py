@@ -1,4 +1,4 @@
-"""Ending by Ctrl-C or a pipeline's SIGTERM: the first asks for an orderly end, the second ends at once."""
+"""Interrupts by Ctrl-C or SIGTERM: the first asks for an orderly stop, the second ends the process at once."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def interruptible(at_once: Callable[[], object]) -> Iterator[Event]:
-    """Yield what is set by the first signal.
+def interruptible(before_exit: Callable[[], object]) -> Iterator[Event]:
+    """Yield an event that the first signal sets.
 
     Args:
-        at_once: called by the second, before the process ends without further ado.
+        before_exit: Called on the second signal, before the process ends.
     """
     stop = Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            at_once()
+            before_exit()
             os._exit(ExitCode.INTERRUPTED)
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,84 +1,85 @@
-"""Whose run it is that the cluster holds: there is one at a time."""
+"""Adding and removing runs: a stack does one run at a time."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 from cloudinit.load_plan import LoadPlan, parse_load_plan, render_load_plan
-from measure.failures import RefusedError, TimedOutError, WrongUsageError
+from measure.failures import ApiStatusError, TimedOutError, WrongUsageError, command
 from measure.run.agent import AgentStatus
 from measure.run.cluster import RUN, Cluster, LoadObject
 
-_OVERDUE = 60.0  # seconds behind its plan's end after which somebody else's run has no owner any more
+_ABANDONED = 60.0  # seconds after the end of its plan until a run that is still there is taken over
 _TRIES = 5
 
 
 def put_run(cluster: Cluster, plan: LoadPlan) -> None:
-    """Put a run into the cluster, unless another is in force.
+    """Add a run to the cluster.
 
     Raises:
-        WrongUsageError: another is.
-        MeasureError: the API server is away or refuses.
+        WrongUsageError: Another run is in force.
+        MeasureError: The API server is unreachable or refuses.
     """
-    for _ in range(_TRIES):
-        load, status = cluster.load_object(), cluster.status()
-        refuse_another_run(load, status)
-        try:
-            cluster.put_run(render_load_plan(plan), load.version)
-        except RefusedError as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-        else:
-            return
-    raise TimedOutError("The load's ConfigMap changes all the time: who else writes to it?")
+
+    def put(load: LoadObject) -> None:
+        refuse_another_run(load, cluster.status())
+        cluster.put_run(render_load_plan(plan), load.version)
+
+    _retry_on_conflict(cluster, put)
 
 
 def remove_run(cluster: Cluster, run: str) -> None:
-    """Take a run out of the cluster, unless another has its place.
+    """Remove a run from the cluster, if it is still there.
 
     Raises:
-        MeasureError: the API server is away or refuses.
+        MeasureError: The API server is unreachable or refuses.
     """
-    for _ in range(_TRIES):
-        load = cluster.load_object()
-        other = _owner(load)
-        if other is None or other.run != run:
-            return
-        try:
+
+    def remove(load: LoadObject) -> None:
+        current = _run_in(load)
+        if current is not None and current.run == run:
             cluster.remove_run(load.version)
-        except RefusedError as error:
+
+    _retry_on_conflict(cluster, remove)
+
+
+def _retry_on_conflict(cluster: Cluster, change: Callable[[LoadObject], None]) -> None:
+    for _ in range(_TRIES):
+        try:
+            return change(cluster.load_object())
+        except ApiStatusError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-        else:
-            return
+    raise TimedOutError(f"ConfigMap {cluster.load_name} keeps changing. Find out what else writes to it.")
 
 
 def refuse_another_run(load: LoadObject, status: AgentStatus) -> None:
-    """Check that nobody measures at the moment; a run whose owner is gone counts as none.
+    """Check that no other run is in force. An abandoned run doesn't count.
 
     Raises:
-        WrongUsageError: somebody does.
+        WrongUsageError: Another run is in force.
     """
-    other = _owner(load)
+    other = _run_in(load)
     if other is None:
         return
     known = status.find(other.run)
     if known is not None and not known.in_force:
         return
-    begun = known.started if known is not None and known.started is not None else load.put
-    if begun is None or status.time > begun + other.seconds + _OVERDUE:
+    started = known.started if known is not None and known.started is not None else load.changed
+    if started is None or status.time > started + other.seconds + _ABANDONED:
         return
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(begun))
-    left = max(0.0, begun + other.seconds - status.time)
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(started))
+    left = max(0.0, started + other.seconds - status.time)
     raise WrongUsageError(
-        f"Another run is in force: {other.run}, since {since}, for about another {left:.0f} s. "
-        "Nothing was started; see `python -m measure watch`."
+        f"Another run is in force: {other.run}, since {since}, about {left:.0f} s left. "
+        f"Nothing was started. Follow it with `{command('watch')}`."
     )
 
 
-def _owner(load: LoadObject) -> LoadPlan | None:
-    """Return the run in the ConfigMap, None if there is none that could be done."""
+def _run_in(load: LoadObject) -> LoadPlan | None:
+    """Return the run in the ConfigMap, None without a valid one."""
     try:
         return parse_load_plan(load.data[RUN])
     except (KeyError, ValueError):

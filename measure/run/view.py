@@ -1,4 +1,4 @@
-"""A run while it goes on: a screen that renews itself on a terminal, now and then a line in a log."""
+"""A run in progress: a live screen on a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cloudinit.load_plan import LoadPlan, arrivals, rate_at
+from measure.analysis.recording import Recording
 from measure.analysis.samples import TIERS, Samples, part
-from measure.analysis.statistics import percentiles
-from measure.output.figures import milliseconds, rate, share
-from measure.output.tables import stairs_table, table
-from measure.run.plan import arrivals_until
-from measure.run.session import Progress
-from measure.summary import Plan
+from measure.analysis.statistics import percentiles, ratio
+from measure.analysis.timeline import scheduled_until
+from measure.formatting import describe, milliseconds, rate, share
+from measure.output.tables import say, steps_table, table
 
 _LOG_EVERY = 5.0  # seconds
 _DRAW_EVERY = 1.0
@@ -27,31 +26,31 @@ _QUANTILES = [500, 950, 990]
 
 
 class LogView:
-    """A plain line every few seconds, for a log."""
+    """One line every few seconds, for a log."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._said = time.monotonic()
+        self._printed = time.monotonic()
         self._note = ""
 
     def __enter__(self) -> LogView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave what was printed."""
+        """Keep what was printed."""
 
-    def show(self, progress: Progress) -> None:
-        """Print a line if the last one is a while ago, or says something else."""
-        if progress.note and progress.note != self._note:
-            self._console.print(progress.note, highlight=False, soft_wrap=True, markup=False)
-        self._note = progress.note or self._note
-        if not progress.note and time.monotonic() - self._said >= _LOG_EVERY:
-            self._said = time.monotonic()
-            self._console.print(line(progress), highlight=False, soft_wrap=True)
+    def show(self, recording: Recording, note: str) -> None:
+        """Print a new note at once, and a line of figures every few seconds."""
+        if note and note != self._note:
+            say(self._console, note)
+        self._note = note or self._note
+        if not note and time.monotonic() - self._printed >= _LOG_EVERY:
+            self._printed = time.monotonic()
+            say(self._console, line(recording))
 
 
 class LiveView:
-    """A screen that renews itself."""
+    """Screen that updates in place."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -64,112 +63,96 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, progress: Progress) -> None:
-        """Draw anew, at most once a second: the percentiles of all samples take a while."""
+    def show(self, recording: Recording, note: str) -> None:
+        """Redraw, at most once a second: percentiles of all samples take a while."""
         if time.monotonic() - self._drawn >= _DRAW_EVERY:
             self._drawn = time.monotonic()
-            self._live.update(screen(progress), refresh=True)
+            self._live.update(screen(recording, note), refresh=True)
 
 
 def view(console: Console) -> LiveView | LogView:
-    """Return the view that fits the console."""
+    """Return the view for a console."""
     return LiveView(console) if console.is_terminal else LogView(console)
 
 
-def recent(progress: Progress) -> Samples:
+def recent(recording: Recording) -> Samples:
     """Return the requests sent in the last seconds."""
-    samples = progress.samples
+    samples = recording.samples
     if not len(samples):
         return samples
-    # By the newest sample and not by the clock: requests that hang are not answered yet.
+    # Counted back from the latest sample, not from now: requests in flight have no sample yet.
     chosen: Samples = samples[samples["sent"] >= samples["sent"].max() - _RECENT * 1000]
     return chosen
 
 
-def line(progress: Progress) -> str:
-    """Return one line on the last seconds."""
-    samples = recent(progress)
-    asked, delivered = rates(progress, samples)
-    times = "  ".join(f"{name} {_three(samples, name)}" for name in ("total", *TIERS[1:]))
-    errors = int(np.count_nonzero(progress.samples["good"] == 0))
-    of = f"/{progress.plan.seconds}" if progress.plan.run else ""
+def line(recording: Recording) -> str:
+    """Return one line about the last seconds."""
+    samples = recent(recording)
+    scheduled, delivered = rates(recording, samples)
+    parts = {name: percentiles(part(samples, name), _QUANTILES) for name in ("total", *TIERS[1:])}
+    times = "  ".join(f"{name} {'/'.join(map(milliseconds, values))}" for name, values in parts.items())
+    of = f"/{recording.plan.seconds}" if recording.plan.run else ""
     return (
-        f"{progress.elapsed:4.0f}{of} s  asked {rate(asked)} delivered {rate(delivered)}  "
-        f"p50/p95/p99 ms: {times}  errors {errors:,}"
+        f"{recording.elapsed:4.0f}{of} s  scheduled {rate(scheduled)} sent {rate(delivered)}  "
+        f"p50/p95/p99 ms: {times}  errors {_errors(recording.samples):,}"
     )
 
 
-def rates(progress: Progress, samples: Samples) -> tuple[float, float]:
-    """Return the rates asked and delivered in the time of some samples, per second."""
-    sent = samples["sent"] / 1000
-    begin, end = (float(sent.min()), float(sent.max())) if len(sent) else (0.0, 0.0)
-    if begin == end:
-        return rate_at(progress.plan.segments, _in_plan(progress)), 0.0
-    asked = _arrivals(progress.plan, end) - _arrivals(progress.plan, begin)
-    return asked / (end - begin), (len(samples) - 1) / (end - begin)
+def rates(recording: Recording, samples: Samples) -> tuple[float, float]:
+    """Return the scheduled rate and the rate of sent requests over the time of some samples, per second."""
+    plan, sent = recording.plan, samples["sent"] / 1000
+    start, end = (float(sent.min()), float(sent.max())) if len(sent) else (0.0, 0.0)
+    if start == end:
+        return rate_at(plan.segments, recording.elapsed if plan.run else recording.elapsed % plan.seconds), 0.0
+    scheduled = _scheduled(plan, end) - _scheduled(plan, start)
+    return scheduled / (end - start), (len(samples) - 1) / (end - start)
 
 
-def _arrivals(plan: LoadPlan, second: float) -> float:
-    """Return how many requests are due until a time; the stack's own plan begins anew whenever it ends."""
+def _scheduled(plan: LoadPlan, second: float) -> float:
+    """Return how many requests are scheduled before a time; the stack's own plan repeats."""
     if plan.run:
-        return float(arrivals_until(plan.segments, second))
+        return float(scheduled_until(plan.segments, second))
     rounds, rest = divmod(second, plan.seconds)
-    return rounds * arrivals(plan.segments) + float(arrivals_until(plan.segments, rest))
+    return rounds * arrivals(plan.segments) + float(scheduled_until(plan.segments, rest))
 
 
-def _in_plan(progress: Progress) -> float:
-    return progress.elapsed if progress.plan.run else progress.elapsed % progress.plan.seconds
+def _errors(samples: Samples) -> int:
+    return int(np.count_nonzero(samples["good"] == 0))
 
 
-def _three(samples: Samples, name: str) -> str:
-    return "/".join(milliseconds(value) for value in percentiles(part(samples, name), _QUANTILES))
-
-
-def screen(progress: Progress) -> Group:
-    """Return all that is shown of a run."""
-    samples = recent(progress)
-    pieces: list[RenderableType] = [_head(progress, samples), _times(progress, samples)]
-    if progress.stairs is not None and progress.stairs.judged:
-        pieces.append(stairs_table(progress.stairs.result(progress.samples)))
-    if progress.note:
-        pieces.append(Text(progress.note, "yellow"))
+def screen(recording: Recording, note: str) -> Group:
+    """Return the live screen."""
+    samples = recent(recording)
+    pieces: list[RenderableType] = [_head(recording, samples), _latency(recording, samples)]
+    if recording.steps is not None and recording.steps.judged:
+        pieces.append(steps_table(recording.steps.result(recording.samples)))
+    if note:
+        pieces.append(Text(note, "yellow"))
     return Group(*pieces)
 
 
-def _head(progress: Progress, samples: Samples) -> Table:
-    plan, every = progress.plan, progress.samples
-    asked, delivered = rates(progress, samples)
+def _head(recording: Recording, samples: Samples) -> Table:
+    plan, every = recording.plan, recording.samples
+    scheduled, sent = rates(recording, samples)
     head = Table.grid(padding=(0, 2))
-    title = plan.run or "the stack's own load"
-    head.add_row(Text(title, "bold"), describe(plan))
+    head.add_row(Text(plan.run or "the stack's own load", "bold"), describe(plan))
     if plan.run:
-        bar = ProgressBar(total=plan.seconds, completed=min(progress.elapsed, plan.seconds), width=40)
-        left = max(0.0, plan.seconds - progress.elapsed)
-        head.add_row(bar, f"{progress.elapsed:.0f} s of {plan.seconds} s, {left:.0f} s left")
-    head.add_row("now", f"asked {rate(asked)}, delivered {rate(delivered)}")
+        bar = ProgressBar(total=plan.seconds, completed=min(recording.elapsed, plan.seconds), width=40)
+        left = max(0.0, plan.seconds - recording.elapsed)
+        head.add_row(bar, f"{recording.elapsed:.0f} s of {plan.seconds} s, {left:.0f} s left")
+    head.add_row("now", f"scheduled {rate(scheduled)}, sent {rate(sent)}")
     if plan.run:
-        due = float(arrivals_until(plan.segments, progress.elapsed))
-        head.add_row("so far", f"{due:,.0f} asked, {len(every):,} answered")
-    errors = int(np.count_nonzero(every["good"] == 0))
-    waited = float(np.mean(every["wait"] > 0)) if len(every) else 0.0
-    head.add_row("errors", f"{errors:,} ({share(errors / len(every) if len(every) else 0.0)})")
-    head.add_row("waited", f"{share(waited)} of requests, for one of {plan.concurrency} connections")
+        head.add_row("so far", f"{_scheduled(plan, recording.elapsed):,.0f} scheduled, {len(every):,} answered")
+    errors, waited = _errors(every), int(np.count_nonzero(every["wait"] > 0))
+    head.add_row("errors", f"{errors:,} ({share(ratio(errors, len(every)))})")
+    head.add_row("waited", f"{share(ratio(waited, len(every)))} of requests, for one of {plan.concurrency} connections")
     return head
 
 
-def _times(progress: Progress, samples: Samples) -> Table:
+def _latency(recording: Recording, samples: Samples) -> Table:
     columns = [f"{name} {when}" for when in (f"{_RECENT:.0f} s", "all") for name in ("p50", "p95", "p99")]
-    made = table("Latency (ms), of the last seconds and of all", "part", *columns)
+    made = table(f"Latency (ms): last {_RECENT:.0f} s, and all", "part", *columns)
     for name in ("total", *TIERS):
-        values = [
-            *percentiles(part(samples, name), _QUANTILES),
-            *percentiles(part(progress.samples, name), _QUANTILES),
-        ]
-        made.add_row(name, *(milliseconds(value) for value in values), style="bold" if name == "total" else None)
+        values = [one for each in (samples, recording.samples) for one in percentiles(part(each, name), _QUANTILES)]
+        made.add_row(name, *map(milliseconds, values), style="bold" if name == "total" else None)
     return made
-
-
-def describe(plan: LoadPlan | Plan) -> str:
-    """Return a plan in words, such as `spike, 50/s to 500/s, 60 s, 20 connections`."""
-    course = f"{plan.rps}/s" if plan.profile in ("constant", "soak") else f"{plan.rps}/s to {plan.peak}/s"
-    return f"{plan.profile}, {course}, {plan.seconds} s, {plan.concurrency} connections"

@@ -1,4 +1,4 @@
-"""Watching whatever load is in force, from now on."""
+"""Watching the load in force without changing it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import time
 from threading import Event
 
 from cloudinit.load_plan import LoadPlan, parse_load_plan
-from measure.analysis.samples import Recording
-from measure.failures import ApiAwayError, NotServingError, RefusedError
+from measure.analysis.recording import Recording
+from measure.failures import ApiStatusError, ApiUnreachableError, NotServingError
 from measure.run.agent import RunStatus
 from measure.run.cluster import Cluster
-from measure.run.session import POLL, SILENCE, Progress, View
+from measure.run.session import POLL, SILENCE, View
 
-_KEEP = 200_000  # samples after which the oldest half is forgotten: a stack's own load has no end
+_KEEP = 200_000  # samples beyond which the older half is dropped: a stack's own load never ends
 
 
 def watch(cluster: Cluster, *, view: View, stop: Event, seconds: float | None) -> None:
     """Show the load in force until stopped.
 
     Raises:
-        NotServingError: there is no load to watch.
-        TimedOutError: the API server stays away.
+        NotServingError: There is no load to watch.
+        TimedOutError: The API server is unreachable.
     """
     end = None if seconds is None else time.monotonic() + seconds
-    heard = time.monotonic()
-    progress: Progress | None = None
+    responded = time.monotonic()
+    recording: Recording | None = None
+    watched: str | None = None  # the id of the recorded run
     offset = cluster.status().samples.next
     while not stop.wait(POLL) and (end is None or time.monotonic() < end):
         try:
@@ -33,33 +34,26 @@ def watch(cluster: Cluster, *, view: View, stop: Event, seconds: float | None) -
             run = status.run
             if run is None:
                 raise NotServingError("The load generator has no plan.")
-            if progress is None or progress.run is None or progress.run.id != run.id:
-                progress = Progress(_plan(run))
-            progress.status, progress.run = status, run
-            progress.elapsed = max(0.0, status.time - run.started) if run.started is not None else 0.0
+            if recording is None or watched != run.id:
+                recording, watched = Recording(_plan(run)), run.id
+            recording.elapsed = status.elapsed(run)
             offset = max(offset, run.first or 0, status.samples.first)
             while offset < status.samples.next and (lines := cluster.samples(offset)):
-                progress.recording.append(lines)
+                recording.buffer.append(lines)
                 offset += len(lines)
-            heard = time.monotonic()
-            progress.note = f"waiting: {run.problem}" if run.state == "waiting" else ""
-        except (ApiAwayError, RefusedError) as error:
-            if progress is None or time.monotonic() - heard > SILENCE:
+            responded = time.monotonic()
+            note = f"waiting: {run.problem}" if run.state == "waiting" else ""
+        except (ApiUnreachableError, ApiStatusError) as error:
+            if recording is None or time.monotonic() - responded > SILENCE:
                 raise
-            progress.note = str(error)
-        _forget(progress)
-        view.show(progress)
+            note = str(error)
+        if len(recording.samples) > _KEEP:
+            recording.buffer.drop_oldest_half()
+        view.show(recording, note)
 
 
 def _plan(run: RunStatus) -> LoadPlan:
     try:
         return parse_load_plan(json.dumps(run.plan))
     except ValueError as error:
-        raise NotServingError(f"The load generator's plan can't be read: {error}") from None
-
-
-def _forget(progress: Progress) -> None:
-    samples = progress.samples
-    if len(samples) > _KEEP:
-        kept = samples[len(samples) // 2 :].copy()
-        progress.recording = Recording.of(kept)
+        raise NotServingError(f"The load generator's plan can't be parsed: {error}") from None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab import traffic
-from measure.analysis.samples import Recording
+from measure.analysis.recording import SampleBuffer
 from tests.lab.stack import NAME, Stack, wait_until
 
 REQUESTS = 300
@@ -102,16 +102,16 @@ def test_a_request_that_can_not_be_answered_is_told_why(stack: Stack, path: str,
 
 
 def test_the_load_generator_delivers_its_rate_for_a_minute_without_a_failed_request(stack: Stack) -> None:
-    asked, seconds = 50, 60
-    cluster, recording = stack.load_cluster(), Recording()
+    scheduled, seconds = 50, 60
+    cluster, buffer = stack.load_cluster(), SampleBuffer()
     offset, started = cluster.status().samples.next, time.monotonic()
     while time.monotonic() < started + seconds:
         lines = cluster.samples(offset)
-        recording.append(lines)
+        buffer.append(lines)
         offset += len(lines)
         time.sleep(0.5)
-    samples = recording.samples
+    samples = buffer.samples
     sent_seconds = float(samples["sent"].max() - samples["sent"].min()) / 1000
-    assert len(samples) / sent_seconds == pytest.approx(asked, rel=0.02)
+    assert len(samples) / sent_seconds == pytest.approx(scheduled, rel=0.02)
     assert sent_seconds == pytest.approx(seconds, rel=0.05)
     assert samples["good"].all()

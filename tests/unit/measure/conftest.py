@@ -1,4 +1,4 @@
-"""A fake cluster, and the program run against it."""
+"""A fake cluster, and the program run against it in this process."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tests.unit.measure.fake_cluster import FakeCluster, fake_cluster
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the program ended with."""
+class Ended:
+    """Exit code and output of the program."""
 
     code: int
     out: str
     err: str
 
 
-Measure = Callable[..., Said]
+Program = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -40,26 +40,24 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Measure:
-    """Run the program in this process, with a quick look at everything."""
-    monkeypatch.setattr(session, "POLL", 0.02)
-    monkeypatch.setattr(watch, "POLL", 0.02)
-    # A second of waiting for something that never comes is a tenth.
+def measure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
+    """`python -m measure` with fast polls, timeouts of a tenth, and no plots (test_report.py has them)."""
+    monkeypatch.setattr(session, "POLL", 0.01)
+    monkeypatch.setattr(watch, "POLL", 0.01)
     monkeypatch.setattr(program, "seconds_of", lambda text: seconds_of(text) / 10)
-    # test_measure_report.py draws.
     monkeypatch.setattr(report, "drawings", lambda *_: [])
 
-    def run(*arguments: object) -> Said:
+    def run(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["measure", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             program.main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
+        printed = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), printed.out, printed.err)
 
     return run
 
 
 @pytest.fixture
-def measure(call: Measure, cluster: FakeCluster, results: Path) -> Measure:
+def measure_run(measure: Program, cluster: FakeCluster, results: Path) -> Program:
     """`python -m measure run` on the fake cluster."""
-    return lambda *arguments: call("run", "--kubeconfig", cluster.kubeconfig, "--results", results, *arguments)
+    return lambda *arguments: measure("run", "--kubeconfig", cluster.kubeconfig, "--results", results, *arguments)

@@ -1,4 +1,4 @@
-"""docs/measure.md says what the program does, and the pipelines' examples are sound."""
+"""docs/measure.md matches the program, and the pipeline examples are valid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.config import PROJECT
 from measure.__main__ import app
 from measure.analysis.gates import GATES, with_flags
 from measure.failures import ExitCode
-from measure.run.plan import Flags, run_plan
+from measure.run.plan import Overrides, run_plan
 from measure.summary import Summary
 from tests.unit.measure.synthetic import plan
 
@@ -37,7 +37,7 @@ def test_every_command_and_flag_is_documented() -> None:
         assert [flag for flag in flags if f"`{flag}`" not in PAGE] == []
 
 
-def test_no_flag_is_documented_that_is_none() -> None:
+def test_every_documented_flag_exists() -> None:
     assert set(re.findall(r"`(--[a-z]+)", PAGE)) <= set().union(*options().values())
 
 
@@ -49,20 +49,20 @@ def test_every_exit_code_gate_column_and_field_is_documented() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_pipeline_measures_with_flags_that_exist(name: str) -> None:
+def test_a_pipeline_uses_flags_that_exist(name: str) -> None:
     (command,) = re.findall(r"-m measure (run (?:--?\S+[ \n]+\S+\s+)+)", (PROJECT / "docs" / "ci" / name).read_text())
     words = shlex.split(command)
     given = dict(zip(words[1::2], words[2::2], strict=False))
     gates = [limit for flag, limit in zip(words[1::2], words[2::2], strict=False) if flag == "--gate"]
     assert set(given) <= options()["run"]
     assert len(with_flags({}, gates)) == 4
-    flags = Flags(
+    overrides = Overrides(
         profile=given["--profile"], rps=int(given["--rps"]), peak=int(given["--peak"]), duration=given["--for"]
     )
-    assert run_plan(plan(), flags).profile == "spike"
+    assert run_plan(plan(), overrides).profile == "spike"
 
 
-def test_the_github_pipeline_destroys_whatever_comes_out() -> None:
+def test_the_github_pipeline_always_destroys_the_stack() -> None:
     document = yaml.safe_load((PROJECT / "docs" / "ci" / "github-actions.yaml").read_text())
     steps = document["jobs"]["gate"]["steps"]
     up, down = (next(one for one in steps if one.get("with", {}).get("command") == name) for name in ("up", "destroy"))
@@ -71,7 +71,7 @@ def test_the_github_pipeline_destroys_whatever_comes_out() -> None:
     assert up["with"]["stack-name"] == down["with"]["stack-name"]
 
 
-def test_the_gitlab_pipeline_destroys_whatever_comes_out() -> None:
+def test_the_gitlab_pipeline_always_destroys_the_stack() -> None:
     job = yaml.safe_load((PROJECT / "docs" / "ci" / "gitlab-ci.yaml").read_text())["latency"]
     assert any("pulumi destroy --yes --stack ci" in line for line in job["after_script"])
     assert any("pulumi up --yes --stack ci" in line for line in job["script"])

@@ -1,0 +1,106 @@
+"""What is measured and with what: versions, virtual machines and the data disk, as far as they can be read."""
+
+from __future__ import annotations
+
+import math
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from measure.failures import MeasureError
+from measure.run.cluster import Cluster
+from measure.summary import MachineSummary, Storage
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_LIBRARIES = ("kubernetes", "numpy")
+
+
+def versions(cluster: Cluster, agent: dict[str, str]) -> dict[str, str]:
+    """Return versions by program, without those that can't be read.
+
+    Args:
+        cluster: The stack.
+        agent: Versions reported by the load agent.
+    """
+    kubevirts = _items(cluster, "/apis/kubevirt.io/v1/kubevirts")
+    found = {
+        "multi-tier": _commit(),
+        "python": platform.python_version(),
+        **{f"python {name}": metadata.version(name) for name in _LIBRARIES},
+        **agent,
+        "Kubernetes": str(_read(cluster, "/version").get("gitVersion", "")),
+        "KubeVirt": str(kubevirts[0].get("status", {}).get("observedKubeVirtVersion", "")) if kubevirts else "",
+    }
+    return {name: version for name, version in found.items() if version}
+
+
+def machines(cluster: Cluster) -> list[MachineSummary]:
+    """Return the stack's virtual machines by name; empty if they can't be read."""
+    found = _items(cluster, f"/apis/kubevirt.io/v1/namespaces/{cluster.namespace}/virtualmachines")
+    return sorted(
+        (_machine(one) for one in found if _label(one, "instance") == cluster.name), key=lambda machine: machine.name
+    )
+
+
+def storage(cluster: Cluster) -> Storage | None:
+    """Return the performance of the data disk, None if it was not measured or can't be read."""
+    path = f"/api/v1/namespaces/{cluster.namespace}/services/{cluster.name}-web:http/proxy/api/v1/storage"
+    try:
+        return Storage.model_validate(cluster.read(path))
+    except (MeasureError, ValidationError):
+        return None
+
+
+def _machine(manifest: dict[str, Any]) -> MachineSummary:
+    spec = manifest.get("spec", {}).get("template", {}).get("spec", {})
+    domain = spec.get("domain", {})
+    images = [one["containerDisk"].get("image") for one in spec.get("volumes", ()) if "containerDisk" in one]
+    return MachineSummary(
+        name=manifest["metadata"]["name"],
+        tier=_label(manifest, "component"),
+        vcpus=_vcpus(domain.get("cpu", {})),
+        memory=domain.get("memory", {}).get("guest"),
+        image=next(iter(images), None),
+    )
+
+
+def _vcpus(cpu: dict[str, int]) -> int | None:
+    """Return the number of vCPUs, None if an instancetype sets it."""
+    return math.prod(cpu.get(key, 1) for key in ("sockets", "cores", "threads")) if cpu else None
+
+
+def _label(manifest: dict[str, Any], name: str) -> str:
+    return str(manifest["metadata"].get("labels", {}).get(f"app.kubernetes.io/{name}", ""))
+
+
+def _items(cluster: Cluster, path: str) -> list[dict[str, Any]]:
+    return list(_read(cluster, path).get("items") or ())
+
+
+def _read(cluster: Cluster, path: str) -> dict[str, Any]:
+    try:
+        found = cluster.read(path)
+    except MeasureError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@cache
+def _commit() -> str:
+    """Return this program's commit, marked if files have changed since; empty outside a checkout."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(_PROJECT), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip()

@@ -1,0 +1,90 @@
+"""`python -m measure compare` finds regressions, and does not mistake chance for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from measure.analysis.comparison import Comparison, compare
+from measure.output.files import measured_runs
+from tests.unit.measure.conftest import Program
+from tests.unit.measure.synthetic import Response, Service, plan, write_run
+
+COURSE = plan(seconds=15, run="a-run")
+
+
+def noisy(seed: int, database: float = 1.0, between_runs: float = 0.0) -> Service:
+    """Return a service with noise per request, per second and per run; `database` multiplies the database's time."""
+    random = np.random.default_rng(seed)
+    of_run = 1 + between_runs * random.standard_normal()
+    of_second = 1 + 0.1 * random.standard_normal(100)
+
+    def respond(sent: float, _: int) -> Response:
+        noise = random.lognormal(0, 0.5) * of_second[int(sent / 1000)] * of_run
+        return Response(web=1.0 * noise, database=2.0 * database * noise)
+
+    return respond
+
+
+def compared(before: Path, after: Path) -> Comparison:
+    return compare(measured_runs(before), measured_runs(after))
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "baseline", COURSE, noisy(1))
+
+
+def test_two_runs_of_the_same_stack_do_not_differ_and_caveats_are_printed(
+    measure: Program, baseline: Path, tmp_path: Path
+) -> None:
+    ended = measure("compare", baseline, write_run(tmp_path / "again", COURSE, noisy(2)))
+    assert ended.code == 0
+    assert "Nothing got worse beyond chance." in ended.out
+    assert "stay invisible: use --repeat 3 on both sides" in ended.out
+    assert "Too few requests to tell: " in ended.out
+    assert "database p999" in ended.out
+
+
+def test_a_database_that_is_50_percent_slower_is_found_and_named(
+    measure: Program, baseline: Path, tmp_path: Path
+) -> None:
+    slower = write_run(tmp_path / "slower", COURSE, noisy(2, database=1.5))
+    ended = measure("compare", baseline, slower)
+    assert ended.code == 1
+    worse = ended.out[ended.out.index("WORSE") :]
+    assert "database p50" in worse
+    assert "total p95" in worse
+    assert "web" not in worse
+    assert measure("compare", slower, baseline).code == 0, "an improvement is not a failure"
+
+
+def test_repeats_are_judged_by_their_own_spread(tmp_path: Path) -> None:
+    for side, factor in (("same", 1.0), ("again", 1.0), ("slower", 1.6)):
+        for number in range(3):
+            service = noisy(10 * number + len(side), factor, between_runs=0.05)
+            write_run(tmp_path / side / str(number), COURSE, service)
+    alike = compared(tmp_path / "same", tmp_path / "again")
+    worse = compared(tmp_path / "same", tmp_path / "slower")
+    assert alike.runs == (3, 3)
+    assert alike.worse == []
+    assert {"database p50", "database p95", "total p50"} <= {one.figure for one in worse.worse}
+    assert not any(note.startswith("With fewer") for note in worse.notes)
+
+
+def test_errors_and_undelivered_requests_are_found(baseline: Path, tmp_path: Path) -> None:
+    def failing(_: float, number: int) -> Response:
+        return Response(good=number % 20 > 0, status=200 if number % 20 else 503)
+
+    errors = write_run(tmp_path / "errors", COURSE, failing)
+    saturated = write_run(tmp_path / "saturated", COURSE, lambda *_: Response(database=300.0))
+    assert "error_rate" in [one.figure for one in compared(baseline, errors).worse]
+    assert "delivered_share" in [one.figure for one in compared(baseline, saturated).worse]
+
+
+def test_runs_with_different_load_are_compared_with_a_caveat(tmp_path: Path) -> None:
+    before = write_run(tmp_path / "a", plan(seconds=2), noisy(1))
+    after = write_run(tmp_path / "b", plan(seconds=2, rps=50), noisy(2))
+    assert "Different load: rps 100 and 50." in compared(before, after).notes

@@ -1,0 +1,278 @@
+"""`python -m measure run` from the command line to its files, on a fake cluster."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from cloudinit.load_plan import Profile
+from measure.run import session
+from measure.summary import Summary
+from tests.unit.measure.conftest import Program
+from tests.unit.measure.fake_cluster import FakeCluster
+from tests.unit.measure.synthetic import TRACE, Response, plan, stalled
+
+
+def only_run(results: Path) -> Path:
+    (directory,) = results.iterdir()
+    return directory
+
+
+def summary_of(directory: Path) -> Summary:
+    return Summary.model_validate_json((directory / "summary.json").read_text())
+
+
+class TestAPassingRun:
+    def test_writes_its_files_and_leaves_nothing_in_the_cluster(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        ended = measure_run("--gate", "total.p99=50", "--gate", "delivered_share=0.999")
+        directory = only_run(results)
+        assert ended.code == 0
+        assert "PASSED: all 2 gates passed." in ended.out
+        assert sorted(path.name for path in directory.iterdir()) == [
+            "percentiles.csv", "report.html", "samples.csv", "summary.json", "timeline.csv",
+        ]  # fmt: skip
+        assert cluster.changes == [f"added {directory.name}", "removed"]
+        assert cluster.run is None
+
+    def test_records_every_request_once_with_its_full_trace_id(self, measure_run: Program, results: Path) -> None:
+        measure_run("--rps", "200", "--for", "5s")
+        with (only_run(results) / "samples.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert sorted(int(row["number"]) for row in rows) == list(range(1000))
+        assert all(row["trace"] == f"{TRACE}{int(row['number']):016x}" for row in rows)
+
+    def test_takes_the_stacks_plan_with_the_flags_overrides(self, measure_run: Program, results: Path) -> None:
+        measure_run("--profile", "spike", "--rps", "20", "--for", "6s", "--mix", "random=3,write=1", "--seed", "7")
+        summary = summary_of(only_run(results))
+        assert summary.plan.profile == "spike"
+        assert (summary.plan.rps, summary.plan.peak, summary.plan.seconds) == (20, 80, 6)
+        assert summary.plan.mix == {"random": 3, "hot": 0, "missing": 0, "slow": 0, "write": 1}
+        assert summary.plan.seed == 7
+        assert summary.plan.concurrency == plan().concurrency
+        assert (summary.config.stack_plan["profile"], summary.config.stack_plan["rps"]) == ("constant", 100)
+        assert summary.versions["k6"] == "1.8.1"
+        assert summary.versions["Kubernetes"] == "v1.35.1"
+
+    def test_has_a_timeline_that_adds_up_to_its_totals(self, measure_run: Program, results: Path) -> None:
+        measure_run("--profile", "ramp", "--rps", "20", "--peak", "100", "--for", "5s")
+        with (only_run(results) / "timeline.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        delivered = summary_of(only_run(results)).delivery
+        assert len(rows) == 5
+        assert sum(float(row["scheduled"]) for row in rows) == pytest.approx(delivered.scheduled)
+        assert sum(float(row["succeeded"]) + float(row["errors"]) for row in rows) == delivered.sent
+
+    def test_takes_the_stacks_gates_unless_flags_override_them(
+        self, measure_run: Program, cluster: FakeCluster
+    ) -> None:
+        assert cluster.data
+        cluster.data["gates.json"] = json.dumps({"total": {"p95": 0.001, "p99": None}, "error_rate": 0.01})
+        failed = measure_run()
+        assert failed.code == 1
+        assert "total.p95 is 2.52 ms (limit 0.001 ms)" in failed.out
+        assert measure_run("--gate", "total.p95=none").code == 0
+        assert measure_run("--gate", "total.p95=10").code == 0
+
+    def test_keeps_its_repeats_in_one_directory(self, measure_run: Program, results: Path) -> None:
+        assert measure_run("--for", "2s", "--repeat", "2").code == 0
+        parent = only_run(results)
+        assert sorted(path.name for path in parent.iterdir()) == ["1", "2"]
+        assert summary_of(parent / "2").run.id == f"{parent.name}-2"
+
+
+class TestAFailingRun:
+    def test_exits_with_1_and_names_the_gate(self, measure_run: Program) -> None:
+        ended = measure_run("--gate", "database.p95=0.1", "--gate", "total.p99=50")
+        assert ended.code == 1
+        assert "FAILED: database.p95 is 0.52 ms (limit 0.1 ms)." in ended.out
+
+    def test_counts_a_requests_timeout_as_an_error_of_10_seconds(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        lost = Response(web=10_000.0, status=0, good=False)
+        cluster.agent.service = lambda _, number: lost if number == 3 else Response()
+        ended = measure_run("--for", "4s", "--gate", "error_rate=0.001")
+        summary = summary_of(only_run(results))
+        assert ended.code == 1
+        assert summary.delivery.errors_by == {"no response, k6 error 1050": 1}
+        assert summary.latency["total"].max == 10_000
+        assert summary.latency["unattributed"].max == 10_000
+
+    def test_explains_a_shortfall(self, measure_run: Program, cluster: FakeCluster, results: Path) -> None:
+        cluster.agent.service = lambda sent, _: Response(database=1.0 if sent < 1000 else 200.0)
+        ended = measure_run("--rps", "200", "--for", "5s", "--gate", "delivered_share=0.999")
+        shortfall = summary_of(only_run(results)).delivery.shortfall
+        assert ended.code == 1
+        assert shortfall
+        assert "of 1,000 scheduled requests were sent" in shortfall
+        assert "all 10 connections were busy" in shortfall
+        assert "the part that grew most is the database's time" in shortfall
+
+    def test_of_stress_stops_at_the_first_failed_step_and_names_the_limit(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        # 10 connections at 10 ms carry 1,000/s: the step of 1,120/s is too much.
+        cluster.agent.service = lambda *_: Response(web=2.0, code=7.0, pool=0.5, database=0.5)
+        ended = measure_run("--profile", "stress", "--rps", "400", "--peak", "2560", "--for", "10s")
+        summary = summary_of(only_run(results))
+        assert ended.code == 1
+        assert summary.stress
+        assert [(step.rate, step.passed) for step in summary.stress.steps] == [
+            (400, True), (640, True), (880, True), (1120, False),
+        ]  # fmt: skip
+        assert summary.verdict.reason.startswith("1120 requests/s is too much (880/s passed): delivered_share is")
+        assert "10 of them at 10 ms carry at most 1,000 requests/s" in summary.verdict.reason
+        assert summary.run.seconds < 8, "no step above the limit is run"
+        assert cluster.run is None
+
+    def test_of_stress_is_judged_by_its_gates_and_names_the_part_that_grew(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        cluster.agent.service = lambda sent, _: Response(database=1.0 if sent < 3000 else 30.0)
+        measure_run("--profile", "stress", "--rps", "50", "--peak", "140", "--for", "10s", "--gate", "total.p99=20")
+        reason = summary_of(only_run(results)).verdict.reason
+        assert reason.startswith("80 requests/s is too much (70/s passed): total.p99 is 31.6 ms (limit 20 ms). Cause:")
+        assert "the part that grew most is the database's time: 1 -> 30 ms on average" in reason
+
+    def test_with_a_failed_generator_exits_with_3_and_keeps_its_results(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        status = cluster.agent.status
+
+        def failing() -> dict[str, object]:
+            found = status()
+            if found["run"]["id"] and len(cluster.agent.log) > 10_000:
+                found["run"] |= {"state": "failed", "problem": "k6 ended with 107", "next": len(cluster.agent.log)}
+            return found
+
+        cluster.agent.status = failing  # type: ignore[method-assign]
+        ended = measure_run()
+        assert ended.code == 3
+        assert "NOT SERVING: The load generator failed: k6 ended with 107." in ended.out
+        assert summary_of(only_run(results)).delivery.sent > 100
+
+
+class TestAStallOfOneSecond:
+    def test_shows_in_the_latency_from_the_scheduled_time_only(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        cluster.agent.service = stalled(2000.0, 3000.0)
+        measure_run("--rps", "600", "--for", "10s", "--concurrency", "5")
+        summary = summary_of(only_run(results))
+        assert summary.latency["total"].p999 > 900
+        assert summary.latency["total"].p99 > 800
+        assert summary.latency_from_send["client"].p999 < 10
+
+
+class TestAStackThatDoesNotServe:
+    def test_because_it_does_not_exist(self, measure_run: Program, cluster: FakeCluster, results: Path) -> None:
+        cluster.data, cluster.has_web = None, False
+        ended = measure_run()
+        assert ended.code == 3
+        assert "No stack multi-tier in namespace multi-tier" in ended.err
+        assert not results.exists()
+
+    def test_because_its_agent_is_unreachable(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.agent.unreachable = True
+        ended = measure_run("--timeout", "1s")
+        assert ended.code == 3
+        assert "The load agent of Service multi-tier-load doesn't respond" in ended.err
+        assert cluster.changes == []
+
+    def test_because_a_tier_does_not_respond(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.agent.problem = "application: connection refused"
+        ended = measure_run("--timeout", "1s")
+        assert ended.code == 3
+        assert "The stack doesn't serve: application: connection refused." in ended.err
+        assert cluster.changes == []
+
+    def test_because_its_plan_is_of_an_older_version(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.data = {"plan.json": '{"rps": 50}'}
+        ended = measure_run()
+        assert ended.code == 3
+        assert "Run `pulumi up` with this version" in ended.err
+
+    def test_because_the_generator_can_not_read_the_run(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.agent.ignoring, cluster.agent.config_problem = True, "run.json can't be followed: no field profile"
+        ended = measure_run("--timeout", "1s")
+        assert ended.code == 3
+        assert "run.json can't be followed: no field profile" in ended.out
+
+
+class TestATimeout:
+    def test_because_the_run_does_not_start_removes_it_again(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.agent.ignoring = True
+        ended = measure_run("--timeout", "1s")
+        assert ended.code == 4
+        assert "The run did not start within 0.1 s (--timeout)." in ended.out
+        assert cluster.changes[-1] == "removed"
+
+    def test_because_no_samples_come(
+        self, measure_run: Program, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "SILENCE", 0.3)
+        cluster.agent.silent = True
+        ended = measure_run("--for", "60s")
+        assert ended.code == 4
+        assert "TIMED OUT: No samples for" in ended.out
+
+    def test_because_the_agent_goes_away_keeps_the_samples(
+        self, measure_run: Program, cluster: FakeCluster, results: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "SILENCE", 0.3)
+        advance = cluster.agent.advance
+
+        def leave(text: str | None) -> None:
+            advance(text)
+            cluster.agent.unreachable = cluster.agent.passed > 5
+
+        cluster.agent.advance = leave  # type: ignore[method-assign]
+        ended = measure_run("--for", "60s")
+        assert ended.code == 4
+        assert "No response about the run for" in ended.out
+        assert summary_of(only_run(results)).delivery.sent > 50
+
+    def test_because_the_api_server_is_unreachable(self, measure: Program, tmp_path: Path) -> None:
+        nobody = tmp_path / "kubeconfig"
+        nobody.write_text(
+            json.dumps({
+                "current-context": "a",
+                "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+                "clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:9"}}],
+                "users": [{"name": "a", "user": {}}],
+            })
+        )  # fmt: skip
+        ended = measure("run", "--kubeconfig", nobody)
+        assert ended.code == 4
+        assert "The API server doesn't answer" in ended.err
+
+
+class TestAnotherRun:
+    OTHER = plan(Profile.SOAK, seconds=30, run="another-soak")
+
+    def test_in_force_is_not_disturbed(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.add_run(self.OTHER, changed=time.time())
+        ended = measure_run()
+        assert ended.code == 2
+        assert "Another run is in force: another-soak, since 20" in ended.err
+        assert cluster.changes == []
+
+    def test_that_was_abandoned_is_taken_over(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.add_run(self.OTHER, changed=time.time() - 1000)
+        cluster.agent.ignoring = True
+        assert measure_run("--timeout", "1s").code == 4, "no agent does the run, but it was added"
+        assert cluster.changes[0].startswith("added ")
+
+    def test_that_has_ended_is_replaced(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.add_run(self.OTHER, changed=time.time())
+        run = (cluster.data or {})["run.json"]
+        cluster.agent.advance(run)
+        cluster.agent.passed += 100.0
+        cluster.agent.advance(run)
+        assert measure_run("--for", "1s").code == 0

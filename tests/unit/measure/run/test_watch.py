@@ -1,0 +1,82 @@
+"""`python -m measure watch`, and what a run shows in progress."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cloudinit.load_plan import Profile
+from measure.analysis.recording import Recording
+from measure.run import view
+from tests.unit.measure.conftest import Program
+from tests.unit.measure.fake_cluster import FakeCluster
+from tests.unit.measure.synthetic import lines, plan
+
+
+def halfway(profile: Profile = Profile.CONSTANT) -> Recording:
+    recording = Recording.of(plan(profile, run="a-run"), {})
+    recording.elapsed = 5.0
+    recording.buffer.append(lines(recording.plan, until=5.0))
+    if recording.steps:
+        recording.steps.judge(recording.samples, recording.elapsed)
+    return recording
+
+
+def screen(recording: Recording, note: str = "") -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(view.screen(recording, note))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_screen_has_rates_latency_errors_and_the_time_left() -> None:
+    text = screen(halfway())
+    assert "5 s of 10 s, 5 s left" in text
+    assert "scheduled 100/s, sent 100/s" in text
+    assert "500 scheduled, 500 answered" in text
+    assert "0 (0.00%)" in text
+    for name in ("total", "wait", "web", "application", "database"):
+        assert f" {name} " in text
+
+
+def test_the_screen_of_a_stress_run_has_the_judged_steps() -> None:
+    assert "133/s" in screen(halfway(Profile.STRESS))
+
+
+def test_the_screen_before_the_first_sample_says_what_the_run_waits_for() -> None:
+    recording = Recording.of(plan(run="a-run"), {})
+    assert "waiting for the load generator" in screen(recording, "waiting for the load generator")
+
+
+def test_a_log_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    file, recording = io.StringIO(), halfway()
+    log = view.LogView(Console(file=file, width=160))
+    log.show(recording, "")
+    assert file.getvalue() == ""
+    monkeypatch.setattr(view, "_LOG_EVERY", 0.0)
+    log.show(recording, "")
+    assert file.getvalue().startswith("   5/10 s  scheduled 100/s sent 100/s  p50/p95/p99 ms: total 2.2")
+
+
+def test_watching_starts_and_changes_nothing(measure: Program, cluster: FakeCluster) -> None:
+    assert measure("watch", "--kubeconfig", cluster.kubeconfig, "--for", "1s").code == 0
+    assert cluster.changes == []
+
+
+def test_watching_follows_the_run_in_force(
+    measure: Program, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_LOG_EVERY", 0.0)
+    cluster.agent.step = 0.1
+    cluster.agent.advance(None)
+    cluster.add_run(plan(run="another"))
+    ended = measure("watch", "--kubeconfig", cluster.kubeconfig, "--for", "4s")
+    assert ended.code == 0
+    assert "/10 s  scheduled 100/s sent 100/s" in ended.out
+
+
+def test_without_anything_to_watch_the_exit_code_is_3(measure: Program, cluster: FakeCluster) -> None:
+    cluster.agent.unreachable = True
+    assert measure("watch", "--kubeconfig", cluster.kubeconfig).code == 3
