@@ -108,3 +108,11 @@ def test_the_previews_on_a_cluster_change_nothing_and_ask_the_policy_pack() -> N
     )
     assert command.startswith("pulumi preview ")
     assert "--policy-pack policy" in command
+
+
+def test_pre_commit_runs_tools_of_the_environment_and_downloads_nothing() -> None:
+    repositories = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook for repository in repositories for hook in repository["hooks"]]
+    assert {repository["repo"] for repository in repositories} == {"local"}
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert [hook["entry"] for hook in hooks if not hook["entry"].startswith((".venv/bin/", "git "))] == []
