@@ -42,9 +42,7 @@ def bench(
     results: Annotated[Path, typer.Option(help="Directory for bench.json and bench.svg.")] = Path("results/bench"),
 ) -> None:
     """Measure delivery, the frozen second and the costs; write JSON, print and plot it."""
-    lab, progress = Lab.from_environment(), Progress(console)
-    lifecycle.install(lab, progress)
-    lifecycle.start(lab, progress)
+    lab = lifecycle.start(Lab.from_environment(), Progress(console))
     started = datetime.now(UTC)
     place = results / started.strftime("%Y%m%d-%H%M%S")
     place.mkdir(parents=True)

@@ -1,1 +1,1 @@
-"""A KubeVirt cluster on one machine, for a first run, for tests and for PR checks. Never a cluster for users."""
+"""A KubeVirt cluster on one machine, for a first run, for tests and for PR checks. Not a cluster for production."""

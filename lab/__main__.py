@@ -1,4 +1,4 @@
-"""`python -m lab`: the commands behind `make lab` and `make lab-down`, and a look inside."""
+"""A KubeVirt cluster on this machine, for a first run, for tests and for checks of pull requests."""
 
 from __future__ import annotations
 
@@ -20,25 +20,23 @@ from lab.toolchain import image, prerequisites
 
 _LOAD_SECONDS = 60.0
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-# A log, unlike a terminal, has no width of its own: take what the widest table needs.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+# Where the output is no terminal, its width is that of the widest table.
 console = Console(width=None if sys.stdout.isatty() else 120)
+_Stack = Annotated[str, typer.Option(help="Name of the stack.")]
 
 
 @app.command()
 def start() -> None:
     """Install what is missing and start the lab, without deploying anything."""
-    lab, progress = Lab.from_environment(), Progress(console)
-    lifecycle.install(lab, progress)
-    lifecycle.start(lab, progress)
+    lifecycle.start(Lab.from_environment(), Progress(console))
 
 
 @app.command()
-def up(stack: str = "lab") -> None:
-    """Start the lab, run `pulumi up` on a stack, wait for traffic and show it: this is `make lab`."""
-    lab, progress = Lab.from_environment(), Progress(console)
-    lifecycle.install(lab, progress)
-    lifecycle.start(lab, progress)
+def up(stack: _Stack = "lab") -> None:
+    """Start the lab, deploy a stack, wait for traffic and show its latency (`make lab`)."""
+    progress = Progress(console)
+    lab = lifecycle.start(Lab.from_environment(), progress)
     try:
         deployment.up(lab, stack)
     except LabError:
@@ -48,33 +46,33 @@ def up(stack: str = "lab") -> None:
     samples = traffic.load_samples(lab, outputs, progress, _LOAD_SECONDS)
     traffic.show(cluster, outputs, samples, console)
     settings = os.path.relpath(lab.root / "env")
-    console.print(f"\nNext: `. {settings}` and plain `pulumi` and `kubectl` work. To end: `make lab-down`.")
+    typer.echo(f"\nTo use `pulumi` and `kubectl` on the lab: `. {settings}`. To remove the lab: `make lab-down`.")
 
 
 @app.command()
 def down() -> None:
-    """Destroy the stacks, stop the lab and remove everything it made: this is `make lab-down`."""
+    """Destroy the stacks, stop the lab and remove everything that it created (`make lab-down`)."""
     lab, progress = Lab.from_environment(), Progress(console)
     prerequisites.ensure(console)
-    if process.find(lab, "kube-apiserver") and deployment.has_stacks(lab):
+    if process.find(lab, "kube-apiserver") and deployment.stacks(lab):
         try:
             deployment.destroy(lab)
         except LabError as error:
-            console.print(f"[yellow]{error}[/]\nGoing on: the lab is removed with all that is in it.", highlight=False)
+            typer.echo(f"{error}\nThe lab is removed anyway, with everything in it.", err=True)
     lifecycle.stop(lab, progress)
-    console.print("The lab is gone, and its stacks' state with it. What was built for it stays in the cache.")
+    typer.echo("The lab and the state of its stacks are removed. The programs built for it stay in the cache.")
 
 
 @app.command(name="status")
 def show_status() -> None:
-    """Say what runs, and why something doesn't."""
+    """Show what runs, and why something does not."""
     healthy = status.show(Lab.from_environment(), console)
     raise typer.Exit(0 if healthy else 1)
 
 
 @app.command(name="traffic")
-def show_traffic(stack: str = "lab") -> None:
-    """Send some requests through the tiers and show them, with what the load generator has measured."""
+def show_traffic(stack: _Stack = "lab") -> None:
+    """Send some requests through the tiers, and show them and the load generator's latency."""
     lab = Lab.from_environment()
     outputs = deployment.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, Progress(console), _LOAD_SECONDS)
@@ -83,23 +81,23 @@ def show_traffic(stack: str = "lab") -> None:
 
 @app.command()
 def logs(component: Annotated[str, typer.Argument(help=f"One of: {', '.join(COMPONENTS)}.")]) -> None:
-    """Print a component's log."""
+    """Print the log of a component."""
     if component not in COMPONENTS:
-        raise LabError(f"No component {component}. There are: {', '.join(COMPONENTS)}.")
-    sys.stdout.write(status.text_of(process.log(Lab.from_environment(), component)))
+        raise LabError(f"No component {component}. Choose one of: {', '.join(COMPONENTS)}.")
+    typer.echo(status.text_of(process.log(Lab.from_environment(), component)), nl=False)
 
 
 @app.command(name="console")
-def show_console(vm: Annotated[str, typer.Argument(help="A VirtualMachine's name.")]) -> None:
+def show_console(vm: Annotated[str, typer.Argument(help="Name of a VirtualMachine.")]) -> None:
     """Print what a guest has written to its console."""
-    sys.stdout.write(status.console_of(Lab.from_environment(), vm))
+    typer.echo(status.console_of(Lab.from_environment(), vm), nl=False)
 
 
 @app.command(name="image")
-def make_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.join(image.REFERENCES)}.")]) -> None:
-    """Make a guest image that is not in the cache yet."""
+def build_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.join(image.REFERENCES)}.")]) -> None:
+    """Build a guest image, unless it is in the cache."""
     if reference not in image.REFERENCES:
-        raise LabError(f"No image {reference}. There are: {', '.join(image.REFERENCES)}.")
+        raise LabError(f"No image {reference}. Choose one of: {', '.join(image.REFERENCES)}.")
     prerequisites.ensure(console)
     image.ensure(Lab.from_environment(), reference, Progress(console))
 

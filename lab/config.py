@@ -1,17 +1,17 @@
-"""Where a lab keeps its things and which names and addresses it uses: one frozen object, passed around."""
+"""A lab's directory, names and addresses: one immutable object that is passed around."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
 
 PROJECT = Path(__file__).resolve().parent.parent
-DEFAULT_SUBNET = "10.96.0.0/16"
+DEFAULT_SUBNET = IPv4Network("10.96.0.0/16")
 NODE_NAME = "lab"
 CLUSTER_DOMAIN = "cluster.local"
 API_SERVER_PORT = 6443
@@ -20,14 +20,7 @@ API_SERVER_PORT = 6443
 GATEWAY = IPv4Address("169.254.1.1")
 
 _SUBNET_FILE = "subnet"
-
-
-def _subnet_of(root: Path) -> str | None:
-    """Return the subnet that a lab was started with, if one was."""
-    try:
-        return (root / _SUBNET_FILE).read_text().strip()
-    except FileNotFoundError:
-        return None
+_SUBNET_VARIABLE = "MULTI_TIER_LAB_SUBNET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,59 +28,78 @@ class Lab:
     """One lab.
 
     Attributes:
-        root: the directory that holds everything the lab makes (`.lab/` of the checkout).
-        subnet: a /16 of its own: services, guests and the link to this machine are carved from it.
-        uplink: whether guests may open connections to the outside, for package mirrors.
+        root: Directory of everything the lab creates (`.lab/` of the checkout).
+        subnet: A /16 from which services, guests and the link to this machine get their addresses.
+        uplink: Whether guests may open connections to the outside, for package mirrors.
+        movable: Whether the lab may start on another subnet if this one is in use.
     """
 
     root: Path
     subnet: IPv4Network
     uplink: bool = False
+    movable: bool = False
 
     @classmethod
     def from_environment(cls) -> Lab:
-        """Return the lab that the MULTI_TIER_LAB* variables describe, or the checkout's own.
+        """Return the lab that the MULTI_TIER_LAB* variables describe; default: the checkout's own.
 
         Raises:
             LabError: the subnet is not an IPv4 /16.
         """
         root = Path(os.environ.get("MULTI_TIER_LAB") or PROJECT / ".lab").resolve()
-        text = os.environ.get("MULTI_TIER_LAB_SUBNET") or _subnet_of(root) or DEFAULT_SUBNET
+        uplink = bool(os.environ.get("MULTI_TIER_LAB_UPLINK"))
+        text = os.environ.get(_SUBNET_VARIABLE)
+        if not text:
+            return cls.at(root, DEFAULT_SUBNET, uplink=uplink)
         try:
             subnet = IPv4Network(text)
-        except (AddressValueError, NetmaskValueError, ValueError) as error:
-            raise LabError(f"MULTI_TIER_LAB_SUBNET={text}: {error}. Give a /16 such as {DEFAULT_SUBNET}.") from None
-        if subnet.prefixlen != 16:
-            raise LabError(f"MULTI_TIER_LAB_SUBNET={text}: the lab needs a /16 such as {DEFAULT_SUBNET}.")
-        return cls(root, subnet, uplink=bool(os.environ.get("MULTI_TIER_LAB_UPLINK")))
+        except ValueError as error:
+            raise LabError(f"{_SUBNET_VARIABLE}={text}: {error}. Set a /16 such as {DEFAULT_SUBNET}.") from None
+        if subnet.prefixlen != DEFAULT_SUBNET.prefixlen:
+            raise LabError(f"{_SUBNET_VARIABLE}={text}: the lab needs a /16 such as {DEFAULT_SUBNET}.")
+        return cls(root, subnet, uplink)
 
-    def remember_subnet(self) -> None:
-        """Write down the subnet, so that later commands need no variable to find this lab."""
+    @classmethod
+    def at(cls, root: Path, preferred: IPv4Network, *, uplink: bool = False) -> Lab:
+        """Return the lab in a directory: on the subnet that it was started with, else on any free one.
+
+        Args:
+            root: the lab's directory.
+            preferred: the subnet to use if it is free, for a lab that was not started yet.
+            uplink: whether guests may open connections to the outside.
+        """
+        try:
+            return cls(root, IPv4Network((root / _SUBNET_FILE).read_text().strip()), uplink)
+        except FileNotFoundError:
+            return cls(root, preferred, uplink, movable=True)
+
+    def save_subnet(self) -> None:
+        """Save the subnet, so that later commands find this lab."""
         (self.root / _SUBNET_FILE).write_text(f"{self.subnet}\n")
 
     @property
     def id(self) -> str:
-        """Eight hex digits that mark everything of this lab in the kernel (namespaces, control groups, links)."""
+        """Eight hex digits in the name of each kernel object of this lab: namespaces, control groups, links."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:8]
 
     @property
     def name(self) -> str:
-        """The name of the lab's network namespace and control groups; guests append their own to it."""
+        """The name of the lab's network namespace and control group, and the prefix of its guests' names."""
         return f"multi-tier-{self.id}"
 
     @property
     def isolated(self) -> bool:
-        """Whether the lab has a network namespace and control groups, which need root, and so can have guests.
+        """Whether the lab has a network namespace and control groups, which guests need and which need root.
 
-        One on a loopback subnet, such as 127.98.0.0/16, is a control plane on this machine's own loopback interface.
+        A lab on a loopback subnet has none: it is a control plane on this machine's own loopback interface.
         """
         return not self.subnet.is_loopback
 
     @property
     def service_subnet(self) -> IPv4Network:
-        """ClusterIPs; the first address is the API server's Service."""
-        # Without guests nothing sends to a ClusterIP, and the API server refuses loopback addresses as such.
-        subnet = self.subnet if self.isolated else IPv4Network(DEFAULT_SUBNET)
+        """The ClusterIPs; the first one is the API server's Service."""
+        # The API server refuses loopback addresses here. Without guests nothing uses a ClusterIP.
+        subnet = self.subnet if self.isolated else DEFAULT_SUBNET
         return IPv4Network(f"{subnet.network_address}/20")
 
     @property
@@ -97,7 +109,7 @@ class Lab:
 
     @property
     def guest_subnet(self) -> IPv4Network:
-        """Addresses of Pods, which are the guests'."""
+        """The addresses of launcher Pods, and so of guests."""
         return IPv4Network(f"{self.subnet.network_address + 128 * 256}/17")
 
     @property
@@ -112,12 +124,12 @@ class Lab:
 
     @property
     def api_server(self) -> str:
-        """The API server's URL, reachable from this machine and from guests, and from nowhere else."""
+        """The API server's URL, reachable only from this machine and from guests."""
         return f"https://{self.address}:{API_SERVER_PORT}"
 
     @property
     def binaries(self) -> Path:
-        """Links to the programs that the lab runs; on the PATH of `.lab/env`."""
+        """Links to the programs that the lab runs; `.lab/env` puts them on the PATH."""
         return self.root / "bin"
 
     @property
@@ -126,30 +138,40 @@ class Lab:
         return self.root / "kubeconfig"
 
     @property
+    def backend(self) -> Path:
+        """Pulumi's file backend: the state of the stacks."""
+        return self.root / "pulumi"
+
+    @property
+    def plugins(self) -> Path:
+        """Where the engine looks for installed providers, laid out as by `pulumi plugin install`."""
+        return self.root / "pulumi-home" / "plugins"
+
+    @property
     def pki(self) -> Path:
         """The lab's certificate authority, certificates, keys and the components' kubeconfigs."""
         return self.root / "pki"
 
     @property
     def logs(self) -> Path:
-        """One log file a component."""
+        """One log file per component."""
         return self.root / "logs"
 
     @property
     def records(self) -> Path:
-        """One record a running component: what `lab-down` may stop."""
+        """One record per running component: its pid and start time."""
         return self.root / "run"
 
     @property
     def guests(self) -> Path:
-        """One directory a guest, named by its VMI's uid."""
+        """One directory per guest, named after its VMI's uid."""
         return self.root / "guests"
 
     @property
     def disks(self) -> Path:
-        """One raw file a PersistentVolume."""
+        """One raw file per PersistentVolume."""
         return self.root / "disks"
 
     def component_kubeconfig(self, component: str) -> Path:
-        """Return where the kubeconfig of a component's own identity is kept."""
+        """Return the kubeconfig with a component's own identity."""
         return self.pki / f"{component}.kubeconfig"

@@ -1,10 +1,12 @@
-"""`python -m lab status` and its kin: what runs, and why something doesn't."""
+"""What runs in the lab, and why something does not."""
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kube import client
@@ -12,7 +14,7 @@ from kube.client import Api
 from kube.errors import ApiError
 from kube.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
 from lab.cluster import process
-from lab.cluster.control_plane import STAGES
+from lab.cluster.control_plane import stages
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host import network
@@ -23,29 +25,28 @@ _MEBIBYTE = 1 << 20
 
 
 def text_of(path: Path) -> str:
-    """Return a log's text.
+    """Return the text of a log.
 
     Raises:
-        LabError: there is none.
+        LabError: it can't be read.
     """
     try:
         return path.read_text(errors="replace")
     except OSError as error:
-        raise LabError(
-            f"{path} can't be read: {error.strerror}. Does the lab run? See `python -m lab status`."
-        ) from None
+        next_step = "Check with `.venv/bin/python -m lab status` that the lab runs."
+        raise LabError(f"{path} can't be read: {error.strerror}. {next_step}") from None
 
 
 def console_of(lab: Lab, name: str) -> str:
-    """Return what the guest of that name, or the last one that bore it, wrote to its console.
+    """Return the console output of the guest with a name; of several, the newest.
 
     Raises:
-        LabError: the lab had no such guest.
+        LabError: the lab has had no such guest.
     """
     found = consoles.find(lab, name)
     if not found:
         names = ", ".join(sorted({known.name for known in record.load_all(lab)})) or "none yet"
-        raise LabError(f"No guest {name}. There are: {names}.")
+        raise LabError(f"No guest {name}. Guests: {names}.")
     return text_of(found[0])
 
 
@@ -55,17 +56,17 @@ def _memory(group: Group) -> str:
 
 
 def _components(lab: Lab) -> tuple[Table, bool]:
-    table = Table(title=f"Lab in {lab.root}", title_justify="left")
+    table = Table(title=escape(f"Lab in {lab.root}"), title_justify="left")
     for column in ("component", "state", "pid", "MiB"):
         table.add_column(column, justify="right" if column in ("pid", "MiB") else "left", overflow="fold")
-    healthy = network.is_up(lab)
+    healthy = network.is_up(lab) or not lab.isolated
     if not healthy:
-        table.add_row("network", "[red]down[/]: `make lab` makes it again", "", "")
-    for component in [build(lab) for stage in STAGES for build in stage]:
+        table.add_row("network", "[red]down[/]: run `make lab`", "", "")
+    for component in chain.from_iterable(stages(lab)):
         pid = process.find(lab, component.name)
-        why = component.ready() if pid else f"not running; see `python -m lab logs {component.name}`"
+        why = component.ready() if pid else f"not running; see `.venv/bin/python -m lab logs {component.name}`"
         healthy = healthy and pid is not None and why is None
-        state = "[green]ready[/]" if why is None else f"[red]{why}[/]"
+        state = "[green]ready[/]" if why is None else f"[red]{escape(why)}[/]"
         table.add_row(component.name, state, str(pid or ""), _memory(group_of(lab, component.name)))
     table.add_section()
     table.add_row("all, guests included", "", "", _memory(Group(lab.name)))
@@ -73,7 +74,7 @@ def _components(lab: Lab) -> tuple[Table, bool]:
 
 
 def _why_not_ready(cluster: Api, machine: Object) -> str:
-    """Return the newest reason that the API knows for a VM that isn't ready."""
+    """Return why a VM is not ready: its newest warning event, else its failed conditions."""
     metadata = machine["metadata"]
     warnings = [
         event
@@ -100,7 +101,7 @@ def _machines(lab: Lab, cluster: Api) -> tuple[Table, bool]:
             words = f"[green]{words}, ready[/]"
         else:
             healthy = False
-            words = f"[red]{words}[/]: {_why_not_ready(cluster, machine) or 'not ready yet'}"
+            words = f"[red]{words}[/]: {escape(_why_not_ready(cluster, machine)) or 'not ready yet'}"
         instance = instances.get(metadata["name"], {})
         interfaces = instance.get("status", {}).get("interfaces") or [{}]
         uid = instance.get("metadata", {}).get("uid")
@@ -110,13 +111,9 @@ def _machines(lab: Lab, cluster: Api) -> tuple[Table, bool]:
 
 
 def show(lab: Lab, console: Console) -> bool:
-    """Print the state of the lab's components and virtual machines.
-
-    Returns:
-        Whether all of it is as it should be.
-    """
-    if not lab.root.exists() or not lab.kubeconfig.exists():
-        console.print(f"There is no lab in {lab.root}. `make lab` makes one.")
+    """Print the state of the lab's components and virtual machines, and return whether all are healthy."""
+    if not lab.kubeconfig.exists():
+        console.print(f"There is no lab in {lab.root}. Create it with `make lab`.", markup=False, soft_wrap=True)
         return False
     table, healthy = _components(lab)
     console.print(table)
@@ -124,9 +121,7 @@ def show(lab: Lab, console: Console) -> bool:
         try:
             machines, ready = _machines(lab, client.connect(lab.kubeconfig))
         except (ApiError, LabError) as error:
-            console.print(
-                f"[red]The API server can't say which virtual machines there are: {error}[/]", highlight=False
-            )
+            console.print(f"The virtual machines can't be listed: {error}", style="red", markup=False, highlight=False)
             return False
         healthy = healthy and ready
         if machines.row_count:

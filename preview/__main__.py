@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from lab import guestless
-from lab.config import PROJECT, Lab
+from lab.config import PROJECT
 from lab.errors import LabError, run_command_line
 from lab.progress import Progress
+from preview import control_plane
 from preview.baseline import Baseline
 from preview.checkout import Program, base_of, checked_out, head_title
-from preview.cluster import Cluster, preview_lab
+from preview.cluster import Cluster
 from preview.masking import mask
 from preview.report import ExitCode, exit_code, render
 from preview.stacks import Comparison
@@ -42,10 +39,10 @@ def show(
 
     Exit codes: 0 no change, 2 usage error or failure, 3 changes, 4 change refused, 130 interrupted.
     """
-    lab, progress = preview_lab(), Progress(console)
+    progress = Progress(console)
     commit = base_of(project, base)
-    with _locked(lab), checked_out(project, commit) as directory, tempfile.TemporaryDirectory() as scratch:
-        guestless.start(lab, progress)
+    running, checkout = control_plane.running(progress), checked_out(project, commit)
+    with running as lab, checkout as directory, tempfile.TemporaryDirectory() as scratch:
         cluster = Cluster(lab)
         cluster.install_stand_ins()
         before, after = (Program.load(path.resolve()) for path in (directory, project))
@@ -68,19 +65,7 @@ def show(
 @app.command()
 def stop() -> None:
     """Stop the control plane that previews leave running, and delete its data."""
-    lab = preview_lab()
-    if lab.root.is_dir():
-        with _locked(lab):
-            guestless.stop(lab)
-
-
-@contextmanager
-def _locked(lab: Lab) -> Iterator[None]:
-    """Give one preview at a time the control plane; others wait."""
-    lab.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (lab.root.parent / f"{lab.root.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    control_plane.stop(Progress(console))
 
 
 def _selected(names: list[str] | None, known: set[str]) -> list[str]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any
 
 from kube import client
 from kube.errors import ApiError, StatusError
 from kube.resources import DATA_VOLUMES, NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
-from lab.config import PROJECT, Lab
+from lab.config import Lab
 from preview.masking import secret_values
 
 _POLL_SECONDS = 0.1
@@ -62,16 +58,6 @@ UNCHECKED = (
 )
 # The preview has CDI's schemas, but not its webhooks.
 UNCHECKED_BY_CDI = ("DataVolume", "DataSource")
-
-
-def preview_lab() -> Lab:
-    """Return this checkout's control plane, or the one in the directory MULTI_TIER_PREVIEW.
-
-    It listens on a loopback subnet that is derived from the directory, so that two checkouts don't collide.
-    """
-    root = Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve()
-    number = hashlib.sha256(str(root).encode()).digest()[0] % 254 + 1
-    return Lab(root, IPv4Network(f"127.{number}.0.0/16"))
 
 
 class Cluster:

@@ -1,1 +1,1 @@
-"""Kubernetes, KubeVirt and CDI as processes of this machine."""
+"""Kubernetes and KubeVirt as processes of this machine."""

@@ -1,4 +1,4 @@
-"""The lab's certificate authority, the certificates and keys signed by it, and kubeconfigs made of them."""
+"""The lab's certificate authority, the certificates that it signs, and kubeconfigs with them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ _LIFETIME = datetime.timedelta(days=365)
 _RENEW_BEFORE = datetime.timedelta(days=30)
 _KUBEVIRT_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kubevirt", "system:authenticated")
 
-_AGAIN = "run `make lab-down`, then `make lab`."
+_NEXT_STEP = "Run `make lab-down`, then `make lab`."
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One certificate: who holds it, in which groups, and under which names it serves."""
+    """The subject of a certificate.
+
+    Attributes:
+        file: Name of its files, without extension.
+        common_name: User name.
+        groups: Groups of the user.
+        serves: Addresses and DNS names at which it serves.
+    """
 
     file: str
     common_name: str
@@ -38,12 +45,12 @@ class Identity:
 
 
 def service_account(name: str) -> str:
-    """Return the user name of one of KubeVirt's service accounts, which its own RBAC is bound to."""
+    """Return the user name of one of KubeVirt's service accounts, to which its RBAC is bound."""
     return f"system:serviceaccount:kubevirt:{name}"
 
 
 def identities(lab: Lab) -> tuple[Identity, ...]:
-    """Return every certificate that the lab's components hold."""
+    """Return the subjects of all certificates of the lab's components."""
     kubernetes = tuple(
         f"kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", f".default.svc.{CLUSTER_DOMAIN}")
     )
@@ -66,7 +73,7 @@ def identities(lab: Lab) -> tuple[Identity, ...]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, never readable by others even for a moment."""
+    """Write a file that only its owner can read, at no moment anyone else."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -100,7 +107,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.Cer
 
 
 class Authority:
-    """A certificate authority whose key signs once, at creation, and is never written down."""
+    """A certificate authority whose key is never saved."""
 
     def __init__(self, common_name: str) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -146,13 +153,13 @@ def _kubeconfig(lab: Lab, user: str, cluster: dict[str, str], credentials: dict[
 
 
 def _component_kubeconfig(lab: Lab, identity: Identity) -> bytes:
-    """Refer to the certificates beside it, so that a private key exists once."""
+    """Refer to the certificate files beside it, so that a private key is stored once."""
     credentials = {"client-certificate": f"{identity.file}.crt", "client-key": f"{identity.file}.key"}
     return _kubeconfig(lab, identity.common_name, {"certificate-authority": "ca.crt"}, credentials)
 
 
 def _user_kubeconfig(lab: Lab) -> bytes:
-    """Hold everything in one file that can be copied."""
+    """Embed the certificates, so that the file can be copied."""
 
     def encoded(name: str) -> str:
         return base64.b64encode((lab.pki / name).read_bytes()).decode()
@@ -161,11 +168,11 @@ def _user_kubeconfig(lab: Lab) -> bytes:
     return _kubeconfig(lab, "admin", {"certificate-authority-data": encoded("ca.crt")}, credentials)
 
 
-def _made_for(lab: Lab) -> bool:
-    """Whether the certificates on disk are complete.
+def _exist(lab: Lab) -> bool:
+    """Whether the certificates exist.
 
     Raises:
-        LabError: they are for other addresses, or about to expire.
+        LabError: they are for another subnet or about to expire.
     """
     if not lab.kubeconfig.exists():
         return False
@@ -173,19 +180,19 @@ def _made_for(lab: Lab) -> bool:
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     served = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     if str(lab.address) not in served:
-        raise LabError(f"The lab in {lab.root} was made for another subnet than {lab.subnet}: {_AGAIN}")
+        raise LabError(f"The lab in {lab.root} was started on another subnet than {lab.subnet}. {_NEXT_STEP}")
     if certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC) < _RENEW_BEFORE:
-        raise LabError(f"The lab's certificates expire on {certificate.not_valid_after_utc:%Y-%m-%d}: {_AGAIN}")
+        raise LabError(f"The lab's certificates expire on {certificate.not_valid_after_utc:%Y-%m-%d}. {_NEXT_STEP}")
     return True
 
 
 def ensure(lab: Lab) -> None:
-    """Make the lab's certificates, keys and kubeconfigs, unless they are there.
+    """Create the lab's certificates, keys and kubeconfigs, unless they exist.
 
     Raises:
-        LabError: those that are there don't fit.
+        LabError: those that exist are for another subnet or about to expire.
     """
-    if _made_for(lab):
+    if _exist(lab):
         return
     lab.pki.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = Authority("multi-tier lab")

@@ -1,4 +1,4 @@
-"""The lab's components: which programs run, with which arguments, and how each shows that it does its work."""
+"""The lab's components: programs, arguments and readiness checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTROLLER_MANAGER_PORT = 10257
 _KUBE_PROXY_HEALTH_PORT = 10256
 _COREDNS_READY_PORT = 8181
 
-# Half of Go's default heap growth: less memory for a little more CPU. 0.94 -> 0.8 GB for five processes (measured).
+# Half of Go's default heap growth: 0.8 instead of 0.94 GB for five processes, for a little more CPU (measured).
 _GO = {"GOGC": "50"}
 
 _COREFILE = """\
@@ -50,7 +50,7 @@ def _tls(pki: Path, identity: str | None) -> ssl.SSLContext:
 
 
 def _answers(lab: Lab, url: str) -> Callable[[], str | None]:
-    """Return a check that a URL answers 200; the API server asks who is there, the others' health is open."""
+    """Return a check that a URL answers 200. Only the API server's needs a client certificate."""
     identity = "admin" if url.startswith(lab.api_server) else None
 
     def check() -> str | None:
@@ -59,25 +59,22 @@ def _answers(lab: Lab, url: str) -> Callable[[], str | None]:
             response = httpx.get(url, verify=verify, timeout=2, trust_env=False)
         except httpx.HTTPError as error:
             return f"{url}: {error or type(error).__name__}"
-        return (
-            None if response.status_code == httpx.codes.OK else f"{url}: {response.status_code} {response.text[:200]}"
-        )
+        return None if response.is_success else f"{url}: {response.status_code} {response.text[:200]}"
 
     return check
 
 
 def _program(lab: Lab, program: str, /, **flags: object) -> list[str]:
-    words = [f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items()]
-    return [str(lab.binaries / program), *words]
+    return [str(lab.binaries / program), *(f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items())]
 
 
 def _etcd_host(lab: Lab) -> str:
-    """Return the namespace's loopback address; on this machine's own, the lab's, where no other etcd listens."""
+    # The loopback address of the lab's own namespace; on this machine's loopback interface, the lab's own address.
     return "127.0.0.1" if lab.isolated else str(lab.address)
 
 
 def etcd(lab: Lab) -> Component:
-    """The store. Listens on a loopback address only, with client certificates."""
+    """The store, on a loopback address, with client certificates."""
     pki = lab.pki
     client, peer = (f"https://{_etcd_host(lab)}:{port}" for port in (ETCD_PORT, ETCD_PORT + 1))
     command = _program(
@@ -100,7 +97,7 @@ def etcd(lab: Lab) -> Component:
         peer_trusted_ca_file=pki / "ca.crt",
         log_level="warn",
     )
-    # Ready when the API server, its only client, is.
+    # The readiness of the API server, its only client, covers it.
     return Component("etcd", command, lambda: None, _GO)
 
 
@@ -136,7 +133,7 @@ def kube_apiserver(lab: Lab) -> Component:
         proxy_client_key_file=pki / "front-proxy.key",
         enable_aggregator_routing="true",
         allow_privileged="true",
-        # A loopback address can be no endpoint of the Service `kubernetes`; without guests nobody uses it.
+        # A loopback address can't be an endpoint of the Service `kubernetes`. Without guests nothing uses it.
         endpoint_reconciler_type="lease" if lab.isolated else "none",
     )
     return Component("kube-apiserver", command, _answers(lab, f"{lab.api_server}/readyz"), _GO)
@@ -166,7 +163,7 @@ def kube_controller_manager(lab: Lab) -> Component:
 
 
 def virt_api(lab: Lab) -> Component:
-    """KubeVirt's API server: admission webhooks and the VM subresources. Ready when the API server reaches it."""
+    """KubeVirt's API server: admission webhooks and the VM subresources. Ready once the API server reaches it."""
     command = _program(
         lab,
         "virt-api",
@@ -178,7 +175,7 @@ def virt_api(lab: Lab) -> Component:
         handler_cert_file=lab.pki / "virt-handler.crt",
         handler_key_file=lab.pki / "virt-handler.key",
     )
-    # The aggregator calls Services only, and so not what is on a loopback address.
+    # The aggregator calls Services only, which can't have a loopback address behind them.
     host = lab.api_server if lab.isolated else f"https://{lab.address}:{VIRT_API_PORT}"
     ready = _answers(lab, f"{host}/apis/subresources.kubevirt.io/v1")
     return Component("virt-api", command, ready, _GO)
@@ -202,7 +199,7 @@ def virt_controller(lab: Lab) -> Component:
 
 
 def coredns(lab: Lab) -> Component:
-    """The guests' resolver: Services by name; other names through this machine's own resolvers."""
+    """The guests' resolver: cluster names itself, other names through this machine's resolvers."""
     corefile = lab.root / "Corefile"
     text = _COREFILE.format(
         gateway=GATEWAY,
@@ -216,7 +213,7 @@ def coredns(lab: Lab) -> Component:
 
 
 def kube_proxy(lab: Lab) -> Component:
-    """Services' addresses: nftables rules inside the lab's namespace."""
+    """Service addresses: nftables rules in the lab's namespace."""
     configuration = lab.root / "kube-proxy.yaml"
     document = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -229,9 +226,9 @@ def kube_proxy(lab: Lab) -> Component:
         "healthzBindAddress": f"{lab.address}:{_KUBE_PROXY_HEALTH_PORT}",
         "metricsBindAddress": "127.0.0.1:10249",
         "nodePortAddresses": [f"{lab.address}/32"],
-        # A handful of guests makes few changes: don't gather them for a second before a new one takes part.
+        # With few guests there is little to batch: update the rules at once, not after a second.
         "nftables": {"minSyncPeriod": "100ms"},
-        # Connection tracking limits belong to the whole machine: leave them as they are.
+        # Connection tracking limits are the whole machine's: leave them alone.
         "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
     files = {configuration: yaml.safe_dump(document, sort_keys=False)}
@@ -240,16 +237,21 @@ def kube_proxy(lab: Lab) -> Component:
 
 
 def node_agent(lab: Lab) -> Component:
-    """The node's side: boots guests, runs their probes, makes their disks, writes their status."""
+    """The node: boots guests, runs their probes, provisions their disks, writes their status."""
     environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
     ready = _answers(lab, f"{lab.api_server}/api/v1/nodes/{NODE_NAME}")
     return Component("node-agent", [sys.executable, "-m", "lab.node"], ready, environment)
 
 
-# The API server's store and itself, then what needs only the API, then what needs KubeVirt's objects in it.
-STAGES: tuple[tuple[Callable[[Lab], Component], ...], ...] = (
+_STAGES: tuple[tuple[Callable[[Lab], Component], ...], ...] = (
     (etcd, kube_apiserver),
     (kube_controller_manager, coredns, kube_proxy),
     (virt_api, virt_controller, node_agent),
 )
-COMPONENTS = tuple(build.__name__.replace("_", "-") for stage in STAGES for build in stage)
+_FOR_GUESTS = frozenset({coredns, kube_proxy, virt_controller, node_agent})
+COMPONENTS = tuple(build.__name__.replace("_", "-") for stage in _STAGES for build in stage)
+
+
+def stages(lab: Lab) -> tuple[list[Component], ...]:
+    """Return the lab's components: the API server, what needs only it, and what needs KubeVirt's objects in it."""
+    return tuple([build(lab) for build in stage if lab.isolated or build not in _FOR_GUESTS] for stage in _STAGES)

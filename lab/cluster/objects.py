@@ -1,4 +1,4 @@
-"""The API objects that make a Kubernetes cluster a KubeVirt one: what KubeVirt's operator would keep in place."""
+"""The API objects that KubeVirt's and CDI's operators would install."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.toolchain import cache
 
 Manifest = dict[str, Any]
 
-# The common instance types and preferences take as long as all the rest. Those that people name in a first VM:
+# All common instance types take as long to create as everything else. These are the usual ones for a first VM.
 _INSTANCETYPES = ("u1.", "cx1.", "o1.", "m1.")
 
 
@@ -24,7 +24,7 @@ def _generate(binary: Path, destination: Path) -> None:
 
 
 def generated(lab: Lab) -> list[Manifest]:
-    """Return KubeVirt's and CDI's own manifests, printed by the generator that is built beside their programs."""
+    """Return KubeVirt's and CDI's own manifests, from the generator that is built with their programs."""
     binary = (lab.binaries / "manifests").resolve()
     path = cache.get("manifests", cache.key([str(binary)]), lambda directory: _generate(binary, directory))
     items: list[Manifest] = json.loads((path / "manifests.json").read_bytes())["items"]
@@ -37,12 +37,12 @@ def of_kind(manifests: Iterable[Manifest], *kinds: str) -> list[Manifest]:
 
 
 def namespaces() -> list[Manifest]:
-    """Return the namespaces that the lab's own objects live in."""
+    """Return the namespaces of KubeVirt and CDI."""
     return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("kubevirt", "cdi")]
 
 
 def access_rules(manifests: list[Manifest]) -> list[Manifest]:
-    """Return KubeVirt's service accounts and RBAC, and CoreDNS's."""
+    """Return KubeVirt's service accounts and the RBAC of KubeVirt and CoreDNS."""
     read = {"verbs": ["list", "watch"]}
     name = "system:coredns"
     coredns: list[Manifest] = [
@@ -68,7 +68,7 @@ def access_rules(manifests: list[Manifest]) -> list[Manifest]:
 
 
 def kubevirt() -> Manifest:
-    """Return the KubeVirt object: its configuration."""
+    """Return the KubeVirt object, which contains the configuration."""
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "KubeVirt",
@@ -81,7 +81,7 @@ KUBEVIRT_STATUS = {"status": {"phase": "Deployed", "defaultArchitecture": "amd64
 
 
 def virt_api_service(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
-    """Return virt-api's Service without a selector (no Pod backs it here) and the endpoint behind it."""
+    """Return virt-api's Service, without a selector because virt-api is not a Pod here, and its endpoint."""
     service = next(item for item in of_kind(manifests, "Service") if item["metadata"]["name"] == "virt-api")
     spec = {key: value for key, value in service["spec"].items() if key != "selector"}
     slice_ = {
@@ -100,7 +100,7 @@ def virt_api_service(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
 
 
 def _trusting(lab: Lab, objects: list[Manifest]) -> list[Manifest]:
-    """Make objects that call virt-api trust the lab's authority."""
+    """Make objects that call virt-api trust the lab's certificate authority, and find it."""
     bundle = base64.b64encode((lab.pki / "ca.crt").read_bytes()).decode()
     for item in objects:
         if item["kind"] == "APIService":
@@ -109,14 +109,14 @@ def _trusting(lab: Lab, objects: list[Manifest]) -> list[Manifest]:
         for webhook in item.get("webhooks", ()):
             client = webhook["clientConfig"]
             client["caBundle"] = bundle
-            if not lab.isolated:  # no Service can lead to a loopback address
+            if not lab.isolated:  # a Service can't have a loopback address behind it
                 service = client.pop("service")
                 client["url"] = f"https://{lab.address}:{VIRT_API_PORT}{service.get('path', '')}"
     return objects
 
 
 def aggregated_api(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
-    """Return KubeVirt's aggregated API: the subresources start, stop, restart and their kin."""
+    """Return KubeVirt's aggregated API: subresources such as start, stop and restart."""
     return _trusting(lab, of_kind(manifests, "APIService"))
 
 

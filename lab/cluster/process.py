@@ -1,4 +1,4 @@
-"""Starting, watching and stopping the lab's components: plain background processes with a record each."""
+"""Starting, watching and stopping the lab's components: background processes, each with a record."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from lab.host import network
 from lab.host.control_groups import group_of
 
 _LAST_LINES = 8
-_INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME")  # the last two say where guest images are cached
+_INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME")  # the last two locate the cache of guest images
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One background process of the lab.
+    """A background process of the lab.
 
     Attributes:
-        name: also the name of its log, its record and its control group.
-        command: program and arguments.
-        ready: returns None once the component does its work, else why it doesn't yet.
-        environment: variables on top of a minimal environment.
-        files: what it reads; not written while it runs, for kube-proxy ends when its file is touched.
+        name: Its name, also of its log, its record and its control group.
+        command: Program and arguments.
+        ready: Check that returns why the component is not ready, or None.
+        environment: Variables on top of a minimal environment.
+        files: Configuration files. Not written while it runs, because kube-proxy exits when its file is touched.
     """
 
     name: str
@@ -50,12 +50,12 @@ def log(lab: Lab, name: str) -> Path:
 
 
 def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot, or None where none (or a zombie) has that pid.
+    """Return when a process started, in clock ticks since boot; None if no process (or a zombie) has that pid.
 
-    With the pid it names a process for good: a reused pid has another start time.
+    Pid and start time together identify a process: a reused pid has another start time.
     """
     try:
-        # The second field, the program's name, may itself hold spaces and parentheses.
+        # The second field, the program's name, may contain spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
@@ -64,7 +64,7 @@ def start_time(pid: int) -> int | None:
 
 
 def find(lab: Lab, name: str) -> int | None:
-    """Return the component's pid if the process that was started still runs."""
+    """Return the pid of a component that was started and still runs."""
     try:
         record = json.loads(_record(lab, name).read_text())
     except (OSError, ValueError):
@@ -74,10 +74,10 @@ def find(lab: Lab, name: str) -> int | None:
 
 
 def start(lab: Lab, component: Component) -> None:
-    """Start a component in the lab's network namespace and a control group of its own, unless it runs.
+    """Start a component, unless it runs.
 
     Raises:
-        LabError: the program is missing.
+        LabError: its program can't be executed.
     """
     if find(lab, component.name):
         return
@@ -106,7 +106,7 @@ def start(lab: Lab, component: Component) -> None:
 
 
 def _contained(lab: Lab, component: Component) -> list[str]:
-    """Return the command that runs a component in the lab's namespace and in a group of its own, if it has them."""
+    """Return the command that runs a component, in an isolated lab in its namespace and a new control group."""
     if not lab.isolated:
         return list(component.command)
     group = group_of(lab, component.name)
@@ -116,25 +116,25 @@ def _contained(lab: Lab, component: Component) -> list[str]:
 
 
 def stop(lab: Lab, name: str, timeout: float = 10.0) -> None:
-    """End a component that is in no control group, at once: all that it would put in order is removed.
+    """Kill a component, if it runs.
 
     Raises:
-        LabError: it is still there after `timeout` seconds.
+        LabError: it still runs after `timeout` seconds.
     """
     pid = find(lab, name)
     if pid is None:
         return
     deadline = time.monotonic() + timeout
     with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)  # it was started as the leader of a session, so of a group too
+        os.killpg(pid, signal.SIGKILL)  # the leader of a session also leads a process group
     while find(lab, name) is not None:
         if time.monotonic() > deadline:
-            raise LabError(f"{name}, process {pid}, does not end.")
+            raise LabError(f"{name} (process {pid}) does not end.")
         time.sleep(0.01)
 
 
 def last_lines(path: Path, count: int = _LAST_LINES) -> str:
-    """Return the last lines of a text file, or what keeps it from being read."""
+    """Return the last lines of a text file, or why it can't be read."""
     try:
         return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
     except OSError as error:
@@ -142,7 +142,7 @@ def last_lines(path: Path, count: int = _LAST_LINES) -> str:
 
 
 def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
-    """Wait until a component does its work.
+    """Wait until a component is ready.
 
     Args:
         lab: the lab.
@@ -150,7 +150,7 @@ def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
         timeout: seconds.
 
     Raises:
-        LabError: it ended or took too long; the message has the last lines of its log.
+        LabError: it ended or took too long; the message contains the last lines of its log.
     """
     deadline = time.monotonic() + timeout
     while (why := component.ready()) is not None:
@@ -158,5 +158,5 @@ def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
         if ended or time.monotonic() > deadline:
             what = "ended" if ended else f"is not ready after {timeout:.0f} s ({why})"
             path = log(lab, component.name)
-            raise LabError(f"{component.name} {what}. The end of {path}:\n{last_lines(path)}")
+            raise LabError(f"{component.name} {what}. Last lines of {path}:\n{last_lines(path)}")
         time.sleep(0.05)

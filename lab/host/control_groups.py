@@ -1,7 +1,7 @@
-"""Control groups of the lab: how everything it started is found again, limited, and stopped together.
+"""The lab's control groups, by which everything that it started is found, limited and stopped.
 
-Works where all controllers are version 1 (with or without the empty `unified` tree beside them) and where only
-version 2 is mounted. Source: the kernel's cgroup-v1 and cgroup-v2 documents.
+Supports version 1 (with or without the empty `unified` tree) and version 2. Source: the kernel's documents cgroup-v1
+and cgroup-v2.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.config import Lab
+from lab.errors import LabError
 
 CONTROLLERS = frozenset({"memory", "cpu", "cpuacct", "pids"})
 CPU_PERIOD_US = 100_000
@@ -24,13 +25,13 @@ POLL_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """One mounted tree of control groups.
+    """A mounted tree of control groups.
 
     Attributes:
-        mount: where it is mounted.
+        mount: Its mount point.
         version: 1 or 2.
-        controllers: those of `CONTROLLERS` that live in this tree.
-        base: the directory in which a lab's own tree is made.
+        controllers: Those of `CONTROLLERS` in this tree.
+        base: Directory in which the lab's own tree is created.
     """
 
     mount: Path
@@ -40,11 +41,10 @@ class Hierarchy:
 
 
 def hierarchies(mountinfo: str, membership: str, lab_name: str) -> list[Hierarchy]:
-    """Return the trees to use, from the texts of /proc/self/mountinfo and /proc/self/cgroup.
+    """Return the trees to use, given the texts of /proc/self/mountinfo and /proc/self/cgroup.
 
-    A version 1 controller is used below the group that the caller is in, so that limits set for the caller hold for
-    the lab too. Trees that only name things, and version 2 (whose inner groups hold no processes), are used from
-    their root.
+    With version 1 controllers, the lab's tree is below the caller's own group, whose limits therefore apply. With named
+    trees and with version 2, whose inner groups can't have processes, it is below the root.
     """
     own = [line.split(":", 2)[1:] for line in membership.splitlines()]
     found: dict[Path, Hierarchy] = {}
@@ -66,7 +66,7 @@ def hierarchies(mountinfo: str, membership: str, lab_name: str) -> list[Hierarch
 
 
 def _relative(path: str, root: str, lab_name: str) -> str:
-    """Return a group's path below its mount, cut before the lab's own tree."""
+    """Return a group's path below its mount, up to the lab's own tree."""
     inside = path.removeprefix(root.rstrip("/")).strip("/")
     parts = inside.split("/")
     return "/".join(parts[: parts.index(lab_name)]) if lab_name in parts else inside
@@ -80,10 +80,10 @@ def _words(file: Path) -> list[str]:
 
 
 class Group:
-    """The group `<lab>` or `<lab>/<component or guest>`, in every tree at once."""
+    """The group `<lab>` or `<lab>/<component or guest>`, in all trees."""
 
     def __init__(self, name: str) -> None:
-        """Name a group; nothing is made yet."""
+        """Name a group without creating it."""
         self.name = name
         self._lab, _, self._member = name.partition("/")
         self._trees = hierarchies(
@@ -91,10 +91,10 @@ class Group:
         )
 
     def create(self, *, memory: int | None = None, cpus: float | None = None) -> list[str]:
-        """Make the group, with limits in bytes and in processors.
+        """Create the group, with limits in bytes and in processors.
 
         Returns:
-            The names of limits that this machine can't enforce, such as "memory".
+            The limits that this machine can't enforce, such as "memory".
         """
         for tree in self._trees:
             directory = tree.base / self.name
@@ -116,7 +116,7 @@ class Group:
         return refused
 
     def enter(self, command: Sequence[str]) -> list[str]:
-        """Return a command that joins the group and then becomes `command`, keeping its process id."""
+        """Return a command that joins the group and then executes `command` in the same process."""
         script = " ".join(
             f"echo $$ > {shlex.quote(str(tree.base / self.name / 'cgroup.procs'))} &&" for tree in self._trees
         )
@@ -128,7 +128,7 @@ class Group:
             (tree.base / self.name / "cgroup.procs").write_text(str(pid))
 
     def pids(self) -> set[int]:
-        """Return the processes in the group and in groups below it."""
+        """Return the processes in the group and below."""
         return {
             int(word)
             for top in self._directories()
@@ -138,10 +138,10 @@ class Group:
         }
 
     def kill(self, timeout: float = 10.0) -> None:
-        """Send SIGKILL to everything in the group and below, until nothing is left.
+        """Kill all processes in the group and below, and wait for their end.
 
         Raises:
-            TimeoutError: processes are still there after `timeout` seconds.
+            LabError: some are still there after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while pids := self.pids():
@@ -149,17 +149,17 @@ class Group:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"control group {self.name}: processes {sorted(pids)} do not end")
+                raise LabError(f"Processes {sorted(pids)} in the control group {self.name} do not end.")
             time.sleep(POLL_SECONDS)
 
     def remove(self) -> None:
-        """Remove the group and the groups below it; does nothing where there is none."""
+        """Remove the group and the groups below it, if they exist."""
         for top in self._directories():
             for directory, _, _ in os.walk(top, topdown=False):
                 _remove_directory(Path(directory))
 
     def memory_usage(self) -> int | None:
-        """Return the bytes in use, without file pages that can be dropped at once; None if they aren't counted."""
+        """Return the bytes in use without reclaimable file pages; None if memory is not accounted."""
         for directory in self._directories():
             for usage, inactive in (
                 ("memory.usage_in_bytes", "total_inactive_file"),
@@ -172,7 +172,7 @@ class Group:
         return None
 
     def _directories(self) -> Iterator[Path]:
-        """Yield the group's directories, also those that a process in another place of a tree made."""
+        """Yield the group's directories, including those that a caller in another group created."""
         for tree in self._trees:
             for directory, below, _ in os.walk(tree.mount):
                 if self._lab in below:
@@ -182,7 +182,7 @@ class Group:
                         yield path
 
     def _limit(self, controller: str, *, v1: dict[str, str], v2: dict[str, str]) -> bool:
-        """Write limits where the controller lives; False when it lives nowhere or refuses."""
+        """Write limits to the tree with the controller; return False if there is none or it refuses."""
         for tree in self._trees:
             if controller in tree.controllers:
                 try:
@@ -195,19 +195,19 @@ class Group:
 
 
 def group_of(lab: Lab, member: str) -> Group:
-    """Return the group of one of a lab's components, by its name, or guests, by its VMI's uid."""
+    """Return the group of a component, by its name, or of a guest, by its VMI's uid."""
     return Group(f"{lab.name}/{member}")
 
 
 def _delegate(directory: Path, controllers: frozenset[str]) -> None:
-    """Let groups below `directory` have limits; a directory that holds processes refuses, and then they have none."""
+    """Let groups below a directory have limits; they have none if the directory itself has processes."""
     for controller in sorted(controllers):
         with suppress(OSError):
             (directory / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _remove_directory(directory: Path, timeout: float = 2.0) -> None:
-    """Remove one group; one whose last process is just ending is busy for some milliseconds."""
+    """Remove one group, which stays busy for some milliseconds after its last process."""
     deadline = time.monotonic() + timeout
     while True:
         try:

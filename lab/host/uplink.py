@@ -1,6 +1,6 @@
-"""Letting guests out through this machine, for those whose image lacks packages and who need a mirror.
+"""A way out through this machine, for guests that install packages from a mirror.
 
-Off unless asked for: it makes this machine forward packets, which the lab else leaves alone.
+Off by default, because it makes this machine forward packets.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from lab.config import Lab
 from lab.host import network
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-# The setting as it was before the first lab changed it. Gone after a reboot, as the change is.
+# This machine's setting before the first lab changed it. Like the change, it is gone after a reboot.
 _FORMER = Path("/run/multi-tier-ip_forward")
 _TABLES = "multi_tier_"
 
-# Guests may begin connections to the outside; nobody outside may begin one to a guest. Where this machine forwarded
-# nothing before, it forwards nothing else now.
+# Guests may open connections to the outside, but not the reverse. If this machine did not forward packets before, it
+# still forwards no others.
 _RULES = """
 table ip {table} {{
   chain forward {{
@@ -43,7 +43,7 @@ def _tables() -> list[str]:
 
 
 def up(lab: Lab) -> None:
-    """Give guests a way out; does nothing where they have one.
+    """Give guests a way out, unless they have one.
 
     Raises:
         LabError: a system tool failed.
@@ -60,7 +60,7 @@ def up(lab: Lab) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Take the way out away again; the last lab that does so restores this machine's setting."""
+    """Remove the way out; the last lab restores this machine's setting."""
     tables = _tables()
     if _table(lab) in tables:
         run("nft", "delete", "table", "ip", _table(lab))

@@ -1,1 +1,1 @@
-"""The programs and guest images that the lab runs: found, built, and kept in the cache."""
+"""The programs and guest images that the lab runs: found, built and cached."""

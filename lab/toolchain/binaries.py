@@ -1,44 +1,48 @@
-"""The upstream programs that the lab runs: taken from the PATH where they fit, else built from pinned Go modules."""
+"""The upstream programs that the lab runs: from the PATH if their version fits, else built from pinned Go modules."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from lab.command import run
 from lab.config import Lab
-from lab.environment import plugins
 from lab.errors import LabError
 from lab.progress import Progress
 from lab.toolchain import cache, debian_package, go
 
-TOOLCHAIN = Path(__file__).parent / "modules"
+_SOURCES = Path(__file__).parent / "modules"
 KUBERNETES_VERSION = "v1.35.4"
 
 
 @dataclass(frozen=True, slots=True)
 class Official:
-    """How to recognise an upstream release of a program on the PATH that can stand in for the pinned build."""
+    """A release of a program on the PATH that can replace the pinned build.
+
+    Attributes:
+        version_arguments: Arguments that make it print its version.
+        fits: Regular expression for that output.
+    """
 
     version_arguments: tuple[str, ...]
-    fits: str  # a regular expression that its version output must match
+    fits: str
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One Go module below `lab/toolchain/modules/` and the programs that it builds.
+    """A Go module below `lab/toolchain/modules/` and the programs that are built from it.
 
     Attributes:
-        name: its directory.
-        programs: program -> Go package.
-        official: programs that may come from the PATH instead.
-        linker_flags: besides `-s -w`.
-        plugin_version: of a Pulumi provider, as its Python package has it and requirements.txt pins it.
-        minutes: what a first build took on 2 cores, all downloads included (measured).
+        name: Its directory.
+        programs: Go package of each program.
+        minutes: Time of a first build on 2 cores, downloads included (measured).
+        official: Programs that may come from the PATH instead.
+        linker_flags: Linker flags besides `-s -w`.
+        plugin_version: Version of a Pulumi provider; the same as of its Python package in requirements.txt.
+        for_guests: Whether only guests need it.
     """
 
     name: str
@@ -47,16 +51,17 @@ class Module:
     official: dict[str, Official] = field(default_factory=dict)
     linker_flags: tuple[str, ...] = ()
     plugin_version: str = ""
+    for_guests: bool = False
 
     def key(self) -> str:
-        """Return the cache key: the module's own files and how it is built."""
-        files = sorted(path for path in (TOOLCHAIN / self.name).rglob("*") if path.is_file())
+        """Return the cache key, which depends on the module's files and on how it is built."""
+        files = sorted(path for path in (_SOURCES / self.name).rglob("*") if path.is_file())
         content = (part for path in files for part in (path.name, path.read_bytes()))
         return cache.key([*content, repr(sorted(self.programs.items())), *self.linker_flags])
 
 
 def _version_flags() -> tuple[str, ...]:
-    """Give Kubernetes its version, which only upstream's own build scripts set and kubectl has to parse."""
+    """Return the flags that set Kubernetes' version, as upstream's build scripts do. kubectl has to parse it."""
     major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
     values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -103,13 +108,14 @@ MODULES = (
         {"coredns": "github.com/coredns/coredns"},
         1.5,
         {"coredns": Official(("-version",), r"CoreDNS-1\.1[1-9]\.")},
+        for_guests=True,
     ),
-    Module("k6", {"k6": "go.k6.io/k6"}, 1, {"k6": Official(("version",), r"k6(\.exe)? v[12]\.")}),
+    Module("k6", {"k6": "go.k6.io/k6"}, 1, {"k6": Official(("version",), r"k6(\.exe)? v[12]\.")}, for_guests=True),
 )
 
 
 def _official(name: str, rule: Official | None) -> Path | None:
-    """Return the program on the PATH when it is there and of a fitting version."""
+    """Return the program on the PATH, if there is one and its version fits."""
     found = shutil.which(name)
     if rule is None or found is None:
         return None
@@ -125,13 +131,13 @@ def _build(module: Module, progress: Progress, destination: Path) -> None:
     for number, (program, package) in enumerate(module.programs.items(), 1):
         what = f"{program} ({number}/{len(module.programs)} of {module.name}, about {module.minutes:g} min on 2 cores)"
         with progress.step(f"Building {what}") as step:
-            go.build(TOOLCHAIN / module.name, package, destination / program, flags, step)
+            go.build(_SOURCES / module.name, package, destination / program, flags, step)
 
 
 def _etcd(progress: Progress) -> Path:
     if found := _official("etcd", Official(("--version",), r"etcd Version: 3\.[456]\.")):
         return found
-    with progress.step("Fetching etcd from Debian's packages"):
+    with progress.step("Downloading etcd"):
         return debian_package.unpack("etcd-server") / "usr/bin/etcd"
 
 
@@ -153,21 +159,17 @@ def _copy(copy: Path, original: Path) -> None:
         shutil.copy2(original, copy)
 
 
-def ensure(lab: Lab, progress: Progress, *, without: Collection[str] = ()) -> None:
-    """Put every program that the lab runs into `.lab/bin`, building what is neither on the PATH nor in the cache.
-
-    Args:
-        lab: the lab.
-        progress: shows what is being built.
-        without: modules that this lab runs nothing of.
+def ensure(lab: Lab, progress: Progress) -> None:
+    """Link every program that the lab runs into `.lab/bin`. Build those that are neither on the PATH nor in the cache.
 
     Raises:
-        LabError: something could not be built; what was built before it stays in the cache.
+        LabError: a program can't be built. Those built before it stay in the cache.
     """
     lab.binaries.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link(lab.binaries / "etcd", _etcd(progress))
-    for module in (module for module in MODULES if module.name not in without):
-        _install(lab, module, progress)
+    for module in MODULES:
+        if lab.isolated or not module.for_guests:
+            _install(lab, module, progress)
 
 
 def _install(lab: Lab, module: Module, progress: Progress) -> None:
@@ -178,7 +180,7 @@ def _install(lab: Lab, module: Module, progress: Progress) -> None:
     for name, official in found.items():
         program = official or built / name
         if module.plugin_version:
-            _link(plugins(lab) / f"{name.removeprefix('pulumi-')}-v{module.plugin_version}" / name, program)
+            _link(lab.plugins / f"{name.removeprefix('pulumi-')}-v{module.plugin_version}" / name, program)
         elif name == "pulumi" and not official:
             _install_engine(lab, program)
         else:
@@ -186,6 +188,6 @@ def _install(lab: Lab, module: Module, progress: Progress) -> None:
 
 
 def _install_engine(lab: Lab, program: Path) -> None:
-    """Put the language host where a release has it: beside the CLI, as the CLI sees itself with links resolved."""
+    """Put the language host beside the CLI, as a release does. The CLI, which resolves links to itself, is no link."""
     _copy(lab.binaries / "pulumi", program)
     _link(lab.binaries / "pulumi-language-python", Path(__file__).with_name("pulumi-language-python"))

@@ -1,4 +1,4 @@
-"""Things that take long to make, kept in the user's cache directory by what they are made from."""
+"""What takes long to build, cached in the user's cache directory under a key of its inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def directory() -> Path:
 
 
 def key(parts: Iterable[str | bytes]) -> str:
-    """Return a short name for content: equal parts, equal name."""
+    """Return a short hash of some content."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -34,10 +34,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def get(kind: str, name: str, make: Callable[[Path], None]) -> Path:
-    """Return the cached directory `<kind>/<name>`, made by `make` where it is not there yet.
+    """Return the cached directory `<kind>/<name>`; `make` fills it if it does not exist.
 
-    `make` fills a directory that gets its final name only when complete, so an interrupted run leaves nothing
-    that looks finished. Two runs at once wait for each other.
+    The directory gets its final name only when it is complete, so that an interrupted run leaves nothing that looks
+    finished. Of two runs at once, one waits for the other.
     """
     final = directory() / kind / name
     if final.is_dir():

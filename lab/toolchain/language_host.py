@@ -1,9 +1,9 @@
-"""A Python language host for the Pulumi engine, for machines without an official CLI.
+"""A Python language host for a Pulumi engine that was built from source.
 
-The engine's own host is published in its release archive only. The SDK holds a server of the same protocol, which
-runs a function in the engine's stack; here that function is the project's `__main__.py`. It runs no policy packs, so
-that is here too: a pack is a process of its own, with its own environment, whose output goes to the engine. The engine
-starts this program, reads the port from the first line that it prints, and ends it with a signal.
+The official host is published in Pulumi's release archive only. The SDK contains a server of the same protocol, which
+runs a function as the program; here that function is the project's `__main__.py`. Policy packs, which that server does
+not support, run as processes with their own environment. The engine starts this program, reads the port from its first
+line of output, and stops it with a signal.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ import grpc
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
-# A pack holds one for as long as it runs.
+# A policy pack occupies one as long as it runs.
 _WORKERS = 16
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
 class ProgramServer(LanguageServer):
-    """Runs the program that the engine names."""
+    """A server that runs the program that the engine names."""
 
     def __init__(self) -> None:
         super().__init__(lambda: None)
 
     def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
-        """Run the project's program in its own directory and report how it ended."""
+        """Run the project's program in its own directory, and return its result."""
         directory = Path(request.info.program_directory)
         os.chdir(directory)
         sys.path.insert(0, str(directory))
         self.program = lambda: _run(directory / "__main__.py")
         answer = super().Run(request, context)  # type: ignore[no-untyped-call]
-        # The SDK has shown the error already; with it in the answer, the engine would show it again.
+        # The SDK has printed the error already; the engine would print one in the response again.
         return language_pb2.RunResponse(bail=True) if answer.error else answer
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802 - the protocol's name
-        """Run a policy pack with the Python of its own environment, until the engine has done with it."""
+        """Run a policy pack with the Python of its own environment, until the engine cancels the call."""
         directory = Path(request.info.program_directory)
         environment = directory / dict(request.info.options).get("virtualenv", "")
         python = environment / "bin" / "python"
         if request.kind != "analyzer" or not python.exists():
-            problem = f"Policy packs alone run here, with {python}: `make policy` makes that of this project."
+            problem = f"Only policy packs with {python} can run here. Create it with `make policy`."
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
-        # As the official host calls it. The kernel ends the pack with this process, however that ends.
+        # The command of the official host. The kernel terminates the pack when this process ends.
         pack = ["setpriv", "--pdeathsig", "TERM", str(python), "-u", "-m", "pulumi.policy"]
         with subprocess.Popen(
             [*pack, *request.args, str(directory)],
@@ -69,7 +69,7 @@ class ProgramServer(LanguageServer):
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[Any]:
-    """Yield each line as the engine takes it, in the order in which they come, until both streams have ended."""
+    """Yield the lines of both streams in the order of their arrival."""
     lines: SimpleQueue[Any] = SimpleQueue()
 
     def read(name: str, stream: IO[bytes]) -> None:
@@ -90,7 +90,7 @@ def _run(program: Path) -> None:
 
 
 def main() -> None:
-    """Serve until the engine says stop."""
+    """Serve until the engine stops this process or ends."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=_WORKERS), options=_UNLIMITED)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(ProgramServer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -99,7 +99,7 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(0))
     engine = os.getppid()
     print(port, flush=True)  # noqa: T201 - how the engine learns the port
-    # An engine that is killed sends no signal; its child then gets another parent.
+    # A killed engine sends no signal; its children get another parent.
     while os.getppid() == engine:
         server.wait_for_termination(timeout=1)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lab.config import PROJECT, Lab
-from preview.cluster import Cluster, preview_lab
+from preview.cluster import Cluster
+from preview.control_plane import preview_lab
 from preview.report import MARKER, ExitCode
 
 PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "stacks")

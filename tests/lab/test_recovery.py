@@ -8,41 +8,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from kube.resources import VIRTUAL_MACHINE_INSTANCES
 from lab import deployment, environment, lifecycle
 from lab.cluster import process
 from lab.cluster.control_plane import COMPONENTS
 from lab.config import PROJECT, Lab
-from lab.progress import Progress
 from lab.toolchain import image
 from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
-
-SUBNET = IPv4Network("10.98.0.0/16")
+from tests.own_lab import PROGRESS, own_lab
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose guests install their packages themselves, on a lab of its own that the tests may break."""
-    lab, progress = Lab(PROJECT / ".lab-recovery", SUBNET, uplink=True), Progress(Console(stderr=True, width=120))
-    lifecycle.stop(lab, progress)
-    lifecycle.install(lab, progress)
-    image.ensure(lab, image.PLAIN, progress)
     configuration = tmp_path_factory.mktemp("plain") / "Pulumi.lab.yaml"
     text = (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text()
     configuration.write_text(text.replace(image.GOLDEN, image.PLAIN))
-    try:
-        lifecycle.start(lab, progress)
+    with own_lab(uplink=True) as installed:
+        lab = lifecycle.start(installed, PROGRESS)
+        image.ensure(lab, image.PLAIN, PROGRESS)
         stack = Stack(lab, configuration)
         assert stack.run("stack", "select", "--create", "lab").returncode == 0
         yield stack
-    finally:
-        lifecycle.stop(lab, progress)
 
 
 def kill(lab: Lab, name: str) -> None:
@@ -53,7 +44,7 @@ def kill(lab: Lab, name: str) -> None:
 
 
 def start_again(stack: Stack) -> None:
-    lifecycle.start(stack.lab, Progress(Console(stderr=True, width=120)))
+    lifecycle.start(stack.lab, PROGRESS)
 
 
 def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_lacks(stack: Stack) -> None:
@@ -69,7 +60,7 @@ def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_
     wait_until("the database machine is being made", lambda: bool(stack.cluster.list(VIRTUAL_MACHINE_INSTANCES)[0]))
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    deployment.remove_dead_locks(stack.lab)
+    deployment.remove_stale_locks(stack.lab)
     stack.up()
     wait_until("the web Service answers", stack.answers, 5)
 
@@ -121,7 +112,7 @@ def test_the_end_leaves_nothing_even_when_everything_was_killed(stack: Stack) ->
     for name in COMPONENTS:
         if process.find(stack.lab, name):
             kill(stack.lab, name)
-    lifecycle.stop(stack.lab, Progress(Console(stderr=True, width=120)))
+    lifecycle.stop(stack.lab, PROGRESS)
     assert kernel_traces(stack.lab) == []
     assert not stack.lab.root.exists()
     mine = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _mentions(path, stack.lab.root)]

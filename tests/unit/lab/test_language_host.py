@@ -1,4 +1,4 @@
-"""The lab's Python language host runs a policy pack as the engine asks for it."""
+"""The lab's Python language host runs policy packs for the engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stub(host: subprocess.Popen[str]) -> Any:
 
 
 def request(pack: Path, sleep: float = 0, kind: str = "analyzer") -> Any:
-    """Return the engine's request for a pack whose environment is this test's."""
+    """Return the engine's request for a pack that runs with this test's interpreter."""
     (pack / "__main__.py").write_text(PACK)
     python = pack / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -50,7 +50,7 @@ def request(pack: Path, sleep: float = 0, kind: str = "analyzer") -> Any:
     return language_pb2.RunPluginRequest(kind=kind, args=["127.0.0.1:1"], env=env, info=info)
 
 
-def test_a_packs_output_and_its_end_reach_the_engine(stub: Any, tmp_path: Path) -> None:
+def test_the_engine_gets_the_output_and_the_exit_code_of_a_pack(stub: Any, tmp_path: Path) -> None:
     said = list(stub.RunPlugin(request(tmp_path)))
     (out,) = (one.stdout.decode() for one in said if one.HasField("stdout"))
     assert out.split(maxsplit=1)[1] == f"{tmp_path} a=b ['127.0.0.1:1', '{tmp_path}']\n"
@@ -59,7 +59,7 @@ def test_a_packs_output_and_its_end_reach_the_engine(stub: Any, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "host killed"])
-def test_a_pack_ends_with_the_engines_call_and_with_its_host(
+def test_a_pack_ends_when_the_engine_cancels_it_or_the_host_is_killed(
     host: subprocess.Popen[str], stub: Any, tmp_path: Path, ending: str
 ) -> None:
     call = stub.RunPlugin(request(tmp_path, sleep=60))
@@ -70,11 +70,11 @@ def test_a_pack_ends_with_the_engines_call_and_with_its_host(
         host.kill()
     deadline = time.monotonic() + 10
     while pack.is_running() and pack.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the pack runs on"
+        assert time.monotonic() < deadline, "the pack still runs"
         time.sleep(0.05)
 
 
-def test_a_pack_without_its_environment_is_refused_with_the_next_step(stub: Any, tmp_path: Path) -> None:
+def test_a_pack_without_its_environment_is_refused_and_the_next_step_named(stub: Any, tmp_path: Path) -> None:
     asked = request(tmp_path)
     (tmp_path / ".venv" / "bin" / "python").unlink()
     with pytest.raises(grpc.RpcError, match="make policy"):
@@ -82,5 +82,5 @@ def test_a_pack_without_its_environment_is_refused_with_the_next_step(stub: Any,
 
 
 def test_another_kind_of_plugin_is_refused(stub: Any, tmp_path: Path) -> None:
-    with pytest.raises(grpc.RpcError, match="Policy packs alone"):
+    with pytest.raises(grpc.RpcError, match="Only policy packs"):
         list(stub.RunPlugin(request(tmp_path, kind="resource")))

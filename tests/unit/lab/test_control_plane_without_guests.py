@@ -1,4 +1,4 @@
-"""A lab on a loopback subnet is a control plane alone, which needs no root."""
+"""A lab on a loopback subnet is a control plane without guests, which needs no root."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.cluster import objects, process
-from lab.cluster.control_plane import etcd, kube_apiserver
+from lab.cluster.control_plane import etcd, kube_apiserver, stages
 from lab.cluster.process import Component
 from lab.config import Lab
 from lab.errors import LabError
@@ -26,7 +26,7 @@ def lab(tmp_path: Path) -> Lab:
     return found
 
 
-def test_everything_listens_on_the_labs_own_loopback_address(lab: Lab) -> None:
+def test_it_listens_only_on_its_own_loopback_address(lab: Lab) -> None:
     assert not lab.isolated
     for component in (etcd(lab), kube_apiserver(lab)):
         listening = [word for word in component.command if word.startswith(("--listen-", "--bind-"))]
@@ -35,7 +35,12 @@ def test_everything_listens_on_the_labs_own_loopback_address(lab: Lab) -> None:
     assert not lab.service_subnet.is_loopback, "the API server refuses such addresses for Services"
 
 
-def test_webhooks_are_called_by_address_where_no_service_can_lead_to_one(lab: Lab) -> None:
+def test_it_has_no_components_for_guests(lab: Lab) -> None:
+    names = [component.name for stage in stages(lab) for component in stage]
+    assert names == ["etcd", "kube-apiserver", "kube-controller-manager", "virt-api"]
+
+
+def test_webhooks_are_called_by_address_because_a_service_cannot_have_a_loopback_endpoint(lab: Lab) -> None:
     manifest = {"kind": "ValidatingWebhookConfiguration", "webhooks": [WEBHOOK]}
     (made,) = objects.admission(lab, [manifest])
     assert made["webhooks"][0]["clientConfig"] == {
@@ -44,16 +49,16 @@ def test_webhooks_are_called_by_address_where_no_service_can_lead_to_one(lab: La
     }
 
 
-def test_a_component_runs_and_ends_without_namespace_or_group(lab: Lab) -> None:
+def test_a_component_starts_and_stops_without_namespace_or_control_group(lab: Lab) -> None:
     component = Component("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: None, {})
     process.start(lab, component)
     assert process.find(lab, "sleeper")
     process.stop(lab, "sleeper")
     assert process.find(lab, "sleeper") is None
-    process.stop(lab, "sleeper")
+    process.stop(lab, "sleeper")  # does nothing
 
 
-def test_one_that_does_not_end_is_told_of(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_reports_a_component_that_does_not_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     component = Component("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: None, {})
     process.start(lab, component)
     with monkeypatch.context() as patched:

@@ -1,0 +1,73 @@
+"""The control plane that previews use: a lab without guests on loopback, which keeps running between previews."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Network
+from itertools import chain
+from pathlib import Path
+
+import lab
+from lab import lifecycle
+from lab.cluster import process
+from lab.cluster.control_plane import stages
+from lab.config import PROJECT, Lab
+from lab.progress import Progress
+from lab.toolchain import binaries, cache
+
+_PREFERRED_SUBNET = IPv4Network("127.64.0.0/16")
+
+
+def preview_lab() -> Lab:
+    """Return the control plane of this checkout, or the one in the directory that MULTI_TIER_PREVIEW names."""
+    return Lab.at(Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve(), _PREFERRED_SUBNET)
+
+
+@contextmanager
+def running(progress: Progress) -> Iterator[Lab]:
+    """Yield the control plane, started unless this version of it runs. Other previews wait until the body ends.
+
+    Raises:
+        LabError: something can't be installed, or a component ended or did not become ready.
+    """
+    with _locked():
+        found = preview_lab()
+        record, version = found.root / "version", _version()
+        if not (record.exists() and record.read_text() == version and _runs(found)):
+            # Another version, or what is left after an interrupted start or a reboot.
+            lifecycle.stop(found, progress)
+            found = lifecycle.start(preview_lab(), progress)
+            record.write_text(version)
+        yield found
+
+
+def stop(progress: Progress) -> None:
+    """Stop the control plane and delete its data.
+
+    Raises:
+        LabError: a component does not end.
+    """
+    with _locked():
+        lifecycle.stop(preview_lab(), progress)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    root = preview_lab().root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with root.with_name(f"{root.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _runs(found: Lab) -> bool:
+    return all(process.find(found, component.name) for component in chain.from_iterable(stages(found)))
+
+
+def _version() -> str:
+    """Return a hash of the programs and of the lab's sources."""
+    sources = sorted(Path(lab.__file__).parent.rglob("*.py"))
+    return cache.key([*(module.key() for module in binaries.MODULES), *(path.read_bytes() for path in sources)])
