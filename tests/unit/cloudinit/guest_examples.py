@@ -194,10 +194,12 @@ EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "web-traced": partial(web, tracing=COLLECTOR),
     "web-with-load": web_with_load,
     "load": load_machine,
+    "load-traced": partial(load_machine, tracing=COLLECTOR),
     "load-in-closed-network": partial(load_machine, site=SITE),
 }
 WITH_METRICS: dict[str, Callable[[Family], str]] = {
     "database": partial(database, metrics=True),
     "application": partial(application, metrics=True),
     "web": partial(web, metrics=True),
+    "load": partial(load_machine, metrics=True),
 }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,27 +28,6 @@ def arguments(unit: str) -> list[str]:
     """The command of a unit, as systemd splits it: no argument of ours is quoted."""
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", unit, re.M)
     return str(command).replace("\\\n", " ").split()
-
-
-@pytest.mark.parametrize("family", Family)
-@pytest.mark.parametrize("tier", WITH_METRICS)
-def test_what_metrics_add_to_a_guest_is_its_golden_file(
-    tier: str, family: Family, golden: Callable[[str, str], None]
-) -> None:
-    without, with_metrics = document(EVERY_GUEST[tier](family)), document(WITH_METRICS[tier](family))
-    old, new = without["write_files"], with_metrics["write_files"]
-    # The modules of the application are files of this repository, whole.
-    changed = {path: text for path, text in new.items() if old.get(path) != text and not path.endswith(".py")}
-
-    assert set(old) <= set(new)
-    golden(
-        f"{tier}.metrics.{family}.json",
-        json.dumps(
-            {"runcmd": with_metrics["runcmd"], "files": {path: changed[path].splitlines() for path in changed}},
-            indent=2,
-        )
-        + "\n",
-    )
 
 
 @pytest.mark.parametrize("family", Family)

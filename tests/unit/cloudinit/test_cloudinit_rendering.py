@@ -14,10 +14,12 @@ from jinja2 import UndefinedError
 
 from cloudinit import ApplicationGuest, DatabaseGuest, Family, LoadPlan, Profile, packages, render_load_plan
 from cloudinit.templates import render, shell_settings, unit_settings
+from tests.unit.cloudinit.conftest import outline
 from tests.unit.cloudinit.guest_examples import (
     EVERY_GUEST,
     HOSTILE,
     PASSWORD,
+    WITH_METRICS,
     application,
     database,
     load,
@@ -33,10 +35,15 @@ def files(user_data: str) -> dict[str, Any]:
     return {file["path"]: file for file in parse(user_data)["write_files"]}
 
 
-@pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("name", EVERY_GUEST)
-def test_each_guest_renders_as_its_golden_file(name: str, family: Family, golden: Callable[[str, str], None]) -> None:
-    golden(f"{name}.{family}.yaml", EVERY_GUEST[name](family))
+def test_each_guest_renders_as_its_golden_file(name: str, golden: Callable[[str, str], None]) -> None:
+    base = name.partition("-")[0]
+    golden(f"{name}.txt", outline(EVERY_GUEST[name], EVERY_GUEST[base] if name != base else None))
+
+
+@pytest.mark.parametrize("tier", WITH_METRICS)
+def test_metrics_add_to_each_guest_what_its_golden_file_says(tier: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"{tier}-with-metrics.txt", outline(WITH_METRICS[tier], EVERY_GUEST[tier]))
 
 
 def test_the_load_plan_renders_as_its_golden_file(golden: Callable[[str, str], None]) -> None:
