@@ -1,1 +1,1 @@
-"""Side-by-side measurements of the project itself, on the one-machine lab."""
+"""Measurements of the project itself, side by side on the one-machine lab."""

@@ -1,4 +1,4 @@
-"""`make bench`: measure the project itself, side by side, on the one-machine lab."""
+"""`make bench`: measurements of the project itself on the one-machine lab."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 class Part(StrEnum):
-    """What can be measured by itself."""
+    """The parts of the bench."""
 
     RATES = "rates"
     FROZEN_SECOND = "frozen-second"
@@ -37,31 +37,28 @@ class Part(StrEnum):
 
 @app.command()
 def bench(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure; none: everything, 30 minutes.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each side of a comparison is measured.")] = 15,
-    results: Annotated[Path, typer.Option(help="Directory for bench.json and bench.svg.")] = Path("results/bench"),
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all, 30 minutes.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each side of a comparison.")] = 15,
+    results: Annotated[Path, typer.Option(help="Parent directory of the results.")] = Path("results/bench"),
 ) -> None:
-    """Measure delivery, the frozen second and the costs; write JSON, print and plot it."""
+    """Measure delivery, a frozen second, endurance and costs. Print, plot and write the figures."""
     lab = lifecycle.start(Lab.from_environment(), Progress(console))
     started = datetime.now(UTC)
-    place = results / started.strftime("%Y%m%d-%H%M%S")
-    place.mkdir(parents=True)
+    directory = results / started.strftime("%Y%m%d-%H%M%S")
+    directory.mkdir(parents=True)
     found: dict[str, Any] = {"started": started.isoformat(timespec="seconds"), "machine": _machine()}
     wanted = parts or list(Part)
     if set(wanted) - {Part.COSTS}:
         with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
-            if Part.RATES in wanted:
-                found["rates"] = rates.measure(lab, stack, place, console)
-            if Part.FROZEN_SECOND in wanted:
-                found["frozen_second"] = frozen_second.measure(lab, stack, place, console)
-            if Part.ENDURANCE in wanted:
-                found["endurance"] = endurance.measure(lab, stack, place, console)
+            for part, module in ((Part.RATES, rates), (Part.FROZEN_SECOND, frozen_second), (Part.ENDURANCE, endurance)):
+                if part in wanted:
+                    found[part.replace("-", "_")] = module.measure(lab, stack, directory, console)
     if Part.COSTS in wanted:
         found["costs"] = costs.measure(lab, rounds, console)
-    (place / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
-    plot.save(found, place / "bench.svg")
+    (directory / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
+    plot.save(found, directory / "bench.svg")
     _show(found)
-    console.print(f"Written to {place}/bench.json and bench.svg")
+    console.print(f"Written to {directory}/bench.json and bench.svg")
 
 
 def _machine() -> dict[str, Any]:
@@ -82,10 +79,17 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _rates(found: list[dict[str, Any]]) -> Table:
-    table = Table("asked/s", "delivered", "evenness", "p50 ms", "p99 ms", "sum of parts", "within limits")
+    table = Table("requests/s", "delivery ratio", "burstiness", "p50 ms", "p99 ms", "parts/p50", "within limits")
     for one in found:
-        figures = (f"{one['delivered_share']:.4%}", f"{one['evenness']:.2f}", f"{one['p50']:.2f}", f"{one['p99']:.2f}")
-        table.add_row(str(one["rps"]), *figures, f"{one['p50_sum']:.3f}", "yes" if one["within_limits"] else "no")
+        table.add_row(
+            str(one["rps"]),
+            f"{one['delivered_share']:.4%}",
+            f"{one['burstiness']:.2f}",
+            f"{one['p50']:.2f}",
+            f"{one['p99']:.2f}",
+            f"{one['parts_over_p50']:.3f}",
+            "yes" if one["within_limits"] else "no",
+        )
     return table
 
 
@@ -99,7 +103,7 @@ def _frozen(found: dict[str, Any]) -> Table:
 
 def _endurance(found: dict[str, Any]) -> Table:
     minutes = found["seconds"] // 60
-    table = Table(f"{minutes} min at {found['rps']}/s", "memory MiB, least to most", "2nd half", "disk MiB", "2nd half")
+    table = Table(f"{minutes} min at {found['rps']}/s", "memory MiB", "2nd half", "disk MiB", "2nd half")
     for name, kinds in found["guests"].items():
         row = []
         for kind, values in kinds.items():
@@ -109,7 +113,7 @@ def _endurance(found: dict[str, Any]) -> Table:
 
 
 def _costs(found: dict[str, Any]) -> Table:
-    table = Table("cost of", "throughput", "rounds", "limit", "processor time a request", "rounds")
+    table = Table("cost of", "throughput", "rounds", "limit", "processor time/request", "rounds")
     for name, one in found.items():
         row = [f"{-one['cost']:+.1%}", _spread(one["throughput"]["ratio"]), f"-{one['limit']:.0%}"]
         table.add_row(name, *row, f"{one['cpu']['ratio']['median'] - 1:+.1%}", _spread(one["cpu"]["ratio"]))
@@ -117,7 +121,7 @@ def _costs(found: dict[str, Any]) -> Table:
 
 
 def _spread(ratio: dict[str, Any]) -> str:
-    return f"x {ratio['least']:.2f} to {ratio['most']:.2f}"
+    return f"x{ratio['least']:.2f} to x{ratio['most']:.2f}"
 
 
 def main() -> None:

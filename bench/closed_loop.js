@@ -1,4 +1,4 @@
-// Random accounts, one after the other on each connection.
+// Requests random accounts, one at a time on each connection.
 import http from 'k6/http';
 import { sleep } from 'k6';
 

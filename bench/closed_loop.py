@@ -1,35 +1,35 @@
-"""A closed loop: a connection sends its next request only after the answer to the last one. By k6.
+"""A closed loop with k6: each connection sends its next request only after the response to the last one.
 
-What most load generators do. A target that stands still is asked nothing meanwhile, and so nothing of it is reported.
+Most load generators work this way. They send nothing while the target is frozen, and so report little of it
+(coordinated omission).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
+from lab.command import run as run_command
 from lab.config import Lab
-from lab.errors import LabError
 
 _SCRIPT = Path(__file__).with_name("closed_loop.js")
 _NAMES = {"count": "count", "p50": "med", "p99": "p(99)", "p999": "p(99.9)", "max": "max"}
 
 
 def run(lab: Lab, url: str, *, connections: int, seconds: int, pause_ms: int) -> dict[str, float]:
-    """Ask for random accounts.
+    """Request random accounts.
 
     Args:
-        lab: whose k6 to use.
-        url: base URL, without a trailing slash.
-        connections: how many ask at a time.
-        seconds: how long.
-        pause_ms: how long a connection waits after each answer.
+        lab: The lab, which has k6.
+        url: Base URL without a trailing slash.
+        connections: Number of concurrent connections.
+        seconds: Duration.
+        pause_ms: Pause of a connection after each response.
 
     Returns:
-        How many answers there were, and percentiles of their times in milliseconds.
+        The number of responses and percentiles of the latency in milliseconds.
 
     Raises:
         LabError: k6 failed.
@@ -38,15 +38,14 @@ def run(lab: Lab, url: str, *, connections: int, seconds: int, pause_ms: int) ->
     with tempfile.TemporaryDirectory() as directory:
         summary = Path(directory) / "summary.json"
         options = ["--quiet", "--no-usage-report", "--address=", f"--summary-export={summary}"]
-        done = subprocess.run(
-            [str(lab.binaries / "k6"), "run", *options, str(_SCRIPT)],
+        run_command(
+            lab.binaries / "k6",
+            "run",
+            *options,
+            _SCRIPT,
             env={**os.environ, **{name: str(value) for name, value in settings.items()}},
-            capture_output=True,
-            text=True,
             timeout=seconds + 60,
-            check=False,
+            failure="k6 failed",
         )
-        if done.returncode != 0:
-            raise LabError(f"k6 failed: {done.stderr.strip()[-500:]}")
         times = json.loads(summary.read_text())["metrics"]["http_req_duration"]
     return {name: float(times[key]) for name, key in _NAMES.items()}

@@ -1,45 +1,58 @@
-"""What attribution, metrics and tracing cost at saturation, side by side with and without.
+"""What attribution, metrics and tracing cost at saturation, compared side by side with and without.
 
-Two figures each: requests a second, which is what a person loses but takes everything else on the machine in with it;
-and processor time a request, which is steadier.
+Each cost has two figures: throughput, which is what a user loses but also depends on whatever else the machine does;
+and processor time per request, which is steadier.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import statistics
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
+import httpx
 from rich.console import Console
 
 from bench import saturation
-from bench.chain import chain
 from bench.collector import Collector, scraping
-from bench.ratio import Series, interleaved, ratios
-from bench.stacks import Variant, running
+from bench.stacks import Running, Variant, running
 from lab.config import Lab
 from lab.errors import LabError
 
 CONNECTIONS = 16
 SECONDS = 3
-SAMPLED = 0.1
-# As many requests as it takes to have every page of the accounts in the database's memory: without it, the stack that
-# more of the targets share would be ahead of the others for minutes.
+SAMPLING = 0.1
+# Long enough to load all accounts into the database's cache: until then, each request makes the next ones faster.
 WARM_UP_SECONDS = 20
-# The most of its throughput that each may cost.
-LIMITS = {"attribution": 0.05, "metrics": 0.05, "tracing": 0.10}
-BASES = {"attribution": "no attribution", "metrics": "plain", "tracing": "plain"}
+# Each cost: the stack with it, the stack without it, and the maximum share of the throughput that it may take.
+COSTS = {
+    "attribution": ("plain", "unattributed", 0.05),
+    "metrics": ("metrics", "plain", 0.05),
+    "tracing": ("tracing", "plain", 0.10),
+}
+_ATTRIBUTION_OFF = """
+mkdir -p /run/systemd/system/virtwork-app.service.d
+printf '[Service]\\nEnvironment=ATTRIBUTION=off\\n' > /run/systemd/system/virtwork-app.service.d/attribution.conf
+systemctl daemon-reload
+systemctl restart virtwork-app.service
+"""
+_ACCESS_LOG_OFF = """
+sed -i 's/access_log .*;/access_log off;/' /etc/nginx/nginx.conf
+systemctl reload nginx.service
+timeout 15 sh -c 'until curl --fail --silent --output /dev/null http://localhost/api/v1/accounts/1; do sleep 0.1; done'
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Saturated:
-    """A target with as much to do as it can.
+    """One measurement of a saturated stack.
 
     Attributes:
-        per_second: answers per second.
-        cpu_ms: processor time of the target's machines for each answer, in milliseconds.
+        per_second: Requests per second.
+        cpu_ms: Processor time of the stack's guests per request, in milliseconds.
     """
 
     per_second: float
@@ -47,70 +60,71 @@ class Saturated:
 
 
 def measure(lab: Lab, rounds: int, console: Console) -> dict[str, Any]:
-    """Measure each cost in `rounds` interleaved rounds, on stacks of its own.
+    """Measure each cost in a number of interleaved rounds, on stacks with equal guests.
 
     Returns:
-        By cost: the series of requests a second with and without, of their ratio, and the most that it may cost.
+        For each cost the series with and without, their ratios, and the limit.
 
     Raises:
-        LabError: a stack did not come up, or answered wrongly.
+        LabError: A stack could not be deployed, or a response was wrong.
     """
     quiet = {"load": {"enabled": False}}
-    with ExitStack() as open_until_the_end:
-        collector = open_until_the_end.enter_context(Collector.listening(lab))
-        stacks = {
-            stack.variant.name: stack
-            for stack in open_until_the_end.enter_context(
-                running(
-                    lab,
-                    [
-                        Variant("plain", quiet),
-                        Variant("metrics", {**quiet, "metrics": {"enabled": True}}),
-                        Variant("tracing", {**quiet, "tracing": {"endpoint": collector.url, "sampling": SAMPLED}}),
-                    ],
-                )
-            )
-        }
-        plain = stacks["plain"]
-        attributed = open_until_the_end.enter_context(chain(plain, 8180, attribution=True))
-        bare = open_until_the_end.enter_context(chain(plain, 8280, attribution=False))
-        open_until_the_end.enter_context(scraping(stacks["metrics"].guests))
-        metrics, tracing = stacks["metrics"], stacks["tracing"]
-        targets = {
-            "attribution": partial(_saturate, attributed.url, attributed.cpu_seconds),
-            "no attribution": partial(_saturate, bare.url, bare.cpu_seconds),
-            "plain": partial(_saturate, plain.url, plain.guests.cpu_seconds),
-            "metrics": partial(_saturate, metrics.url, metrics.guests.cpu_seconds),
-            "tracing": partial(_saturate, tracing.url, tracing.guests.cpu_seconds, traced=SAMPLED),
-        }
+    with ExitStack() as contexts:
+        collector = contexts.enter_context(Collector.listening(lab))
+        variants = [
+            Variant("plain", quiet),
+            Variant("unattributed", quiet),
+            Variant("metrics", {**quiet, "metrics": {"enabled": True}}),
+            Variant("tracing", {**quiet, "tracing": {"endpoint": collector.url, "sampling": SAMPLING}}),
+        ]
+        stacks = {stack.variant.name: stack for stack in contexts.enter_context(running(lab, variants))}
+        _turn_off_attribution(stacks["unattributed"])
+        contexts.enter_context(scraping(stacks["metrics"].guests))
         console.print(f"Warming up each stack for {WARM_UP_SECONDS} s")
         for stack in stacks.values():
             saturation.per_second(stack.url, connections=CONNECTIONS, seconds=WARM_UP_SECONDS)
-        console.print(f"{rounds} rounds of {len(targets)} targets, {SECONDS} s each")
-        found = interleaved(targets, rounds)
+        console.print(f"{rounds} rounds of {len(stacks)} stacks, {SECONDS} s each")
+        measured: dict[str, list[Saturated]] = {name: [] for name in stacks}
+        for _ in range(rounds):
+            # In random order, so that whatever else the machine does affects all stacks alike.
+            for name in random.sample(list(stacks), len(stacks)):
+                measured[name].append(_saturate(stacks[name], SAMPLING if name == "tracing" else 0.0))
         if not collector.spans:
-            raise LabError("The collector got no span: the cost of tracing would be that of nothing.")
-    return {cost: _result(found[cost], found[base], LIMITS[cost]) for cost, base in BASES.items()}
+            raise LabError("The collector received no spans, so that the cost of tracing was not measured.")
+    return {cost: _result(measured[variant], measured[base], limit) for cost, (variant, base, limit) in COSTS.items()}
 
 
-def _saturate(url: str, cpu_seconds: Callable[[], float], traced: float = 0.0) -> Saturated:
-    before = cpu_seconds()
-    per_second = saturation.per_second(url, connections=CONNECTIONS, seconds=SECONDS, traced=traced)
-    return Saturated(per_second, (cpu_seconds() - before) * 1000 / (per_second * SECONDS))
+def _turn_off_attribution(stack: Running) -> None:
+    """Turn off the application's clocks and its Server-Timing header, and the access log of nginx that records them.
+
+    Raises:
+        LabError: The stack does not respond, or still attributes.
+    """
+    stack.guests.run(stack.guest("application"), _ATTRIBUTION_OFF)
+    stack.guests.run(stack.guest("web"), _ACCESS_LOG_OFF)
+    response = httpx.get(f"{stack.url}/api/v1/accounts/1", timeout=10, trust_env=False)
+    if "server-timing" in response.headers:
+        raise LabError(f"The application of {stack.variant.stack} ignores ATTRIBUTION=off: it sends Server-Timing.")
+
+
+def _saturate(stack: Running, traced: float) -> Saturated:
+    before = stack.guests.cpu_seconds()
+    per_second = saturation.per_second(stack.url, connections=CONNECTIONS, seconds=SECONDS, traced=traced)
+    return Saturated(per_second, (stack.guests.cpu_seconds() - before) * 1000 / (per_second * SECONDS))
 
 
 def _result(variant: list[Saturated], base: list[Saturated], limit: float) -> dict[str, Any]:
     throughput = _sides("requests/s", [one.per_second for one in variant], [one.per_second for one in base])
     cost = 1 - throughput["ratio"]["median"]
-    cpu = _sides("ms of processor time a request", [one.cpu_ms for one in variant], [one.cpu_ms for one in base])
+    cpu = _sides("ms of processor time per request", [one.cpu_ms for one in variant], [one.cpu_ms for one in base])
     return {"throughput": throughput, "cpu": cpu, "cost": cost, "limit": limit, "within_limit": cost <= limit}
 
 
 def _sides(unit: str, variant: list[float], base: list[float]) -> dict[str, Any]:
-    one, other = Series(tuple(variant)), Series(tuple(base))
-    return {
-        "unit": unit,
-        "with": one.as_json(),
-        "without": other.as_json(),
-        "ratio": ratios(one, other).as_json(),
-    }
+    # Round by round: a slow moment of the machine affects both.
+    ratios = [one / other for one, other in zip(variant, base, strict=True)]
+    return {"unit": unit, "with": _series(variant), "without": _series(base), "ratio": _series(ratios)}
+
+
+def _series(values: Sequence[float]) -> dict[str, Any]:
+    return {"values": values, "median": statistics.median(values), "least": min(values), "most": max(values)}

@@ -1,4 +1,4 @@
-"""Ten minutes of load: do the guests' memory and disks stay as they are?"""
+"""Ten minutes of load: whether the guests' memory and disk usage stays constant."""
 
 from __future__ import annotations
 
@@ -19,62 +19,62 @@ from lab.config import Lab
 RPS = 500
 SECONDS = 600
 CONCURRENCY = 50
-EVERY_SECONDS = 10.0
+INTERVAL_SECONDS = 10.0
 MEBIBYTE = 1024**2
-# What a guest may have more of at the end than halfway. Of disk: nginx's logs rotate each minute in which they are over
-# 8 MB, and the load agent's samples come to 32 MB, so each look meets them at another height.
-MOST_MEMORY_MIB = 32
-MOST_DISK_MIB = 32
+# Growth of a guest from halfway to the end. The disk usage varies: nginx's logs rotate each minute in which they exceed
+# 8 MB, and the load agent keeps up to 32 MB of samples.
+MAX_GROWTH_MIB = {"memory": 32, "disk": 32}
 
 
 def measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[str, Any]:
-    """Run `SECONDS` of load and return each guest's memory and disk over time, in MiB.
+    """Run `SECONDS` of load and return the memory and disk usage of each guest over time, in MiB.
 
-    Memory is what the guest's processes have for themselves, with their share of what they have in common. Disk is what
-    the guest has written to its root, and to its data disk.
+    Memory is the proportional set size of the guest's processes. Disk is what the guest has written to its root and to
+    its data disk.
 
     Raises:
-        LabError: the run failed.
+        LabError: The run failed.
     """
     place = results / "endurance"
     run = runs.start(lab, stack, place, rps=RPS, seconds=SECONDS, concurrency=CONCURRENCY)
     started = time.monotonic()
-    looks: list[dict[str, dict[str, float]]] = []
+    samples: list[dict[str, dict[str, float]]] = []
     with console.status("endurance"):
         while run.poll() is None and time.monotonic() - started < SECONDS:
-            looks.append({name: _look(stack, name) for name in stack.guests.names()})
-            time.sleep(EVERY_SECONDS)
+            samples.append({name: _usage(stack, name) for name in stack.guests.names()})
+            time.sleep(INTERVAL_SECONDS)
     summary = runs.summary(run, place, SECONDS)
     guests = {
-        name: {kind: [look[name][kind] for look in looks] for kind in ("memory", "disk")}
+        name: {kind: [sample[name][kind] for sample in samples] for kind in ("memory", "disk")}
         for name in stack.guests.names()
     }
-    limits = {"memory": MOST_MEMORY_MIB, "disk": MOST_DISK_MIB}
     growth = {name: {kind: _growth(values) for kind, values in kinds.items()} for name, kinds in guests.items()}
     for name, kinds in growth.items():
         console.print(f"{name}: memory {kinds['memory']:+.1f} MiB, disk {kinds['disk']:+.1f} MiB in the second half")
     return {
         "rps": RPS,
         "seconds": SECONDS,
-        "every_seconds": EVERY_SECONDS,
+        "every_seconds": INTERVAL_SECONDS,
         "delivered_share": summary["delivery"]["delivered_share"],
         "errors": summary["delivery"]["errors"],
         "p99": summary["latency"]["total"]["p99"],
         "guests": guests,
         "growth": growth,
-        "limits": limits,
-        "within_limits": all(value <= limits[kind] for kinds in growth.values() for kind, value in kinds.items()),
+        "limits": MAX_GROWTH_MIB,
+        "within_limits": all(
+            kinds[kind] <= limit for kinds in growth.values() for kind, limit in MAX_GROWTH_MIB.items()
+        ),
     }
 
 
 def _growth(values: list[float]) -> float:
-    """Return the median of the last fifth less that of the fifth in the middle: what happened in the second half."""
+    """Return the growth in the second half: the median of the last fifth minus that of the middle fifth."""
     fifth = max(1, len(values) // 5)
     middle = values[2 * fifth : 3 * fifth] or values
     return statistics.median(values[-fifth:]) - statistics.median(middle)
 
 
-def _look(stack: Running, name: str) -> dict[str, float]:
+def _usage(stack: Running, name: str) -> dict[str, float]:
     return {
         "memory": sum(_memory(pid) for pid in stack.guests.processes(name)) / MEBIBYTE,
         "disk": (_written(stack.guests.written(name)) + _data_disk(stack.guests.leader(name))) / MEBIBYTE,
@@ -89,7 +89,7 @@ def _memory(pid: int) -> int:
 
 
 def _written(directory: Path) -> int:
-    """Return the bytes that the files below a directory take; what goes away meanwhile takes none."""
+    """Return the bytes that the files below a directory occupy, without those that are deleted meanwhile."""
     total = 0
     for place, _, files in os.walk(directory):
         for file in files:
@@ -101,7 +101,7 @@ def _written(directory: Path) -> int:
 
 
 def _data_disk(leader: int) -> int:
-    """Return the bytes in use on a database guest's data disk; 0 for a guest without one."""
+    """Return the bytes in use on a database guest's data disk; 0 for other guests."""
     mount = Path(f"/proc/{leader}/root") / FACTS[Family.DEBIAN].database_mount.lstrip("/")
     if not mount.is_mount():
         return 0

@@ -1,9 +1,9 @@
-"""An application that stands still for a second under load: what our generator reports, and what a closed loop does."""
+"""An application that freezes for a second under load, as an open model and a closed loop report it."""
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,32 @@ RPS = 300
 SECONDS = 20
 CONCURRENCY = 50
 FROZEN_SECONDS = 1.0
-# Two connections that pause send about the same rate; only they meet the second that the application stands still.
+# Two connections with pauses send about the same rate, but only one request each meets the frozen second.
 CLOSED_CONNECTIONS = 2
 CLOSED_PAUSE_MS = 5
-_BEFORE_SECONDS = 8.0  # until the run is under way
+_DELAY_SECONDS = 8.0  # until the run has started
 
 
 def measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[str, Any]:
-    """Freeze the application for a second while both generators run, and return what each reports, in milliseconds.
+    """Freeze the application while both generators run, and return the latencies that each reports, in milliseconds.
 
     Raises:
-        LabError: a run failed.
+        LabError: A run failed.
     """
-    (application,) = (name for name in stack.guests.names() if name.endswith("-application-0"))
-    server = stack.guests.process(application, "uvicorn", "application.server:application")
-    closed: list[dict[str, float]] = []
-
-    def loop() -> None:
-        closed.append(
-            closed_loop.run(lab, stack.url, connections=CLOSED_CONNECTIONS, seconds=SECONDS, pause_ms=CLOSED_PAUSE_MS)
-        )
-
+    server = stack.guests.process(stack.guest("application"), "uvicorn")
+    loop = {"connections": CLOSED_CONNECTIONS, "seconds": SECONDS, "pause_ms": CLOSED_PAUSE_MS}
     place = results / "frozen-second"
     run = runs.start(lab, stack, place, rps=RPS, seconds=SECONDS, concurrency=CONCURRENCY)
-    beside = threading.Thread(target=loop)
-    beside.start()
-    time.sleep(_BEFORE_SECONDS)
-    stack.guests.freeze(server, FROZEN_SECONDS)
-    beside.join()
+    with ThreadPoolExecutor(1) as pool:
+        closed = pool.submit(closed_loop.run, lab, stack.url, **loop)
+        time.sleep(_DELAY_SECONDS)
+        stack.guests.freeze(server, FROZEN_SECONDS)
     summary = runs.summary(run, place, SECONDS)
-    ours = summary["latency"]["total"]
-    found = {
-        "rps": RPS,
-        "frozen_ms": FROZEN_SECONDS * 1000,
-        "open": {name: ours[name] for name in ("count", "p50", "p99", "p999", "max")},
-        "closed": closed[0],
+    percentiles = ("count", "p50", "p99", "p999", "max")
+    models = {
+        "open": {name: summary["latency"]["total"][name] for name in percentiles},
+        "closed": closed.result(),
     }
-    console.print(
-        f"frozen second: open model p99.9 {ours['p999']:.0f} ms, closed loop p99.9 {closed[0]['p999']:.0f} ms"
-    )
-    return found
+    found = ", ".join(f"{name} model p99.9 {figures['p999']:.0f} ms" for name, figures in models.items())
+    console.print(f"frozen second: {found}")
+    return {"rps": RPS, "frozen_ms": FROZEN_SECONDS * 1000, **models}

@@ -1,23 +1,22 @@
-"""Looking into a stack's guests on the lab: processor time, addresses, processes."""
+"""A stack's guests on the lab: addresses, processes, processor time, commands."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kube import client
 from kube.resources import VIRTUAL_MACHINE_INSTANCES
+from lab.command import run
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host.control_groups import group_of
 
 
 class Guests:
-    """The guests of one namespace."""
+    """The guests in one namespace."""
 
     def __init__(self, lab: Lab, namespace: str) -> None:
         self._lab = lab
@@ -27,7 +26,7 @@ class Guests:
         }
 
     def names(self) -> list[str]:
-        """Return the guests' names."""
+        """Return the names of the guests."""
         return sorted(self._instances)
 
     def address(self, name: str) -> str:
@@ -35,55 +34,52 @@ class Guests:
         return str(self._instances[name]["status"]["interfaces"][0]["ipAddress"])
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that all processes of all guests have used, in seconds."""
-        return sum(cpu_seconds(pid) for name in self._instances for pid in self._pids(name))
+        """Return the processor time that the processes of all guests have used, in seconds."""
+        return sum(_cpu_seconds(pid) for name in self._instances for pid in self.processes(name))
+
+    def processes(self, name: str) -> set[int]:
+        """Return the ids, on this machine, of a guest's processes."""
+        return group_of(self._lab, self._uid(name)).pids()
 
     def process(self, name: str, *words: str) -> int:
-        """Return the id, on this machine, of the guest's one process whose command line has all the words.
+        """Return the id, on this machine, of the guest's only process whose command line contains all the words.
 
         Raises:
-            LabError: there is none, or more than one.
+            LabError: Not exactly one process matches.
         """
-        found = [pid for pid in self._pids(name) if all(word in _command(pid) for word in words)]
+        found = [pid for pid in self.processes(name) if all(word in _command(pid) for word in words)]
         if len(found) != 1:
-            raise LabError(f"{len(found)} processes of {name} have {' '.join(words)} in their command line, not one.")
+            raise LabError(f"{name} has {len(found)} processes with {' '.join(words)} in their command lines, not one.")
         return found[0]
 
     def leader(self, name: str) -> int:
-        """Return the id, on this machine, of the guest's first process."""
-        return next(pid for pid in self._pids(name) if _innermost_id(pid) == "1")
+        """Return the id, on this machine, of a guest's init process."""
+        return next(pid for pid in self.processes(name) if _innermost_id(pid) == "1")
 
-    def processes(self, name: str) -> set[int]:
-        """Return the ids, on this machine, of all of the guest's processes."""
-        return self._pids(name)
+    def run(self, name: str, script: str) -> None:
+        """Run a shell script as root in a guest.
+
+        Raises:
+            LabError: A command failed.
+        """
+        enter = ("nsenter", f"--target={self.leader(name)}", "--mount", "--net", "--pid", "--uts", "--ipc", "--")
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}  # not this machine's proxies
+        run(*enter, "sh", "-ec", script, env=environment, failure=f"A script failed in the guest {name}")
 
     def written(self, name: str) -> Path:
-        """Return the directory with what a guest has written over its image."""
+        """Return the directory of the files that a guest has written over its image."""
         return self._lab.guests / self._uid(name) / "upper"
-
-    def root(self, name: str) -> Path:
-        """Return a guest's root directory, as this machine sees it."""
-        return self._lab.guests / self._uid(name) / "root"
-
-    @contextmanager
-    def frozen(self, pid: int) -> Iterator[None]:
-        """Stop a process for as long as the context lasts; it goes on afterwards, whatever happens."""
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def freeze(self, pid: int, seconds: float) -> None:
         """Stop a process for some seconds."""
-        with self.frozen(pid):
+        os.kill(pid, signal.SIGSTOP)
+        try:
             time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def _uid(self, name: str) -> str:
         return str(self._instances[name]["metadata"]["uid"])
-
-    def _pids(self, name: str) -> set[int]:
-        return group_of(self._lab, self._uid(name)).pids()
 
 
 def _command(pid: int) -> str:
@@ -94,7 +90,7 @@ def _command(pid: int) -> str:
 
 
 def _innermost_id(pid: int) -> str:
-    """Return the id that a process has for itself."""
+    """Return the id of a process in its own PID namespace."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -103,11 +99,11 @@ def _innermost_id(pid: int) -> str:
     return line.split()[-1]
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used, in seconds; nothing for one that is gone."""
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, in seconds; 0 if it has exited."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    # utime and stime are the 14th and 15th field of proc(5); the first two are cut off above.
+    # utime and stime, fields 14 and 15 of proc_pid_stat(5); the first two are cut off above.
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""A picture of bench.json."""
+"""The plot of bench.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PERCENTILES = ("p50", "p99", "p999", "max")
 
 
 def save(bench: dict[str, Any], path: Path) -> None:
-    """Draw what was measured of costs, frozen second and endurance into an SVG or PNG file."""
+    """Plot the measured parts into an SVG or PNG file."""
     drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen, "endurance": _endurance}
     wanted = [part for part in drawn if part in bench]
     if not wanted:
@@ -36,19 +36,19 @@ def _costs(costs: dict[str, Any], axis: Axes) -> None:
         axis.plot([1 - cost["limit"]] * 2, [place - 0.3, place + 0.3], color="#d55e00")
     axis.axvline(1, color="0.8", zorder=0)
     axis.set_yticks(range(len(costs)), list(costs))
-    axis.set_xlabel("throughput with / without (grey: rounds, blue: median, red: limit)")
-    axis.set_title("What measuring costs")
+    axis.set_xlabel("throughput with / without (gray: rounds, blue: median, orange: limit)")
+    axis.set_title("Cost of measuring")
 
 
 def _frozen(frozen: dict[str, Any], axis: Axes) -> None:
     for offset, (name, colour) in enumerate({"open": "#0072b2", "closed": "#e69f00"}.items()):
         places = [place + 0.4 * offset - 0.2 for place in range(len(_PERCENTILES))]
-        label = {"open": "from when it was due", "closed": "closed loop"}[name]
+        label = {"open": "open model", "closed": "closed loop"}[name]
         axis.bar(places, [frozen[name][percentile] for percentile in _PERCENTILES], 0.4, color=colour, label=label)
     axis.set_yscale("log")
     axis.set_xticks(range(len(_PERCENTILES)), ["p50", "p99", "p99.9", "max"])
-    axis.set_ylabel("ms")
-    axis.set_title("The application stands still for a second")
+    axis.set_ylabel("latency in ms")
+    axis.set_title("Latency when the application freezes for 1 s")
     axis.legend()
 
 

@@ -1,4 +1,4 @@
-"""Measured runs on a stack, by the program that a person would use."""
+"""Measured runs of load on a stack, by the same command that a user runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench.stacks import Running
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
 
-_SLACK_SECONDS = 120.0
+_MARGIN_SECONDS = 120.0  # for preparation and the report
 
 
 def start(
     lab: Lab, stack: Running, results: Path, *, rps: int, seconds: int, concurrency: int
 ) -> subprocess.Popen[str]:
-    """Start `python -m measure run` at a constant rate."""
+    """Start a run at a constant rate."""
     where = ["--kubeconfig", str(lab.kubeconfig), "--namespace", stack.variant.stack, "--name", stack.variant.stack]
     load = ["--profile", "constant", "--rps", str(rps), "--for", f"{seconds}s", "--concurrency", str(concurrency)]
     return subprocess.Popen(
@@ -31,17 +31,22 @@ def start(
 
 
 def summary(run: subprocess.Popen[str], results: Path, seconds: int) -> dict[str, Any]:
-    """Wait for a run of so many seconds and return its summary.json.
+    """Wait for a run to finish and return its summary.json.
+
+    Args:
+        run: The process.
+        results: Directory of its results.
+        seconds: Duration of the load.
 
     Raises:
-        LabError: it did not pass.
+        LabError: It failed or took too long.
     """
     try:
-        said, _ = run.communicate(timeout=seconds + _SLACK_SECONDS)
+        output, _ = run.communicate(timeout=seconds + _MARGIN_SECONDS)
     finally:
         run.kill()
     if run.returncode != 0:
-        raise LabError(f"`python -m measure run` ended with {run.returncode} and said:\n{said[-1500:]}")
+        raise LabError(f"The run failed with exit code {run.returncode}:\n{output[-1500:]}")
     (path,) = results.glob("*/summary.json")
     found: dict[str, Any] = json.loads(path.read_text())
     return found

@@ -1,4 +1,4 @@
--- Random accounts with a traceparent each. Argument: the share of sampled requests.
+-- Requests random accounts with a traceparent. Argument: the share of sampled requests.
 local random, format = math.random, string.format
 
 function init(args)

@@ -1,4 +1,4 @@
-"""Stacks for measurements: several variants beside each other on one lab, each in a namespace of its own."""
+"""Stacks to measure: several variants side by side on one lab, each in its own namespace."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LAB_STACK = PROJECT / "stacks" / "Pulumi.lab.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to configure the application.
+    """A configuration of the application.
 
     Attributes:
-        name: what it is called; its stack, its namespace and its objects are called `bench-<name>`.
-        config: settings beside those of the stack `lab`.
+        name: Name of the variant. Its stack, namespace and objects are named `bench-<name>`.
+        config: Settings that override or extend those of the stack `lab`.
     """
 
     name: str
@@ -33,31 +33,35 @@ class Variant:
 
     @property
     def stack(self) -> str:
-        """The stack's name, which is its namespace's too."""
+        """The name of the stack and of its namespace."""
         return f"bench-{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A variant that is up.
+    """A deployed variant.
 
     Attributes:
-        variant: which one.
-        url: base URL of its web Service, which this machine reaches.
-        guests: its guests.
+        variant: The variant.
+        url: Base URL of its web Service, reachable from this machine.
+        guests: Its guests.
     """
 
     variant: Variant
     url: str
     guests: Guests
 
+    def guest(self, tier: str) -> str:
+        """Return the name of a tier's first guest."""
+        return f"{self.variant.stack}-{tier}-0"
+
 
 @contextmanager
 def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
-    """Bring variants up on a lab that runs, and destroy them at the end.
+    """Deploy variants to a running lab, and destroy them at the end.
 
     Raises:
-        LabError: one of them did not come up.
+        LabError: Deployment failed.
     """
     cluster = client.connect(lab.kubeconfig)
     with tempfile.TemporaryDirectory() as directory:
@@ -77,12 +81,8 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
         finally:
             for variant in variants:
                 deployment.pulumi(lab, "destroy", "--remove", *_options(variant, files[variant.name]))
-                _beside_the_others(variant).unlink(missing_ok=True)
-
-
-def _beside_the_others(variant: Variant) -> Path:
-    """Return the file that the engine writes when it makes the stack, whatever --config-file says later."""
-    return PROJECT / "stacks" / f"Pulumi.{variant.stack}.yaml"
+                # The engine writes this file when it creates the stack, whatever --config-file says.
+                (PROJECT / "stacks" / f"Pulumi.{variant.stack}.yaml").unlink(missing_ok=True)
 
 
 def _options(variant: Variant, file: Path) -> tuple[str, ...]:
@@ -90,13 +90,13 @@ def _options(variant: Variant, file: Path) -> tuple[str, ...]:
 
 
 def _configuration(directory: Path, variant: Variant) -> Path:
-    """Write the variant's stack file: that of the lab, with its own names and settings."""
+    """Write the variant's stack file: the lab's, with the variant's names and settings."""
     document = yaml.safe_load(_LAB_STACK.read_text())
     config = document["config"]
     config |= {"multi-tier:name": variant.stack, "multi-tier:namespace": variant.stack}
     for key, value in variant.config.items():
-        former = config.get(f"multi-tier:{key}", {})
-        config[f"multi-tier:{key}"] = {**former, **value} if isinstance(value, dict) else value
+        base = config.get(f"multi-tier:{key}", {})
+        config[f"multi-tier:{key}"] = {**base, **value} if isinstance(value, dict) else value
     path = directory / f"Pulumi.{variant.stack}.yaml"
     path.write_text(yaml.safe_dump(document))
     return path

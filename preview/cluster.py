@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kube import client
 from kube.errors import ApiError, StatusError
 from kube.resources import DATA_VOLUMES, NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
+from lab.background import repeating
 from lab.config import Lab
 from preview.masking import secret_values
 
@@ -106,25 +106,16 @@ class Cluster:
             return f"{error.status} {error.message}"
         return ""
 
-    @contextmanager
-    def machines_ready(self) -> Iterator[None]:
+    def machines_ready(self) -> AbstractContextManager[None]:
         """Report every machine and data volume as ready while the body runs; none of them exists."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._make_ready, args=(ended,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return repeating(self._make_ready, _POLL_SECONDS)
 
-    def _make_ready(self, ended: threading.Event) -> None:
+    def _make_ready(self) -> None:
         machine = {"status": {"created": True, "ready": True, "printableStatus": "Running", "conditions": [_READY]}}
         volume = {"status": {"phase": "Succeeded"}}
-        while not ended.wait(_POLL_SECONDS):
-            with suppress(ApiError):  # an object was deleted; the others get their turn in the next round
-                for resource, status in ((VIRTUAL_MACHINES, machine), (DATA_VOLUMES, volume)):
-                    for item in self._api.list(resource)[0]:
-                        if "status" not in item or not status["status"].items() <= item["status"].items():
-                            name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
-                            self._api.patch(resource, name, status, namespace=namespace, subresource="status")
+        with suppress(ApiError):  # an object was deleted; the others get their turn in the next round
+            for resource, status in ((VIRTUAL_MACHINES, machine), (DATA_VOLUMES, volume)):
+                for item in self._api.list(resource)[0]:
+                    if "status" not in item or not status["status"].items() <= item["status"].items():
+                        name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
+                        self._api.patch(resource, name, status, namespace=namespace, subresource="status")
