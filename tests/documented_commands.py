@@ -40,16 +40,14 @@ SHELL = ("console", "sh", "bash", "shell")
 
 CI = ".ci/run::make test"
 _CHECKS = "Makefile::test: check"
-_UP = "tests/lab/test_stack_life.py::test_all_machines_are_ready_when_up_returns"
-_DESTROY = "tests/lab/test_stack_life.py::test_destroy_leaves_nothing_in_the_api_on_the_disk_or_in_the_kernel"
-_DOWN = "tests/lab/test_recovery.py::test_the_end_leaves_nothing_even_when_everything_was_killed"
-_INTERRUPTED = (
-    "tests/lab/test_recovery.py::test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_lacks"
-)
+_UP = "tests/lab/test_stack_life.py::test_up_returns_when_all_machines_are_ready"
+_DESTROY = "tests/lab/test_stack_life.py::test_destroy_leaves_nothing_in_the_api_on_disk_or_in_the_kernel"
+_DOWN = "tests/lab/test_recovery.py::test_stopping_a_killed_lab_leaves_nothing"
+_INTERRUPTED = "tests/lab/test_recovery.py::test_an_interrupted_up_resumes_and_guests_install_missing_packages"
 _PREVIEW = "tests/lab/test_preview.py::test_an_unchanged_program_changes_no_stack"
 _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
-_ACCESS = "tests/lab/test_access.py::test_a_stack_in_a_given_namespace_lives_from_preview_to_destroy"
-_ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy"
+_ACCESS = "tests/lab/test_access.py::test_a_stack_runs_in_an_existing_namespace"
+_ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_runs_in_a_namespace_it_creates"
 _SSH = "tests/lab/test_guests.py::test_the_configured_user_logs_in_with_the_key_and_uses_sudo"
 _SSH_COMMAND = (
     """ssh ann@"$(kubectl get vmi -n multi-tier multi-tier-web-0 -o jsonpath='{.status.interfaces[0].ipAddress}')\""""
@@ -64,8 +62,8 @@ ELSEWHERE = {
     "pulumi up": _UP,
     "pulumi destroy": _DESTROY,
     "pulumi refresh --stack lab --yes --clear-pending-creates": _INTERRUPTED,
-    ".venv/bin/python -m measure": "tests/lab/test_measure.py::test_what_was_asked_for_is_sent_and_answered",
-    ".venv/bin/python -m lab": "tests/lab/test_recovery.py::test_status_names_what_does_not_run_and_how_to_look",
+    ".venv/bin/python -m measure": "tests/lab/test_measure.py::test_every_scheduled_request_gets_its_response",
+    ".venv/bin/python -m lab": "tests/lab/test_recovery.py::test_status_names_a_stopped_component_and_its_log",
     "make preview": _PREVIEW,
     "make preview BASE=main": _PREVIEW,
     "make preview-down": _PREVIEW,

@@ -1,4 +1,4 @@
-"""One stack for all tests of a stack's life, brought up once by the real engine."""
+"""One stack for most of the lab's tests, brought up once by the real engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.stack import Stack, wait_until
 
 
 def new_key(directory: Path) -> str:
-    """Make a key pair, the private one in the file `key`, and return the public one."""
+    """Create a key pair, write the private key to the file `key`, and return the public key."""
     pair = Ed25519PrivateKey.generate()
     text = pair.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     file = directory / "key"
@@ -26,7 +26,7 @@ def new_key(directory: Path) -> str:
 
 @pytest.fixture(scope="session")
 def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack `lab`, up; destroyed at the end, whatever the tests left of it."""
+    """The stack `lab`, up and serving; destroyed at the end of the session."""
     directory = tmp_path_factory.mktemp("stack")
     configuration = directory / "Pulumi.lab.yaml"
     document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())

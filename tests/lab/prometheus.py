@@ -1,4 +1,4 @@
-"""A real Prometheus server on this machine's loopback, that scrapes a stack as documented and answers PromQL."""
+"""A real Prometheus server on this machine's loopback interface, which scrapes a stack as documented."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INTERVAL = "1s"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer of an instant query."""
+    """One sample of an instant query's result."""
 
     labels: dict[str, str]
     value: float
@@ -45,25 +45,25 @@ class Prometheus:
         return answer["data"]
 
     def query(self, expression: str) -> list[Sample]:
-        """Return what PromQL answers now."""
+        """Return the current result of a PromQL expression."""
         data = self._get("query", query=expression)
         assert data["resultType"] == "vector", expression
         return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
 
     def value(self, expression: str) -> float:
-        """Return the one number that PromQL answers now."""
+        """Return the current value of a PromQL expression with one sample."""
         samples = self.query(expression)
-        assert len(samples) == 1, f"{expression} answers {samples}"
+        assert len(samples) == 1, f"{expression} has the samples {samples}"
         return samples[0].value
 
     def targets(self) -> list[Mapping[str, Any]]:
-        """Return what is scraped, and how the last scrape went."""
+        """Return the active targets with the state of their last scrape."""
         targets: list[Mapping[str, Any]] = self._get("targets", state="active")["activeTargets"]
         return targets
 
 
 def documented_configuration() -> dict[str, Any]:
-    """Return the scrape configuration that docs/metrics.md gives to those without the operator."""
+    """Return the scrape configuration of docs/metrics.md for clusters without the Prometheus Operator."""
     blocks = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
     (block,) = (block for block in blocks if "scrape_configs:" in block)
     configuration: dict[str, Any] = yaml.safe_load(block)
@@ -71,10 +71,10 @@ def documented_configuration() -> dict[str, Any]:
 
 
 def discovered(cluster: Api, namespace: str) -> list[dict[str, Any]]:
-    """Return what Prometheus's Kubernetes discovery finds, with its labels.
+    """Return the targets that Prometheus's Kubernetes discovery finds, with their labels.
 
-    Debian builds its Prometheus without that discovery. This gives the targets of the role `endpointslice` and those
-    of its labels that are documented as stable; what is kept of them is left to Prometheus.
+    Debian's Prometheus is built without that discovery. These are the targets of the role `endpointslice` with its
+    stable labels; Prometheus itself does the relabelling.
     """
     services = {service["metadata"]["name"]: service for service in cluster.list(SERVICES, namespace)[0]}
     pods = {pod["metadata"]["name"]: pod for pod in cluster.list(PODS, namespace)[0]}
@@ -121,7 +121,7 @@ def _free_port() -> int:
 
 @contextmanager
 def prometheus(stack: Stack, directory: Path) -> Iterator[Prometheus]:
-    """Run a server over a stack, with its data in a directory, until the context ends."""
+    """Run a server that scrapes a stack, with its data in a directory."""
     program = debian_package.unpack("prometheus") / "usr" / "bin" / "prometheus"
     address = f"127.0.0.1:{_free_port()}"
     arguments = {
@@ -143,7 +143,7 @@ def prometheus(stack: Stack, directory: Path) -> Iterator[Prometheus]:
 
 
 def _is_ready(server: Prometheus, process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, f"Prometheus ended: {log.read_text()[-500:]}"
+    assert process.poll() is None, f"Prometheus exited: {log.read_text()[-500:]}"
     try:
         return httpx.get(f"{server.url}/-/ready", trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:

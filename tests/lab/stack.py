@@ -1,4 +1,4 @@
-"""A stack on the test's lab, driven by the real Pulumi CLI as a person drives it."""
+"""A stack on the tests' lab, driven by the real Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def wait_until(what: str, check: Callable[[], bool], timeout: float = 60.0) -> N
 
 @dataclass
 class Stack:
-    """The stack `lab` with a configuration file of the test's own."""
+    """The stack `lab` with its own configuration file."""
 
     lab: Lab
     configuration: Path
@@ -65,7 +65,7 @@ class Stack:
         self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", *arguments)
 
     def preview(self) -> list[dict[str, Any]]:
-        """Return what `pulumi up` would do, without the resources that stay as they are."""
+        """Return the steps of `pulumi preview`, without unchanged resources."""
         steps = json.loads(self.pulumi("preview", "--json"))["steps"]
         return [step for step in steps if step["op"] != "same"]
 
@@ -88,7 +88,7 @@ class Stack:
         )
 
     def load_cluster(self) -> Cluster:
-        """Return the load agent, as measuring reaches it."""
+        """Return the client with which `measure` reaches the load agent."""
         return Cluster(connect(self.lab.kubeconfig, None), namespace=NAME, name=NAME)
 
     def outputs(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Stack:
         return base64.b64decode(secret["data"]["password"]).decode()
 
     def database(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """Connect as the application does: over TCP, to the Service, with the shared password."""
+        """Connect as the application does: to the Service over TCP, with the shared password."""
         service = self.cluster.get(SERVICES, f"{NAME}-database", NAME)
         host = service["spec"]["clusterIP"]
         return psycopg.connect(
@@ -129,16 +129,16 @@ class Stack:
         return str(self.cluster.get(VIRTUAL_MACHINE_INSTANCES, machine, NAME)["metadata"]["uid"])
 
     def guest_file(self, machine: str, path: str) -> Path:
-        """Return a file of a running guest, as this machine sees it."""
+        """Return the path of a running guest's file on this machine."""
         return self.lab.guests / self.instance_uid(machine) / "root" / path.lstrip("/")
 
     def machine_traces(self) -> list[str]:
-        """Return what guests have left in this machine's kernel: namespaces, mounts, loop devices, control groups."""
+        """Return what guests left in this machine's kernel: namespaces, links, mounts and loop devices."""
         return kernel_traces(self.lab, guests_only=True)
 
 
 def kernel_traces(lab: Lab, *, guests_only: bool = False) -> list[str]:
-    """Return the namespaces, links, mounts, loop devices, nft tables and control groups that bear the lab's name."""
+    """Return the namespaces, links, mounts, loop devices, nft tables and control groups with the lab's name."""
 
     def lines(*command: str) -> list[str]:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

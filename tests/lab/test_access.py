@@ -1,6 +1,6 @@
-"""A CI with the identity of deploy/access-*.yaml can preview, bring up, measure and destroy a stack, and nothing else.
+"""With the identity of deploy/access-*.yaml, a CI can preview, deploy, measure and destroy a stack, and nothing else.
 
-Each test has a namespace of its own beside the shared stack. They run in their order.
+Each of the two stacks has its own namespace beside the shared stack. The tests run in order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lab import environment
 from lab.config import PROJECT, Lab
 
 DEPLOY = PROJECT / "deploy"
-# Verb, resource: what nobody needs for a stack, in its own namespace.
+# Verbs on resources in a stack's own namespace that no stack needs.
 FORBIDDEN = [
     ("create", "pods"),
     ("get", "pods"),
@@ -44,7 +44,7 @@ FORBIDDEN = [
 
 @dataclass(frozen=True)
 class Deployer:
-    """A CI: the identity that a manifest makes, and a stack of its own."""
+    """A CI with the identity of a manifest and its own stack."""
 
     lab: Lab
     kubeconfig: Path
@@ -82,10 +82,10 @@ class Deployer:
 
 
 def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str, *, make_namespace: bool) -> Deployer:
-    """Do what docs/cluster-access.md has an administrator do, and return the CI that it gives."""
+    """Follow docs/cluster-access.md as an administrator, and return the CI with that access."""
     administrator = environment.process_environment(lab)
     text = (DEPLOY / manifest).read_text()
-    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load"):  # as the manifests' sed does it
+    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load"):  # as the manifests' sed command does
         text = text.replace(former, former.replace("multi-tier", namespace))
     subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
     kubeconfig = directory / "ci.kubeconfig"
@@ -101,14 +101,14 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
     configuration.write_text(yaml.safe_dump(document))
     made = Deployer(lab, kubeconfig, namespace, configuration)
     assert made.run("pulumi", "--non-interactive", "stack", "select", "--create", namespace).returncode == 0
-    # A new stack gets a file of its own for its salt, which the one that is used here has already.
+    # Pulumi writes the new stack's salt to a new file, but the configuration in use has one.
     (PROJECT / "stacks" / configuration.name).unlink(missing_ok=True)
     return made
 
 
 @pytest.fixture(scope="module")
 def in_namespace(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """A CI for a namespace that an administrator has made."""
+    """A CI for a namespace that an administrator created."""
     cluster, name = client.connect(control_plane.kubeconfig), "access-in"
     cluster.create(NAMESPACES, {"metadata": {"name": name}})
     directory = tmp_path_factory.mktemp(name)
@@ -118,7 +118,7 @@ def in_namespace(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def to_cluster(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """A CI that makes its namespace itself."""
+    """A CI that creates its own namespace."""
     name, manifest = "access-to", "access-to-cluster.yaml"
     directory = tmp_path_factory.mktemp(name)
     yield deployer(control_plane, directory, name, manifest, "multi-tier-access", make_namespace=True)
@@ -126,19 +126,19 @@ def to_cluster(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> 
     subprocess.run(command, env=environment.process_environment(control_plane), check=True, timeout=60)
 
 
-def lives(ci: Deployer, results: Path) -> None:
-    """Take a stack from its first preview to its end, with nothing but the CI's identity."""
+def run_from_preview_to_destroy(ci: Deployer, results: Path) -> None:
+    """Preview, deploy, measure and destroy a stack with the CI's identity alone."""
     assert "forbidden" not in ci.pulumi("preview")
     assert "forbidden" not in ci.pulumi("up", "--yes", "--skip-preview", "--suppress-progress")
     assert "forbidden" not in ci.pulumi("preview", "--expect-no-changes")
     run = ci.measure(results)
     assert run.returncode == 0, run.stdout + run.stderr
     (summary,) = results.glob("*/summary.json")
-    assert "multi-tier-golden" in summary.read_text(), "what the machines are was not read"
+    assert "multi-tier-golden" in summary.read_text(), "the summary lacks the machines' images"
     assert "forbidden" not in ci.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress", "--remove")
 
 
-def test_the_kubeconfig_is_its_owners_alone_and_holds_a_token_that_ends(in_namespace: Deployer) -> None:
+def test_the_kubeconfig_is_private_and_holds_a_token(in_namespace: Deployer) -> None:
     assert stat.S_IMODE(in_namespace.kubeconfig.stat().st_mode) == 0o600
     (user,) = yaml.safe_load(in_namespace.kubeconfig.read_text())["users"]
     assert user["user"].keys() == {"token"}
@@ -146,48 +146,46 @@ def test_the_kubeconfig_is_its_owners_alone_and_holds_a_token_that_ends(in_names
     assert who == "system:serviceaccount:access-in:multi-tier-deployer"
 
 
-def test_a_stack_in_a_given_namespace_lives_from_preview_to_destroy(in_namespace: Deployer, tmp_path: Path) -> None:
-    lives(in_namespace, tmp_path)
+def test_a_stack_runs_in_an_existing_namespace(in_namespace: Deployer, tmp_path: Path) -> None:
+    run_from_preview_to_destroy(in_namespace, tmp_path)
 
 
 @pytest.mark.parametrize(("verb", "resource"), FORBIDDEN)
-def test_what_a_stack_needs_not_is_not_allowed(in_namespace: Deployer, verb: str, resource: str) -> None:
+def test_verbs_that_no_stack_needs_are_denied(in_namespace: Deployer, verb: str, resource: str) -> None:
     assert not in_namespace.may(verb, resource, in_namespace.namespace)
 
 
 @pytest.mark.parametrize("resource", ["secrets", "configmaps", "virtualmachines", "services/proxy", "events"])
 @pytest.mark.parametrize("verb", ["get", "list", "create", "delete"])
-def test_nothing_is_allowed_in_another_namespace(in_namespace: Deployer, verb: str, resource: str) -> None:
+def test_other_namespaces_are_denied(in_namespace: Deployer, verb: str, resource: str) -> None:
     for namespace in ("default", "kube-system", "multi-tier"):
         assert not in_namespace.may(verb, resource, namespace)
     assert not in_namespace.may(verb, "namespaces", "default")
 
 
-def test_what_a_stack_needs_is_allowed(in_namespace: Deployer) -> None:
+def test_verbs_that_a_stack_needs_are_allowed(in_namespace: Deployer) -> None:
     assert in_namespace.may("get", "services/proxy", in_namespace.namespace)
     assert in_namespace.may("patch", "virtualmachines", in_namespace.namespace)
 
 
-def test_nobody_grants_more_than_they_have(in_namespace: Deployer) -> None:
+def test_granting_more_than_the_identity_has_is_denied(in_namespace: Deployer) -> None:
     role = ["create", "role", "more", "--verb=create", "--resource=pods/exec", "-n", in_namespace.namespace]
     refused = in_namespace.run("kubectl", *role)
     assert refused.returncode != 0
     assert "attempting to grant RBAC permissions not currently held" in refused.stderr
 
 
-def test_a_stack_that_makes_its_namespace_lives_from_preview_to_destroy(to_cluster: Deployer, tmp_path: Path) -> None:
-    lives(to_cluster, tmp_path)
+def test_a_stack_runs_in_a_namespace_it_creates(to_cluster: Deployer, tmp_path: Path) -> None:
+    run_from_preview_to_destroy(to_cluster, tmp_path)
     assert client.connect(to_cluster.lab.kubeconfig).find(NAMESPACES, to_cluster.namespace) is None
 
 
 @pytest.mark.parametrize(("verb", "resource"), FORBIDDEN)
-def test_making_namespaces_takes_nothing_else_that_a_stack_needs_not(
-    to_cluster: Deployer, verb: str, resource: str
-) -> None:
+def test_creating_namespaces_allows_nothing_more_in_others(to_cluster: Deployer, verb: str, resource: str) -> None:
     assert not to_cluster.may(verb, resource, "default")
 
 
-def test_what_is_written_to_another_namespace_is_refused(to_cluster: Deployer) -> None:
+def test_writes_to_another_namespace_are_refused(to_cluster: Deployer) -> None:
     cluster = client.connect(to_cluster.kubeconfig)
     for namespace in ("default", "kube-system"):
         with pytest.raises(ApiError, match="may write to its own namespace only"):

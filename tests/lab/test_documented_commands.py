@@ -1,4 +1,4 @@
-"""The documents' commands, run as they stand, page by page, where a reader would type them."""
+"""The documents' commands, run page by page as a reader would type them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMED = {
 
 @pytest.fixture(scope="module")
 def checkout(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A checkout with the lab of the tests as its `.lab`: what is typed in it changes no file of ours."""
+    """A copy of the project with the tests' lab as its `.lab`, so that commands change no file of this checkout."""
     copy = tmp_path_factory.mktemp("reader") / "multi-tier"
     shutil.copytree(PROJECT, copy, ignore=LEFT_OUT)
     (copy / ".lab").symlink_to(stack.lab.root)
@@ -80,7 +80,7 @@ def words(line: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_pages_commands_do_what_the_page_shows(checkout: Path, page: str) -> None:
+def test_a_pages_commands_print_what_the_page_shows(checkout: Path, page: str) -> None:
     shown = PAGES[page]
     results = typed(checkout, shown)
     assert [command for command, _, _ in results] == shown
@@ -98,7 +98,7 @@ def test_a_pages_commands_do_what_the_page_shows(checkout: Path, page: str) -> N
 
 
 @pytest.mark.parametrize("command", NAMED.values(), ids=str)
-def test_a_command_that_a_page_names_works(checkout: Path, command: Command) -> None:
+def test_a_command_that_a_page_mentions_succeeds(checkout: Path, command: Command) -> None:
     # As everywhere in the documents, the lab's settings are in the shell.
     settings = Command("README.md", 0, ". .lab/env")
     (_, code, said) = typed(checkout, [settings, command])[-1]

@@ -1,4 +1,4 @@
-"""Measured runs through the real tiers: what was asked is sent, the numbers add up, and a stalled tier shows."""
+"""Measured runs through the real tiers: requests are delivered, times add up, and a frozen tier shows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def summary_of(results: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The summary of a steady run that all kinds of requests take part in, with gates that it passes."""
+    """The summary of a steady run with every kind of request and with gates that it passes."""
     results = tmp_path_factory.mktemp("steady")
     mix = "random=70,hot=10,missing=5,slow=1,write=14"
     gates = ["--gate", "error_rate=0", "--gate", "delivered_share=0.999", "--gate", "total.p99=2000"]
@@ -42,13 +42,13 @@ def steady(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 def evenness(sent: list[float], second: int) -> float:
-    """Return the variance over the mean of the requests sent in each 10 ms of a second."""
+    """Return the variance-to-mean ratio of the requests sent per 10 ms of a second."""
     slots = Counter(int(at // 10) for at in sent if second * 1000 <= at < (second + 1) * 1000)
     counts = [slots[second * 100 + slot] for slot in range(100)]
     return statistics.pvariance(counts) / statistics.mean(counts)
 
 
-def test_what_was_asked_for_is_sent_and_answered(steady: dict[str, Any]) -> None:
+def test_every_scheduled_request_gets_its_response(steady: dict[str, Any]) -> None:
     delivery = steady["delivery"]
     assert delivery["scheduled"] == RPS * SECONDS
     assert delivery["delivered_share"] >= 0.999
@@ -56,11 +56,11 @@ def test_what_was_asked_for_is_sent_and_answered(steady: dict[str, Any]) -> None
 
 
 def test_requests_are_sent_evenly(steady: dict[str, Any]) -> None:
-    # Of each second's own, the median: a busy machine that stops for a moment is not the generator's doing.
+    # The median second: a busy machine pauses now and then, which is not the generator's doing.
     assert statistics.median(steady["evenness_by_second"]) <= 1.2
 
 
-def test_every_request_took_the_client_longest_and_the_database_shortest(steady: dict[str, Any]) -> None:
+def test_every_tiers_time_lies_within_its_clients(steady: dict[str, Any]) -> None:
     consistency = steady["consistency"]
     assert consistency["consistent"] == consistency["checked"] == steady["delivery"]["sent"]
 
@@ -69,7 +69,7 @@ def test_the_parts_add_up_to_the_total(steady: dict[str, Any]) -> None:
     assert sum(one["mean"] for one in steady["shares"]) == pytest.approx(steady["latency"]["total"]["mean"], rel=1e-6)
 
 
-def test_every_kind_of_request_was_asked_for(steady: dict[str, Any]) -> None:
+def test_every_kind_of_request_is_sent(steady: dict[str, Any]) -> None:
     assert set(steady["kinds"]) == {"random", "hot", "missing", "slow", "write"}
     kinds = {name: one["latency"]["database"]["p50"] for name, one in steady["kinds"].items()}
     assert kinds["slow"] > kinds["random"], "a sum over 100,000 rows takes longer than one row"
@@ -81,13 +81,13 @@ def test_writes_reach_the_database(stack: Stack, steady: dict[str, Any]) -> None
     assert written >= steady["kinds"]["write"]["requests"]
 
 
-def test_a_run_leaves_no_change_behind(stack: Stack, steady: dict[str, Any]) -> None:
+def test_a_run_leaves_no_drift(stack: Stack, steady: dict[str, Any]) -> None:
     assert steady
     stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     assert stack.preview() == []
 
 
-def test_a_gate_that_is_missed_fails_the_run_and_says_which(stack: Stack, tmp_path: Path) -> None:
+def test_a_missed_gate_fails_the_run_and_is_named(stack: Stack, tmp_path: Path) -> None:
     load = ["--rps", "50", "--for", "10s", "--gate", "database.p95=0.001"]
     run = stack.measure("run", *load, "--results", str(tmp_path))
     assert run.returncode == 1, run.stdout
@@ -95,9 +95,7 @@ def test_a_gate_that_is_missed_fails_the_run_and_says_which(stack: Stack, tmp_pa
     assert summary_of(tmp_path)["verdict"]["outcome"] == "failed"
 
 
-def test_a_second_that_the_application_stands_still_is_reported_where_a_closed_loop_hides_it(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_frozen_second_shows_in_the_percentiles_and_a_closed_loop_hides_it(stack: Stack, tmp_path: Path) -> None:
     guests = Guests(stack.lab, NAME)
     server = guests.process(f"{NAME}-application-0", "uvicorn")
     closed: dict[str, float] = {}
@@ -120,7 +118,7 @@ def test_a_second_that_the_application_stands_still_is_reported_where_a_closed_l
         thread.join()
     assert run.returncode == 0, run.stdout
     total = summary_of(tmp_path)["latency"]["total"]
-    assert total["p999"] >= 900, "one of fifteen seconds of arrivals waited, up to a second"
+    assert total["p999"] >= 900, "a fifteenth of all requests waited, up to a second"
     assert total["p99"] >= 500
-    assert closed["max"] >= 900, "the closed loop met the same second"
-    assert closed["p999"] < 500, "and reports it as one request in thousands"
+    assert closed["max"] >= 900, "the closed loop ran into the same second"
+    assert closed["p999"] < 500, "but reports it as one slow request in thousands"

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the stack, and answers for every tier."""
+"""The metrics of every tier, scraped by a real Prometheus."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ EXPRESSIONS = [
     for target in panel.get("targets", ())
 ]
 VARIABLES = {"$namespace": NAME, "$stack": NAME, "$__rate_interval": "10s"}
-ASKED = 50
-SECONDS = 15  # of scrapes, for rates over ten
+RATE = 50
+SECONDS = 15  # of scrapes, for rates over ten seconds
 TARGETS = {
     (f"{NAME}-application-0", "application"): {NODE_METRICS_PORT, APPLICATION_METRICS_PORT},
     (f"{NAME}-database-0", "database"): {NODE_METRICS_PORT, DATABASE_METRICS_PORT},
@@ -42,18 +42,18 @@ MACHINES = {f"{NAME}-{tier}-0" for tier in ("application", "database", "web")}
 
 @pytest.fixture(scope="module")
 def server(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Prometheus, which has scraped the stack under load for a while."""
+    """Prometheus, after it has scraped the stack under load for a while."""
     with prometheus(stack, tmp_path_factory.mktemp("prometheus")) as server:
 
         def loaded() -> bool:
             return bool(server.query("multi_tier_load_requests_total"))
 
-        wait_until("Prometheus scrapes the load generator, and that sends requests", loaded)
+        wait_until("Prometheus scrapes the load generator's requests", loaded)
         time.sleep(SECONDS)
         yield server
 
 
-def test_every_port_for_metrics_is_found_and_answers(server: Prometheus) -> None:
+def test_every_metrics_port_is_discovered_and_scraped(server: Prometheus) -> None:
     found: dict[tuple[str, str], set[int]] = {}
     for target in server.targets():
         assert target["health"] == "up", f"{target['scrapeUrl']}: {target['lastError']}"
@@ -65,26 +65,26 @@ def test_every_port_for_metrics_is_found_and_answers(server: Prometheus) -> None
     assert found == TARGETS
 
 
-def test_no_collector_of_any_machine_fails(server: Prometheus) -> None:
+def test_no_collector_fails(server: Prometheus) -> None:
     assert not server.query("node_scrape_collector_success == 0")
     assert server.value("pg_exporter_last_scrape_error") == 0
 
 
-def test_the_load_is_delivered_as_asked(server: Prometheus) -> None:
-    assert server.value("sum(multi_tier_load_asked_rate)") == ASKED
-    assert server.value("sum(rate(multi_tier_load_requests_total[10s]))") == pytest.approx(ASKED, rel=0.1)
-    assert server.value('sum(rate(multi_tier_load_requests_total{good="1"}[10s]))') == pytest.approx(ASKED, rel=0.1)
+def test_the_load_is_delivered_at_its_rate(server: Prometheus) -> None:
+    assert server.value("sum(multi_tier_load_asked_rate)") == RATE
+    assert server.value("sum(rate(multi_tier_load_requests_total[10s]))") == pytest.approx(RATE, rel=0.1)
+    assert server.value('sum(rate(multi_tier_load_requests_total{good="1"}[10s]))') == pytest.approx(RATE, rel=0.1)
 
 
-def test_the_parts_of_the_loads_requests_add_up_to_their_total(server: Prometheus) -> None:
-    # Of the last seconds: what was never answered has a total, and parts that nobody knows.
+def test_the_parts_of_the_loads_latency_add_up_to_its_total(server: Prometheus) -> None:
+    # Rates, since a request without a response has a total but no parts.
     seconds = "sum(rate(multi_tier_load_duration_seconds_sum{part%s'total'}[10s]))"
     assert server.value(seconds % "!=") == pytest.approx(server.value(seconds % "="), rel=0.02)
 
 
 def test_nginx_sees_the_rate_of_the_load(server: Prometheus) -> None:
-    # Beside the load: a scrape and a probe or two, each second.
-    assert ASKED * 0.9 < server.value("sum(rate(nginx_http_requests_total[10s]))") < ASKED * 1.1 + 5
+    # Scrapes and probes add a few requests per second.
+    assert RATE * 0.9 < server.value("sum(rate(nginx_http_requests_total[10s]))") < RATE * 1.1 + 5
     assert server.value("nginx_up") == 1
 
 
@@ -92,14 +92,14 @@ def test_the_application_times_its_requests(server: Prometheus) -> None:
     histogram = 'sum by (le) (rate(multi_tier_request_duration_seconds_bucket{route=~"/api/.*"}[10s]))'
     assert 0 < server.value(f"histogram_quantile(0.99, {histogram})") < 1
     count = 'sum(rate(multi_tier_request_duration_seconds_count{route=~"/api/.*"}[10s]))'
-    assert server.value(count) == pytest.approx(ASKED, rel=0.1)
+    assert server.value(count) == pytest.approx(RATE, rel=0.1)
     parts = "sum by (part) (multi_tier_database_duration_seconds_count)"
     assert {sample.labels["part"] for sample in server.query(parts)} == {"pool", "connect", "query"}
 
 
-def test_the_database_commits_what_the_load_asks_for(server: Prometheus) -> None:
+def test_the_database_commits_at_the_rate_of_the_load(server: Prometheus) -> None:
     commits = 'sum(rate(pg_stat_database_xact_commit{datname="' + DATABASE_NAME + '"}[10s]))'
-    assert server.value(commits) > ASKED / 2
+    assert server.value(commits) > RATE / 2
     assert server.value("pg_up") == 1
 
 
@@ -112,18 +112,18 @@ def test_the_database_commits_what_the_load_asks_for(server: Prometheus) -> None
     ],
     ids=["processors", "memory", "network"],
 )
-def test_every_machine_tells_of_itself(server: Prometheus, expression: str) -> None:
+def test_every_machine_reports_its_own_metrics(server: Prometheus, expression: str) -> None:
     samples = server.query(expression)
     assert {sample.labels["machine"] for sample in samples} == MACHINES
     assert all(sample.value > 0 for sample in samples)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_panel_of_the_dashboard_shows_something(server: Prometheus, expression: str) -> None:
+def test_every_panel_of_the_dashboard_has_data(server: Prometheus, expression: str) -> None:
     for variable, value in VARIABLES.items():
         expression = expression.replace(variable, value)
-    # Some parts have no number now: no connection was opened in these seconds, so there is no p99 of opening one.
-    assert any(not math.isnan(sample.value) for sample in server.query(expression)), f"no answer to {expression}"
+    # A part without observations is NaN: a p99 of connects, say, while no connection was opened.
+    assert any(not math.isnan(sample.value) for sample in server.query(expression)), f"no data for {expression}"
 
 
 def test_the_dashboard_finds_the_stack_by_its_variables(server: Prometheus) -> None:

@@ -1,4 +1,4 @@
-"""The lab survives the death of its parts, and its end leaves nothing, whatever state it is in."""
+"""The lab recovers from killed components, and stopping it leaves nothing, whatever its state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.own_lab import PROGRESS, own_lab
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose guests install their packages themselves, on a lab of its own that the tests may break."""
+    """A stack whose guests install their own packages, on a separate lab that the tests may break."""
     configuration = tmp_path_factory.mktemp("plain") / "Pulumi.lab.yaml"
     text = (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text()
     configuration.write_text(text.replace(image.GOLDEN, image.PLAIN))
@@ -47,7 +47,7 @@ def start_again(stack: Stack) -> None:
     lifecycle.start(stack.lab, PROGRESS)
 
 
-def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_lacks(stack: Stack) -> None:
+def test_an_interrupted_up_resumes_and_guests_install_missing_packages(stack: Stack) -> None:
     command = ["up", "--yes", "--skip-preview", "--stack", "lab", "--config-file", str(stack.configuration)]
     first = subprocess.Popen(
         [str(stack.lab.binaries / "pulumi"), "--non-interactive", *command],
@@ -57,7 +57,7 @@ def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until("the database machine is being made", lambda: bool(stack.cluster.list(VIRTUAL_MACHINE_INSTANCES)[0]))
+    wait_until("the database machine is being created", lambda: bool(stack.cluster.list(VIRTUAL_MACHINE_INSTANCES)[0]))
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     deployment.remove_stale_locks(stack.lab)
@@ -65,17 +65,17 @@ def test_an_interrupted_up_can_be_run_again_and_guests_install_what_their_image_
     wait_until("the web Service answers", stack.answers, 5)
 
 
-def test_a_killed_node_agent_finds_its_guests_again(stack: Stack) -> None:
+def test_a_killed_node_agent_adopts_its_guests_again(stack: Stack) -> None:
     before = {tier: stack.instance_uid(f"{NAME}-{tier}-0") for tier in ("database", "application", "web")}
     kill(stack.lab, "node-agent")
-    assert stack.answers(), "guests serve on without the agent"
+    assert stack.answers(), "guests keep serving without the agent"
     start_again(stack)
     with stack.client() as client:
         assert client.get("/api/v1/accounts/1").status_code == 200
     assert {tier: stack.instance_uid(f"{NAME}-{tier}-0") for tier in before} == before
 
 
-def test_a_killed_control_plane_is_started_again_with_what_it_knew(stack: Stack) -> None:
+def test_a_killed_control_plane_restarts_with_its_state(stack: Stack) -> None:
     for name in ("kube-apiserver", "etcd", "virt-api", "virt-controller", "kube-proxy"):
         kill(stack.lab, name)
     start_again(stack)
@@ -84,7 +84,7 @@ def test_a_killed_control_plane_is_started_again_with_what_it_knew(stack: Stack)
         assert client.get("/api/v1/accounts/1").status_code == 200
 
 
-def test_starting_a_running_lab_again_restarts_nothing(stack: Stack) -> None:
+def test_starting_a_running_lab_restarts_nothing(stack: Stack) -> None:
     before = {name: process.find(stack.lab, name) for name in COMPONENTS}
     start_again(stack)
     time.sleep(2)  # kube-proxy notices a touched configuration file within a second
@@ -92,7 +92,7 @@ def test_starting_a_running_lab_again_restarts_nothing(stack: Stack) -> None:
     assert None not in before.values()
 
 
-def test_status_names_what_does_not_run_and_how_to_look(stack: Stack) -> None:
+def test_status_names_a_stopped_component_and_its_log(stack: Stack) -> None:
     kill(stack.lab, "coredns")
     variables = {"MULTI_TIER_LAB": str(stack.lab.root), "MULTI_TIER_LAB_SUBNET": str(stack.lab.subnet)}
     done = subprocess.run(
@@ -108,7 +108,7 @@ def test_status_names_what_does_not_run_and_how_to_look(stack: Stack) -> None:
     assert f"{NAME}-database-0" in done.stdout
 
 
-def test_the_end_leaves_nothing_even_when_everything_was_killed(stack: Stack) -> None:
+def test_stopping_a_killed_lab_leaves_nothing(stack: Stack) -> None:
     for name in COMPONENTS:
         if process.find(stack.lab, name):
             kill(stack.lab, name)

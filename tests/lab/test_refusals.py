@@ -1,4 +1,4 @@
-"""A wrong stack configuration is refused by `pulumi up` with a line for each mistake, before anything is made."""
+"""`pulumi up` refuses an invalid stack configuration with one line per mistake, before it creates anything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSALS = (
 )
 
 
-def test_every_mistake_gets_one_line_and_nothing_is_made(control_plane: Lab, tmp_path: Path) -> None:
+def test_every_mistake_gets_one_line_and_nothing_is_created(control_plane: Lab, tmp_path: Path) -> None:
     configuration = tmp_path / "Pulumi.lab.yaml"
     _, comment, rest = (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text().partition("encryptionsalt:")
     configuration.write_text(f"config:\n{MISTAKES}{comment}{rest}")

@@ -1,6 +1,6 @@
-"""The life of a stack on the real engine: no change, a change, more machines, a replaced one, the end.
+"""The life of a stack on the real engine: unchanged, updated, scaled out, replaced, destroyed.
 
-The tests are steps and run in their order: each starts from what the one before it left.
+The tests are steps and run in order: each starts from the state that the one before it left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lab.toolchain.image import GOLDEN
 from tests.lab.stack import NAME, Stack, wait_until
 from tests.unit.cloudinit.otlp_receiver import Receiver, Span, receiving
 
-INTERNAL = 1  # a span's kind, as OTLP numbers it
+INTERNAL = 1  # a span kind of OTLP
 COLLECTOR_PORT = 4318
 MARK = 987_654
 MARKED_ACCOUNT = 77
@@ -32,27 +32,27 @@ MARKED_ACCOUNT = 77
 
 @pytest.fixture(scope="module")
 def collector(stack: Stack) -> Iterator[Receiver]:
-    """An OpenTelemetry collector that the guests reach."""
+    """An OpenTelemetry collector that the guests can reach."""
     lab = stack.lab
     with receiving(network.namespace_path(lab), COLLECTOR_PORT, str(lab.address)) as receiver:
         yield receiver
 
 
-def test_all_machines_are_ready_when_up_returns(stack: Stack) -> None:
+def test_up_returns_when_all_machines_are_ready(stack: Stack) -> None:
     machines = stack.cluster.list(VIRTUAL_MACHINES, NAME)[0]
     ready = {machine["metadata"]["name"]: machine["status"].get("ready") for machine in machines}
     assert ready == {f"{NAME}-{tier}-0": True for tier in ("database", "application", "web")}
 
 
-def test_an_unchanged_program_previews_no_change(stack: Stack) -> None:
+def test_a_preview_after_up_shows_no_change(stack: Stack) -> None:
     assert stack.preview() == []
 
 
-def test_a_refresh_finds_nothing_that_others_changed(stack: Stack) -> None:
+def test_a_refresh_after_up_finds_no_drift(stack: Stack) -> None:
     stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
 
 
-def test_another_rate_changes_one_object_and_reaches_the_generator(stack: Stack) -> None:
+def test_a_new_rate_updates_one_object_and_reaches_the_generator(stack: Stack) -> None:
     stack.configure("multi-tier:load.rps", 80)
     steps = stack.preview()
     assert [(step["op"], step["newState"]["type"]) for step in steps] == [("update", "kubernetes:core/v1:ConfigMap")]
@@ -67,7 +67,7 @@ def test_another_rate_changes_one_object_and_reaches_the_generator(stack: Stack)
     assert stack.instance_uid(f"{NAME}-web-0") == before
 
 
-def test_the_database_password_is_in_no_plain_place(stack: Stack) -> None:
+def test_the_database_password_is_in_no_log_preview_or_export(stack: Stack) -> None:
     password = stack.password()
     assert password not in stack.pulumi("preview", "--diff")
     run = stack.run("stack", "export", "--stack", "lab")
@@ -79,7 +79,7 @@ def test_the_database_password_is_in_no_plain_place(stack: Stack) -> None:
         assert password not in (guest / "console.log").read_text(errors="replace")
 
 
-def test_more_machines_and_a_generator_of_its_own_share_the_load(stack: Stack, collector: Receiver) -> None:
+def test_more_machines_share_the_load_of_a_dedicated_generator(stack: Stack, collector: Receiver) -> None:
     stack.configure("multi-tier:application.replicas", 2)
     stack.configure("multi-tier:web.replicas", 2)
     stack.configure("multi-tier:load.dedicated", "true")
@@ -92,7 +92,7 @@ def test_more_machines_and_a_generator_of_its_own_share_the_load(stack: Stack, c
 
     def all_serve() -> bool:
         for _ in range(20):
-            with stack.client() as client:  # a new connection each: Services balance connections
+            with stack.client() as client:  # a Service balances connections, so open one per request
                 answer = client.get("/api/v1/accounts/1")
             assert answer.status_code == 200
             served[answer.headers["X-Web-Served-By"], answer.headers["X-Served-By"]] += 1
@@ -113,7 +113,7 @@ def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Rec
             found.setdefault(span.trace_id, []).append(span)
         return [spans for spans in found.values() if {span.service for span in spans} == set(services)]
 
-    wait_until("traces of the generator's requests come", lambda: len(traces()) >= 50)
+    wait_until("traces of the generator's requests arrive", lambda: len(traces()) >= 50)
     assert not collector.problems
     nested = []
     for spans in traces():
@@ -129,7 +129,7 @@ def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Rec
         ]
         assert application.holds(query)
         nested.append(client.holds(web) and web.holds(application))
-    # nginx's time is its log's: of whole ticks, and of when it was done, which may be after the client had it all.
+    # nginx's span has its log's times: in whole ticks, and up to its own end, which may be after the client's.
     assert sum(nested) >= 0.9 * len(nested)
 
 
@@ -144,28 +144,28 @@ def test_a_replaced_database_machine_keeps_its_data(stack: Stack) -> None:
     assert stack.instance_uid(machine) != before
     with stack.client() as client:
 
-        def answered() -> bool:
+        def marked() -> bool:
             answer = client.get(f"/api/v1/accounts/{MARKED_ACCOUNT}")
             return answer.status_code == 200 and answer.json()["balance"] == MARK
 
-        wait_until("the application finds the marked account again", answered)
+        wait_until("the application serves the marked account again", marked)
 
 
-def test_a_database_that_is_away_is_a_clear_503_and_its_machine_comes_back(stack: Stack) -> None:
+def test_a_deleted_database_instance_is_a_503_until_it_is_replaced(stack: Stack) -> None:
     machine = f"{NAME}-database-0"
     before = stack.instance_uid(machine)
     with stack.client() as client:
         stack.cluster.delete(VIRTUAL_MACHINE_INSTANCES, machine, NAME)
-        answers = []
+        responses = []
 
         def refused() -> bool:
-            answers.append(client.get("/api/v1/accounts/1"))
-            return answers[-1].status_code == 503
+            responses.append(client.get("/api/v1/accounts/1"))
+            return responses[-1].status_code == 503
 
-        wait_until("requests are refused while the database is away", refused)
-        assert answers[-1].json()["error"]
+        wait_until("requests are refused while the database is down", refused)
+        assert responses[-1].json()["error"]
         wait_until("the machine has a new instance", lambda: _another(stack, machine, before))
-        wait_until("requests are answered again", lambda: client.get("/api/v1/accounts/1").status_code == 200)
+        wait_until("requests succeed again", lambda: client.get("/api/v1/accounts/1").status_code == 200)
 
 
 def _another(stack: Stack, machine: str, uid: str) -> bool:
@@ -173,7 +173,7 @@ def _another(stack: Stack, machine: str, uid: str) -> bool:
     return found is not None and found["metadata"]["uid"] != uid
 
 
-def test_destroy_leaves_nothing_in_the_api_on_the_disk_or_in_the_kernel(stack: Stack) -> None:
+def test_destroy_leaves_nothing_in_the_api_on_disk_or_in_the_kernel(stack: Stack) -> None:
     stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
     cluster = stack.cluster
     assert cluster.find(NAMESPACES, NAME) is None

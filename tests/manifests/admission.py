@@ -1,4 +1,4 @@
-"""Asks a real API server what it would make of an object, without making it."""
+"""Dry runs of objects on a real API server, admission webhooks included."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from kube.resources import NAMESPACES, Object
 
 
 class Admission:
-    """The API server's answers, admission webhooks included, to objects that are not kept."""
+    """An API server that is asked to admit objects, without storing them."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def make_namespace(self, name: str) -> None:
-        """Make a namespace for real: no object is admitted to one that isn't there."""
+        """Create a namespace for real, since objects are only admitted to an existing one."""
         self._api.create(NAMESPACES, {"metadata": {"name": name}})
 
     def remove_namespace(self, name: str) -> None:
         self._api.delete(NAMESPACES, name)
 
     def admit(self, manifest: Object) -> Object:
-        """Return the object as it would be kept.
+        """Return the object as it would be stored.
 
         Raises:
             StatusError: the object is refused.
@@ -29,7 +29,7 @@ class Admission:
         return self._api.create(self._api.resource_of(manifest), manifest, dry_run=True, strict=True)
 
     def refusal(self, manifest: Object) -> str:
-        """Return the words with which the object is refused, or nothing."""
+        """Return why the object is refused; an empty string if it is admitted."""
         try:
             self.admit(manifest)
         except StatusError as refused:

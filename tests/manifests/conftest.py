@@ -1,4 +1,4 @@
-"""A namespace on a real control plane, in which objects are tried and not kept."""
+"""A namespace on a real control plane, for dry runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def namespace(admission: Admission) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def other_kinds(control_plane: Lab) -> None:
-    """The kinds of objects that a cluster may have and the lab's doesn't, by their own definitions."""
+    """The kinds that other clusters have and the lab lacks, from their projects' own definitions."""
     cluster = client.connect(control_plane.component_kubeconfig("admin"))
     found = definitions()
     cluster.apply(*found)

@@ -1,4 +1,4 @@
-"""KubeVirt's own admission accepts what the program emits, and refuses what it refuses for the reasons we think."""
+"""KubeVirt's own admission accepts what the program emits, and refuses invalid machines for the expected reasons."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "packageMirror": {"debian": {"primary": "http://mirror.example/debian"}},
         "certificateAuthorities": [AUTHORITY],
     },
-    "a disk as one wants it": {
+    "a data disk with every setting": {
         "database": {"dataDisk": {"storageClass": "fast", "accessMode": "ReadWriteOncePod", "volumeMode": "Block"}}
     },
     "no load": {"load": {"enabled": False}},
@@ -94,7 +94,7 @@ def without_size(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def lost(sent: Any, kept: Any, path: str = "") -> list[str]:
-    """Return where something that was sent is not in what is kept."""
+    """Return the paths at which the stored object differs from the sent one."""
     if isinstance(sent, dict) and isinstance(kept, dict):
         return [found for key, value in sent.items() for found in lost(value, kept.get(key), f"{path}.{key}")]
     if isinstance(sent, list) and isinstance(kept, list) and len(sent) == len(kept):
@@ -107,7 +107,7 @@ def emitted(config: dict[str, Any], namespace: str) -> Deployment:
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_everything_that_the_program_emits_is_accepted_as_it_is(
+def test_every_emitted_object_is_accepted_unchanged(
     admission: Admission, namespace: str, config: dict[str, Any]
 ) -> None:
     for resource in emitted(config, namespace).objects:
@@ -116,12 +116,12 @@ def test_everything_that_the_program_emits_is_accepted_as_it_is(
         manifest = resource.inputs
         kept = admission.admit(manifest)
 
-        # A Secret's stringData is written only: the API keeps it as data.
+        # A Secret's stringData is write-only: the API stores it as data.
         manifest.pop("stringData", None)
-        assert not lost(manifest, kept), f"{resource.urn}: the next preview would show a change that nobody made"
+        assert not lost(manifest, kept), f"{resource.urn}: the next preview would show a change"
 
 
-def test_the_namespace_that_the_program_emits_is_accepted(admission: Admission, namespace: str) -> None:
+def test_the_emitted_namespace_is_accepted(admission: Admission, namespace: str) -> None:
     (made,) = emitted({}, f"{namespace}-own").of_kind("Namespace")
 
     assert admission.admit(made.inputs)["metadata"]["labels"]["app.kubernetes.io/instance"] == "multi-tier"
@@ -181,9 +181,7 @@ def test_the_namespace_that_the_program_emits_is_accepted(admission: Admission, 
         pytest.param(lambda spec: domain(spec)["memory"].update(guest="2GB"), "quantities must match", id="2GB"),
     ],
 )
-def test_a_machine_that_cannot_work_is_refused(
-    admission: Admission, namespace: str, change: Change, reason: str
-) -> None:
+def test_an_invalid_machine_is_refused(admission: Admission, namespace: str, change: Change, reason: str) -> None:
     assert reason in admission.refusal(changed(machine(namespace), change))
 
 
@@ -206,10 +204,10 @@ def test_a_machine_that_cannot_work_is_refused(
         ),
     ],
 )
-def test_what_admission_lets_through_the_settings_refuse(
+def test_the_settings_refuse_what_admission_accepts(
     admission: Admission, namespace: str, change: Change, config: dict[str, Any]
 ) -> None:
-    assert not admission.refusal(changed(machine(namespace), change)), "refused by KubeVirt too: a check we can drop"
+    assert not admission.refusal(changed(machine(namespace), change)), "KubeVirt refuses it too: drop our check"
     with pytest.raises(pulumi.RunError, match="has a mistake"):
         emitted(config, namespace)
 

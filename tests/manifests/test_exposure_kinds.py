@@ -1,4 +1,4 @@
-"""HTTPRoutes and Routes are what their own projects' definitions say, asked of a real API server."""
+"""HTTPRoutes and Routes are valid by their own projects' definitions, on a real API server."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def exposing(namespace: str, exposure: dict[str, Any]) -> Object:
 
 
 @pytest.mark.parametrize("exposure", EXPOSURES.values(), ids=EXPOSURES)
-def test_it_is_accepted_as_it_is_and_nothing_is_left_to_fill_in(
+def test_it_is_accepted_unchanged_and_without_defaults_to_fill_in(
     admission: Admission, namespace: str, exposure: dict[str, Any]
 ) -> None:
     manifest = exposing(namespace, exposure)
     kept = admission.admit(manifest)
 
     assert not lost(manifest, kept)
-    assert not lost(kept["spec"], manifest["spec"]), "the next preview would show what the API has filled in"
+    assert not lost(kept["spec"], manifest["spec"]), "the next preview would show the API's defaults"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Definitions of kinds that the program emits and the lab's cluster doesn't have, from their own projects."""
+"""Definitions, from their own projects, of the kinds that the program emits and the lab's cluster lacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILES = {
 
 
 def definitions() -> list[Object]:
-    """Return the CustomResourceDefinitions of HTTPRoute and Route, of the versions that go.mod says."""
+    """Return the CustomResourceDefinitions of HTTPRoute and Route, in the versions of go.mod."""
     title = "Fetching the definitions of HTTPRoute and Route"
     with Step(Console(stderr=True, width=120), title) as step:
         modules = go.download(Path(__file__).parent, _FILES, step)
