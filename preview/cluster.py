@@ -20,7 +20,14 @@ _READY = {"type": "Ready", "status": "True", "reason": "Preview", "message": "pr
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """An optional kind of another product, which the program emits if a setting enables it."""
+    """A kind of another product, which the program emits if a setting enables it.
+
+    Attributes:
+        group: API group.
+        version: API version.
+        plural: Name in URLs.
+        kind: Name in manifests.
+    """
 
     group: str
     version: str
