@@ -1,5 +1,5 @@
-"""The node agent: what kubelet, virt-handler and CDI do on a node, done on this machine for the lab.
+"""The node agent: the lab's stand-in for kubelet, virt-handler and CDI.
 
-A VirtualMachineInstance becomes a systemd-nspawn machine with its own cloud-init data, network namespace, disks
-and limits; its probes are really run, and what is seen is written back through the API as those three would.
+A VirtualMachineInstance becomes a systemd-nspawn machine with its own cloud-init data, network namespace, disks and
+limits. Its probes really run, and what they find is written to the API as those three would write it.
 """

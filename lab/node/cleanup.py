@@ -1,4 +1,4 @@
-"""Removing what a guest, or all guests, hold in the kernel and on the disk, in whatever state they are."""
+"""Removing what guests hold in the kernel and on disk, whatever state they are in."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 
 def machine_name(lab: Lab, uid: str) -> str:
-    """Return the guest's name towards systemd-nspawn; also its network namespace's."""
+    """Return the guest's name for systemd-nspawn, which is also that of its network namespace."""
     return f"{lab.name}-{uid[:8]}"
 
 
 def release(lab: Lab, uid: str) -> None:
-    """Kill what is left of a guest and give back all that it holds but its files. Safe to repeat.
+    """Kill what is left of a guest and release everything that it holds except its files; safe to repeat.
 
     Raises:
-        LabError: the kernel holds on to something.
-        TimeoutError: a process does not end.
+        LabError: something is still in use.
+        TimeoutError: a process doesn't end.
     """
     known = record.load(lab, uid)
     group = group_of(lab, uid)
@@ -42,7 +42,7 @@ def release(lab: Lab, uid: str) -> None:
 
 
 def remove_files(lab: Lab, uid: str, *, keep_console: bool = False) -> None:
-    """Remove a released guest's directory, or all of it but its record and its console."""
+    """Remove a released guest's directory, or everything in it except the record and the console."""
     place = record.directory(lab, uid)
     if not keep_console:
         shutil.rmtree(place, ignore_errors=True)
@@ -55,7 +55,7 @@ def unmount(target: Path, timeout: float = 5.0) -> None:
     """Unmount everything at a directory.
 
     Raises:
-        LabError: it stays busy.
+        LabError: it remains busy.
     """
     deadline = time.monotonic() + timeout
     while target.is_mount():
@@ -68,7 +68,7 @@ def unmount(target: Path, timeout: float = 5.0) -> None:
 
 
 def remove_all(lab: Lab) -> None:
-    """Remove every guest of the lab. Nothing else may be starting guests meanwhile: stop the agent first."""
+    """Remove every guest of the lab; stop the agent first, so that none is started meanwhile."""
     for uid in record.uids(lab):
         release(lab, uid)
         remove_files(lab, uid)

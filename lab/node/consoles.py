@@ -1,4 +1,4 @@
-"""The consoles of guests: those of running guests kept short, the last ones of failed guests kept for a while."""
+"""The console logs of guests: trimmed while they run, and kept for a while after a failure."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _KEPT_FAILED = 3
 
 
 def find(lab: Lab, vm: str, namespace: str | None = None) -> list[Path]:
-    """Return the console logs of a VM's guests, the present or last one first."""
+    """Return the console logs of a VM's guests, the latest first."""
     records = [one for one in record.load_all(lab) if one.name == vm and namespace in (None, one.namespace)]
     records.sort(key=lambda one: one.started, reverse=True)
     return [record.directory(lab, one.uid) / cleanup.CONSOLE for one in records]
 
 
 def keep(lab: Lab, exists: Callable[[str, str], bool]) -> None:
-    """Shorten long consoles; forget failed guests but the last few of each VM, and all of a VM that is gone.
+    """Trim long consoles, and remove all but the last few failed guests of each VM; all of them if the VM is gone.
 
     Args:
-        lab: the lab.
-        exists: tells by namespace and name whether there is such a VM.
+        lab: The lab.
+        exists: Returns whether a VM exists, by namespace and name.
     """
     failed: dict[tuple[str, str], list[Record]] = {}
     for one in record.load_all(lab):
-        shorten(record.directory(lab, one.uid) / cleanup.CONSOLE)
+        trim(record.directory(lab, one.uid) / cleanup.CONSOLE)
         if one.ended is not None:
             failed.setdefault((one.namespace, one.name), []).append(one)
     for (namespace, name), records in failed.items():
@@ -39,8 +39,8 @@ def keep(lab: Lab, exists: Callable[[str, str], bool]) -> None:
             cleanup.remove_files(lab, one.uid)
 
 
-def shorten(console: Path, limit: int = _LIMIT_BYTES, kept: int = _KEPT_BYTES) -> None:
-    """Cut a log that became longer than `limit` bytes to its last `kept` bytes; its writer appends and goes on."""
+def trim(console: Path, limit: int = _LIMIT_BYTES, kept: int = _KEPT_BYTES) -> None:
+    """Trim a log that is longer than `limit` bytes to its last `kept` bytes; its writer keeps appending."""
     try:
         if console.stat().st_size <= limit:
             return

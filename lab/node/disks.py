@@ -11,12 +11,12 @@ from threading import Lock
 from lab.command import run
 from lab.errors import LabError
 
-# Two guests that start at once must not both find a file unattached.
+# Two guests that start at the same time must not both find a file detached.
 _ATTACHING = Lock()
 
 
 def create(file: Path, size: int) -> None:
-    """Make a sparse file of `size` bytes; one that exists keeps its data and grows if it is smaller."""
+    """Create a sparse file of `size` bytes; an existing file keeps its data, and grows if it is smaller."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with file.open("ab") as disk:
         file.chmod(0o600)
@@ -28,12 +28,12 @@ def attach(files: Sequence[Path], *, before: Callable[[], None]) -> list[str]:
     """Return a loop device backed by each file, such as "/dev/loop3".
 
     Args:
-        files: those of one guest.
-        before: called when the files are known to be free, before anything is attached: from then on they are the
-            guest's to detach.
+        files: The files of one guest.
+        before: Called once the files are known to be free, before any is attached: from then on the guest must detach
+            them.
 
     Raises:
-        LabError: a file is another guest's, or the kernel has no loop device left.
+        LabError: another guest uses a file, or the kernel has no loop device left.
     """
     with _ATTACHING:
         for file in files:
@@ -44,24 +44,24 @@ def attach(files: Sequence[Path], *, before: Callable[[], None]) -> list[str]:
 
 
 def devices(file: Path) -> list[str]:
-    """Return the loop devices that the file backs, also when it was deleted since."""
+    """Return the loop devices backed by a file, even if it has been deleted since."""
     return [device for device, backing in _attached() if backing == str(file)]
 
 
 def detach(file: Path, timeout: float = 5.0) -> None:
-    """Detach the file from all its loop devices, and wait until the kernel has let go of it."""
+    """Detach a file from all its loop devices, and wait until the kernel has released it."""
     deadline = time.monotonic() + timeout
     while attached := devices(file):
         for device in attached:
-            # Where a dying guest still holds the device, this only marks it to be detached on its last close.
+            # If a guest that is ending still has the device open, the kernel detaches it on the last close.
             run("losetup", "--detach", device)
         if time.monotonic() > deadline:
-            raise LabError(f"{file.name} is still attached to {', '.join(attached)}: something holds it open")
+            raise LabError(f"{file.name} is still attached to {', '.join(attached)}: a process has it open")
         time.sleep(0.02)
 
 
 def detach_below(directory: Path) -> None:
-    """Detach every file below a directory, also files that were deleted while attached."""
+    """Detach every file below a directory, including files deleted while attached."""
     for device, backing in _attached():
         if backing.startswith(f"{directory}/"):
             run("losetup", "--detach", device)

@@ -1,7 +1,8 @@
-"""Events: what a person sees with `kubectl describe` when something doesn't go on."""
+"""Events: what `kubectl describe` shows when something is stuck."""
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections import OrderedDict
@@ -12,34 +13,34 @@ from kube.client import Api
 from kube.errors import ApiError
 from kube.resources import EVENTS, Object
 from lab.config import NODE_NAME
-from lab.node.log import log
 from lab.node.status import timestamp
 
 _MESSAGE_LIMIT = 1024
 _REMEMBERED = 1000
 
+logger = logging.getLogger(__name__)
+
 
 class Recorder:
-    """Writes events, each but once an object: repeating a state that lasts says nothing new."""
+    """Writes Events, each only once per object: repeating a lasting state adds nothing."""
 
     def __init__(self, api: Api) -> None:
-        """Write through a client that may create Events everywhere."""
         self._api = api
-        self._said: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._recorded: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._lock = Lock()
 
     def record(self, about: Object, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
-        """Write an event about an object; a failure to do so is logged and nothing more."""
+        """Write an Event about an object; a failure is only logged."""
         metadata = about["metadata"]
         message = message[-_MESSAGE_LIMIT:]
         key = (metadata["uid"], reason, message)
         with self._lock:
-            if key in self._said:
+            if key in self._recorded:
                 return
-            self._said[key] = None
-            if len(self._said) > _REMEMBERED:
-                self._said.popitem(last=False)
-        log(f"{about['kind']} {metadata['namespace']}/{metadata['name']}: {reason}: {message}")
+            self._recorded[key] = None
+            if len(self._recorded) > _REMEMBERED:
+                self._recorded.popitem(last=False)
+        logger.info("%s %s/%s: %s: %s", about["kind"], metadata["namespace"], metadata["name"], reason, message)
         now = timestamp(time.time())
         event = {
             "apiVersion": "v1",
@@ -61,4 +62,4 @@ class Recorder:
         try:
             self._api.create(EVENTS, event)
         except ApiError as error:
-            log(f"no event written: {error}")
+            logger.warning("Event not written: %s", error)

@@ -1,4 +1,4 @@
-"""One guest: a systemd-nspawn machine on a writable layer of its own over a shared image."""
+"""One guest: a systemd-nspawn machine with its own writable layer over a shared image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lab.cluster.process import start_time
@@ -22,41 +22,24 @@ from lab.node.network import GuestNetwork
 from lab.node.record import Record
 from lab.node.specification import GuestSpecification
 
-# /proc/sys/net is the guest's own, and a virtual machine may set what is below it.
+# Exit code of systemd-nspawn when the guest reboots: its parent is to start it again (EXIT_FORCE_RESTART).
+REBOOT = 133
+
+# /proc/sys/net is the guest's own, and a virtual machine may change its settings.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
-
-# With this code systemd-nspawn asks whoever started it to start it again: its EXIT_FORCE_RESTART.
-_REBOOT = 133
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a guest ended: `code` is systemd-nspawn's, or None where another agent was its parent."""
-
-    code: int | None
-
-    @property
-    def shut_down(self) -> bool:
-        """Whether the guest shut itself down."""
-        return self.code == 0
-
-    @property
-    def rebooting(self) -> bool:
-        """Whether the guest wants to be started again, as a virtual machine that reboots."""
-        return self.code == _REBOOT
 
 
 class Guest:
-    """A started guest. Its process lives on when the agent ends."""
+    """A started guest. Its process outlives the agent."""
 
     def __init__(self, lab: Lab, known: Record, descriptor: int, process: subprocess.Popen[bytes] | None) -> None:
-        """Use `start` or `adopt`.
+        """Create it with `start` or `adopt` instead.
 
         Args:
-            lab: the lab.
-            known: its record.
-            descriptor: a pidfd of its process, readable once that has ended.
-            process: the process where it is this agent's child.
+            lab: The lab.
+            known: Its record.
+            descriptor: A pidfd of its process, readable once the process has ended.
+            process: The process, if it is a child of this agent.
         """
         self.lab = lab
         self.record = known
@@ -64,54 +47,62 @@ class Guest:
         self._process = process
 
     def fileno(self) -> int:
-        """Return what becomes readable when the guest ends, for `select`."""
+        """Return a descriptor for `select` that becomes readable when the guest ends."""
         return self._descriptor
 
-    @property
-    def console(self) -> Path:
-        """What the guest wrote to its console."""
-        return record.directory(self.lab, self.record.uid) / cleanup.CONSOLE
+    def console_tail(self, characters: int) -> str:
+        """Return the end of what the guest has written to its console."""
+        try:
+            console = record.directory(self.lab, self.record.uid) / cleanup.CONSOLE
+            return console.read_text(errors="replace")[-characters:].strip()
+        except OSError:
+            return "(nothing)"
 
-    def exit(self) -> Exit | None:
-        """Return how the guest ended, or None while it runs."""
-        if not select.select([self], [], [], 0)[0]:
-            return None
-        return Exit(self._process.wait() if self._process else None)
+    def has_ended(self) -> bool:
+        """Whether the guest no longer runs."""
+        return bool(select.select([self], [], [], 0)[0])
+
+    def exit_code(self) -> int | None:
+        """Return systemd-nspawn's exit code, or None if the guest runs or another agent was its parent."""
+        return self._process.wait() if self._process and self.has_ended() else None
 
     def stop(self, grace: float) -> None:
-        """Ask the guest to shut down, and kill it when it hasn't within `grace` seconds."""
+        """Ask the guest to shut down, and kill it if it hasn't after `grace` seconds."""
         if grace > 0:
             with suppress(ProcessLookupError):
-                # systemd-nspawn passes this on to the guest's systemd as the wish to shut down.
+                # systemd-nspawn forwards this to the guest's systemd as a shutdown request.
                 signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
             select.select([self], [], [], grace)
         group_of(self.lab, self.record.uid).kill()
 
     def release(self) -> None:
-        """Give back what an ended guest holds, but for its files."""
+        """Release everything that an ended guest holds except its files."""
         if self._process:
             self._process.wait()
         cleanup.release(self.lab, self.record.uid)
-
-    def close(self) -> None:
-        """Forget the guest; it runs on if it does."""
         os.close(self._descriptor)
+
+    def reboot(self) -> Guest:
+        """Start an ended guest again with the same root, disks, network and limits, and return it."""
+        group_of(self.lab, self.record.uid).kill()
+        os.close(self._descriptor)
+        return _launch(self.lab, self.record)
 
 
 def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: Record) -> tuple[Guest, list[str]]:
     """Start a guest.
 
     Args:
-        lab: the lab.
-        specification: what it is.
-        rootfs: the root file system of its image, which is only read.
-        reserved: its saved record, with its address.
+        lab: The lab.
+        specification: What to start.
+        rootfs: Root file system of its image; read only.
+        reserved: Its saved record, with its address.
 
     Returns:
         The guest, and the names of limits that this machine can't enforce.
 
     Raises:
-        LabError: something in its making failed; nothing of it is left then but its directory.
+        LabError: a step failed; nothing but the guest's directory is left behind.
     """
     uid = specification.uid
     cleanup.release(lab, uid)
@@ -131,13 +122,6 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
         raise
 
 
-def reboot(ended: Guest) -> Guest:
-    """Start a guest again that ended to reboot, with the same root, disks, network and limits."""
-    group_of(ended.lab, ended.record.uid).kill()
-    ended.close()
-    return _launch(ended.lab, ended.record)
-
-
 def _launch(lab: Lab, known: Record) -> Guest:
     with (record.directory(lab, known.uid) / cleanup.CONSOLE).open("ab") as console:
         process = subprocess.Popen(
@@ -155,14 +139,14 @@ def _launch(lab: Lab, known: Record) -> Guest:
 
 
 def adopt(lab: Lab, known: Record) -> Guest | None:
-    """Return the guest that another agent started, or None where its process is gone."""
+    """Return a guest that another agent started, or None if its process is gone."""
     if known.pid is None or known.ended is not None or known.boot != record.this_boot():
         return None
     try:
         descriptor = os.pidfd_open(known.pid)
     except ProcessLookupError:
         return None
-    # Asked after the descriptor is held: from here on the pid can't come to mean another process.
+    # Checked while the descriptor is open: the pid can't be reused from here on.
     if start_time(known.pid) != known.start_time:
         os.close(descriptor)
         return None
@@ -174,8 +158,8 @@ def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path
     seed.write(upper, specification)
     work.mkdir()
     root.mkdir()
-    # The root is as short-lived as a containerDisk's: nothing of it has to survive a crash of this machine, so its
-    # writes needn't wait for the disk ("volatile"). The data disks' do.
+    # The root is as ephemeral as a containerDisk: it needn't survive a crash of this machine, so its writes don't wait
+    # for the disk ("volatile"). Writes to data disks do.
     options = f"lowerdir={rootfs},upperdir={upper},workdir={work},volatile"
     failure = f"The root of {specification.name} can't be mounted"
     run("mount", "-t", "overlay", "-o", options, "overlay", root, failure=failure)
@@ -183,7 +167,7 @@ def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path
 
 
 def _attach(specification: GuestSpecification, before: Callable[[], None]) -> list[tuple[str, str]]:
-    """Attach the disks; return pairs of a device here and a name below the guest's /dev."""
+    """Attach the disks; return pairs of a loop device and a name below the guest's /dev."""
     for disk in specification.disks:
         if disk.scratch_bytes is not None:
             disks.create(disk.file, disk.scratch_bytes)
@@ -198,7 +182,7 @@ def _command(
         "systemd-nspawn",
         "--quiet",
         "--boot",
-        # This machine's own systemd, if it has one, is told nothing: the control group is made and kept by the agent.
+        # The agent manages the control group itself, without this machine's systemd.
         "--register=no",
         "--keep-unit",
         f"--machine={machine}",
@@ -207,10 +191,10 @@ def _command(
         f"--directory={root}",
         f"--network-namespace-path={links.path}",
         *(f"--bind={device}:/dev/{name}" for device, name in devices),
-        # A console that is written to the log and that nobody can type into.
+        # The console goes to the log and takes no input.
         "--console=read-only",
         "--setenv=TERM=dumb",
-        # These would mirror this machine's settings and journal into the guest, or the guest's into this machine.
+        # Don't share settings and journals between this machine and the guest.
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",

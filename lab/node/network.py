@@ -1,7 +1,7 @@
-"""A guest's network: a namespace of its own with one routed link into the lab's namespace.
+"""A guest's network: a namespace of its own with one routed link to the lab's namespace.
 
-Routed and not bridged, because on a shared bridge the replies between two guests would bypass the translation of
-Service addresses. The agent runs inside the lab's namespace, so "here" is the lab's side of the link.
+The link is routed, not bridged: on a shared bridge, replies between two guests would bypass the translation of Service
+addresses. The agent runs in the lab's namespace, at the lab's end of the link.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ class GuestNetwork:
 
     @property
     def path(self) -> Path:
-        """The file that names the namespace."""
+        """The file that refers to the namespace."""
         return _NAMESPACES / self.namespace
 
 
 def network_of(lab: Lab, uid: str) -> GuestNetwork:
-    """Return the names for the guest with that uid."""
+    """Return the names for a guest, by its uid."""
     short = uid[:8]
     mac = ":".join(("02", "00", *(short[at : at + 2] for at in range(0, 8, 2))))
     return GuestNetwork(f"{lab.name}-{short}", f"mt{short}", mac)
 
 
 def free_address(subnet: IPv4Network, taken: Collection[IPv4Address], last: IPv4Address | None) -> IPv4Address:
-    """Return the first free address after `last`, going around at the end.
+    """Return the first free address after `last`, wrapping around at the end.
 
-    An address is reused as late as possible: who still holds a connection to its former owner should see it fail.
+    Addresses are reused as late as possible, so that connections to their previous owner fail.
 
     Raises:
-        LabError: all are taken.
+        LabError: no address is free.
     """
     first, size = int(subnet.network_address) + 1, subnet.num_addresses - 2
     start = int(last) - first + 1 if last else 0
@@ -60,15 +60,15 @@ def free_address(subnet: IPv4Network, taken: Collection[IPv4Address], last: IPv4
 
 
 def up(network: GuestNetwork, address: IPv4Address, source: IPv4Address) -> None:
-    """Make the namespace, the link and the routes; what a crash left of them is removed first.
+    """Create the namespace, the link and the routes, after removing what a crash has left of them.
 
     Args:
-        network: the guest's.
-        address: the guest's.
-        source: the address under which the lab's side talks to the guest.
+        network: The guest's network.
+        address: The guest's address.
+        source: Source address of the lab's connections to the guest.
 
     Raises:
-        LabError: the kernel refused.
+        LabError: a command failed.
     """
     down(network)
     _ip(f"netns add {network.namespace}")
@@ -87,16 +87,19 @@ route add default via {GATEWAY} dev {GUEST_LINK}
     _ip("-batch -", stdin=here)
     _ip(f"-netns {network.namespace} -batch -", stdin=guest)
     (_SETTINGS / "conf" / network.link / "proxy_arp").write_text("1")
-    # An answered ARP request is otherwise held back for up to 0.8 s.
+    # By default, proxied ARP replies are delayed by up to 0.8 s.
     (_SETTINGS / "neigh" / network.link / "proxy_delay").write_text("0")
 
 
 def down(network: GuestNetwork) -> None:
-    """Remove the link and the namespace; does nothing where there are none."""
-    if (_SETTINGS / "conf" / network.link).exists():
-        _ip(f"link delete {network.link}", missing_ok=True)
-    if network.path.exists():
-        _ip(f"netns delete {network.namespace}", missing_ok=True)
+    """Remove the link and the namespace, if they exist."""
+    for exists, command in (
+        ((_SETTINGS / "conf" / network.link).exists(), f"link delete {network.link}"),
+        (network.path.exists(), f"netns delete {network.namespace}"),
+    ):
+        if exists:
+            with suppress(LabError):  # it may be disappearing already
+                _ip(command)
 
 
 def _ip(arguments: str, stdin: str | None = None, *, missing_ok: bool = False) -> None:

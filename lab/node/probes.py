@@ -1,13 +1,15 @@
-"""Readiness and liveness probes, run as kubelet runs them on KubeVirt: against the guest, from outside of it."""
+"""Readiness and liveness probes, sent to the guest from outside, as kubelet sends them on KubeVirt."""
 
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from threading import Event, Thread
 
@@ -15,11 +17,13 @@ from kube.resources import Object
 from lab.errors import LabError
 
 _BODY_LIMIT = 10 * 1024
-_WHY_LIMIT = 200
+_QUOTE_LIMIT = 200
+
+logger = logging.getLogger(__name__)
 
 
 class UnsupportedProbeError(LabError):
-    """A probe that needs something inside of the guest that the lab's guests don't have."""
+    """The probe needs something inside the guest that lab guests don't run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,8 @@ class Probe:
     """One probe; times are in seconds.
 
     Attributes:
-        http: True for httpGet, False for tcpSocket.
-        host: whom to ask, by address or name.
+        http: Whether it is an httpGet probe; otherwise tcpSocket.
+        host: Address or name to connect to.
     """
 
     http: bool
@@ -45,20 +49,20 @@ class Probe:
 
 
 def read(spec: Object, address: str) -> Probe:
-    """Return the probe that a VMI declares, with Kubernetes' defaults, aimed at a guest's address.
+    """Return the probe that a VMI declares, with the defaults of Kubernetes and the guest's address.
 
     Raises:
-        UnsupportedProbeError: it is an exec or guestAgentPing probe.
+        UnsupportedProbeError: it is an exec or guestAgentPing probe, or has a named port.
     """
     action = spec.get("httpGet") or spec.get("tcpSocket")
     if action is None:
         kind = next((key for key in ("exec", "guestAgentPing") if key in spec), "empty")
-        needs = "needs the QEMU guest agent, which a lab guest doesn't run"
-        raise UnsupportedProbeError(f"A probe by {kind} {needs}. Use httpGet or tcpSocket.")
+        message = f"The {kind} probe needs the QEMU guest agent, which lab guests don't run. Use httpGet or tcpSocket."
+        raise UnsupportedProbeError(message)
     try:
         port = int(action["port"])
     except ValueError:
-        raise UnsupportedProbeError(f"The probe's port {action['port']!r} is no number.") from None
+        raise UnsupportedProbeError(f"The probe's port {action['port']!r} is not a number.") from None
     return Probe(
         http="httpGet" in spec,
         host=action.get("host") or address,
@@ -75,7 +79,7 @@ def read(spec: Object, address: str) -> Probe:
 
 
 def check(probe: Probe) -> str | None:
-    """Run a probe once; return None when it succeeds, else why not."""
+    """Run a probe once; return None if it succeeds, else why it failed."""
     try:
         if probe.http:
             return _http(probe)
@@ -88,7 +92,7 @@ def check(probe: Probe) -> str | None:
 def _http(probe: Probe) -> str | None:
     connection: http.client.HTTPConnection
     if probe.tls:
-        # As kubelet: the probe asks whether the service answers, not who it is.
+        # Like kubelet: the probe checks whether the service responds, not its certificate.
         context = ssl._create_unverified_context()  # noqa: S323
         connection = http.client.HTTPSConnection(probe.host, probe.port, timeout=probe.timeout, context=context)
     else:
@@ -101,69 +105,122 @@ def _http(probe: Probe) -> str | None:
         connection.close()
     if HTTPStatus.OK <= response.status < HTTPStatus.BAD_REQUEST:
         return None
-    # A service often says in its answer why it isn't ready; a page for people says nothing more than the status.
-    page = (response.headers.get_content_type() == "text/html") or not body
-    why = "" if page else f" {body[:_WHY_LIMIT].decode(errors='replace').strip()}"
-    return f"HTTP probe failed with statuscode: {response.status}{why}"
-
-
-class Verdict:
-    """What a row of results means: the state changes after as many equal results as the threshold says."""
-
-    def __init__(self, probe: Probe, *, initial: bool) -> None:
-        """Start from a state: not ready for a readiness probe, alive for a liveness probe."""
-        self.healthy = initial
-        self._thresholds = {True: probe.success_threshold, False: probe.failure_threshold}
-        self._last: bool | None = None
-        self._run = 0
-
-    def observe(self, success: bool) -> bool:
-        """Take one result; return whether the state changed."""
-        self._run = self._run + 1 if success == self._last else 1
-        self._last = success
-        if success == self.healthy or self._run < self._thresholds[success]:
-            return False
-        self.healthy = success
-        return True
+    # The body often says why the service isn't ready, but an HTML page adds nothing to the status.
+    html = response.headers.get_content_type() == "text/html"
+    quote = "" if html else body[:_QUOTE_LIMIT].decode(errors="replace").strip()
+    return f"HTTP probe failed with statuscode: {response.status} {quote}".rstrip()
 
 
 class Prober(Thread):
-    """Runs one probe on time and reports each change of its state, and of the reason while it fails."""
+    """Runs one probe periodically and reports each change of its state.
+
+    Attributes:
+        failure: Why the guest is unhealthy, or None while it is healthy.
+    """
 
     def __init__(
-        self, name: str, probe: Probe, *, initial: bool, started: float, on_change: Callable[[bool, str], None]
+        self, probe: Probe, *, failure: str | None, started: float, on_change: Callable[[str | None], None]
     ) -> None:
         """Prepare to probe.
 
         Args:
-            name: the thread's.
-            probe: what to run.
-            initial: the state to start from.
-            started: when the guest started, by `time.time()`; the initial delay counts from here.
-            on_change: called with the state, and why when it is a failure.
+            probe: The probe.
+            failure: The state to start from.
+            started: When the guest started, in Unix time; the initial delay counts from then.
+            on_change: Called with `failure` when it changes.
         """
-        super().__init__(name=name, daemon=True)
+        super().__init__(name=f"probe-{probe.host}:{probe.port}", daemon=True)
+        self.failure = failure
         self._probe = probe
-        self._verdict = Verdict(probe, initial=initial)
         self._first = started + probe.initial_delay
         self._on_change = on_change
+        self._succeeded: bool | None = None
+        self._count = 0
         self._stopped = Event()
 
     def stop(self) -> None:
-        """Report nothing from now on; a probe under way ends by its own timeout."""
+        """Report nothing from now on; a probe in progress ends by its own timeout."""
         self._stopped.set()
 
     def run(self) -> None:
         """Probe until stopped."""
         self._stopped.wait(max(self._first - time.time(), 0))
-        due, said = time.monotonic(), None
+        due = time.monotonic()
         while not self._stopped.is_set():
-            why = check(self._probe)
-            changed = self._verdict.observe(why is None)
-            another_why = not self._verdict.healthy and why not in (None, said)
-            if (changed or another_why) and not self._stopped.is_set():
-                self._on_change(self._verdict.healthy, why or "")
-                said = why
-            # A probe that took longer than its period is followed by the next at once, not by several.
+            failure = check(self._probe)
+            if not self._stopped.is_set():
+                self.observe(failure)
+            # A probe that takes longer than its period is followed by the next one at once, not by several.
             due = max(due + self._probe.period, time.monotonic())
             self._stopped.wait(due - time.monotonic())
+
+    def observe(self, failure: str | None) -> None:
+        """Count one result; the state changes after as many equal results in a row as the threshold demands."""
+        success, before = failure is None, self.failure
+        self._count = self._count + 1 if success == self._succeeded else 1
+        self._succeeded = success
+        threshold = self._probe.success_threshold if success else self._probe.failure_threshold
+        still_failing = before is not None and not success
+        if self._count >= threshold or still_failing:
+            self.failure = failure
+        if self.failure != before:
+            self._on_change(self.failure)
+
+
+class Health:
+    """The state of one running guest's readiness and liveness probes.
+
+    Attributes:
+        unsupported: Declared probes that the lab can't run; such a readiness probe never succeeds.
+    """
+
+    def __init__(
+        self, vmi: Object, address: str, *, started: float, was_ready: bool, on_change: Callable[[], None]
+    ) -> None:
+        """Start probing.
+
+        Args:
+            vmi: The VMI.
+            address: The guest's address.
+            started: When the guest started, in Unix time.
+            was_ready: Whether an earlier agent found the guest ready.
+            on_change: Called after each change of the state.
+        """
+        self.unsupported: list[str] = []
+        self._name = f"{vmi['metadata']['namespace']}/{vmi['metadata']['name']}"
+        self._on_change = on_change
+        self._failures: dict[str, str | None] = {}
+        self._probers: list[Prober] = []
+        not_ready = None if was_ready else "The readiness probe has not succeeded yet."
+        for kind, failure in (("readinessProbe", not_ready), ("livenessProbe", None)):
+            if kind not in vmi["spec"]:
+                continue
+            self._failures[kind] = failure
+            try:
+                probe = read(vmi["spec"][kind], address)
+            except UnsupportedProbeError as error:
+                self.unsupported.append(f"{kind}: {error}")
+                continue
+            prober = Prober(probe, failure=failure, started=started, on_change=partial(self._changed, kind))
+            self._probers.append(prober)
+            prober.start()
+
+    @property
+    def why_not_ready(self) -> str | None:
+        """Why the guest isn't ready; None if it is, or has no readiness probe."""
+        return self._failures.get("readinessProbe")
+
+    @property
+    def why_not_alive(self) -> str | None:
+        """Why the guest isn't alive; None if it is, or has no liveness probe."""
+        return self._failures.get("livenessProbe")
+
+    def stop(self) -> None:
+        """Stop probing."""
+        for prober in self._probers:
+            prober.stop()
+
+    def _changed(self, kind: str, failure: str | None) -> None:
+        logger.info("%s: %s %s", self._name, kind, f"fails: {failure}" if failure else "succeeds")
+        self._failures[kind] = failure
+        self._on_change()

@@ -1,10 +1,10 @@
-"""Keeps DataVolumes, claims, volumes and their files in step."""
+"""The controller of DataVolumes, PersistentVolumeClaims, PersistentVolumes and their files."""
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
-import traceback
 from pathlib import Path
 from threading import Thread
 
@@ -16,29 +16,29 @@ from lab.config import Lab
 from lab.errors import LabError
 from lab.node import status, volumes
 from lab.node.events import Recorder
-from lab.node.log import log
 
 _RETRY_SECONDS = 1.0
-# Stands in the queue for: look for volumes whose claims are gone.
+# A key in the queue that means: look for volumes whose claims are gone.
 _ORPHANS = ("", "orphans")
+
+logger = logging.getLogger(__name__)
 
 
 class Provisioner(Thread):
-    """Works through changed DataVolumes and claims one by one: there are few, and each takes milliseconds."""
+    """Reconciles changed DataVolumes and claims one by one: there are few, and each takes milliseconds."""
 
     def __init__(self, lab: Lab, api: Api, events: Recorder) -> None:
-        """Prepare to follow DataVolumes and claims."""
         super().__init__(name="provisioner", daemon=True)
         self._lab = lab
         self._api = api
         self._events = events
-        # Claims and DataVolumes share their names, so one key stands for both.
+        # A DataVolume and its claim have the same name, and so the same key.
         self._changed: queue.Queue[tuple[str, str]] = queue.Queue()
         self.data_volumes = Informer(api, DATA_VOLUMES, self._on_change)
         self.claims = Informer(api, PERSISTENT_VOLUME_CLAIMS, self._on_change)
 
     def file_of(self, namespace: str, claim_name: str) -> Path | None:
-        """Return the raw file of a bound claim, or None."""
+        """Return the raw file of a bound claim, or None if the claim isn't bound."""
         claim = self.claims.get(namespace, claim_name)
         if claim is None or not volumes.is_bound(claim):
             return None
@@ -50,7 +50,7 @@ class Provisioner(Thread):
         self.data_volumes.start()
         self.claims.start()
         self.claims.synced.wait()
-        # What was deleted while no agent ran is found by the claims' absence.
+        # Claims may have been deleted while no agent ran.
         failed = {_ORPHANS}
         while True:
             failed = {key for key in failed if not self._done(key)}
@@ -67,32 +67,23 @@ class Provisioner(Thread):
     def _done(self, key: tuple[str, str]) -> bool:
         try:
             if key == _ORPHANS:
-                self._remove_orphans()
+                for name in volumes.remove_orphans(self._lab, self._api, self.claims.all()):
+                    logger.info("PersistentVolume %s: removed with its file", name)
             else:
                 self._reconcile(*key)
-        except (ApiError, LabError, OSError) as error:
-            log(f"volume {'/'.join(key)}: {error}")
-            return False
-        except Exception:  # whatever an odd object may cause: the other volumes must not suffer
-            log(f"volume {'/'.join(key)}: {traceback.format_exc()}")
+        except Exception as error:  # an unexpected object must not block the other volumes
+            expected = isinstance(error, (ApiError, LabError, OSError))
+            logger.warning("volume %s: %s", "/".join(key), error, exc_info=not expected)
             return False
         return True
 
-    def _remove_orphans(self) -> None:
-        for name in volumes.remove_orphans(self._lab, self._api, self.claims.all()):
-            log(f"PersistentVolume {name}: removed with its file")
-
     def _reconcile(self, namespace: str, name: str) -> None:
         claim = self.claims.get(namespace, name)
-        if claim and "deletionTimestamp" not in claim["metadata"]:
-            self._provision(claim)
+        if claim and "deletionTimestamp" not in claim["metadata"] and volumes.is_pending(claim):
+            volumes.provision(self._lab, self._api, claim)
         data_volume = self.data_volumes.get(namespace, name)
         if data_volume and "deletionTimestamp" not in data_volume["metadata"]:
             self._report(data_volume, claim)
-
-    def _provision(self, claim: Object) -> None:
-        if claim["spec"].get("storageClassName") == volumes.STORAGE_CLASS and not volumes.is_bound(claim):
-            volumes.provision(self._lab, self._api, claim)
 
     def _report(self, data_volume: Object, claim: Object | None) -> None:
         metadata = data_volume["metadata"]
@@ -101,15 +92,15 @@ class Provisioner(Thread):
             claim = self._create_claim(data_volume)
         if why_not is None and claim and not _owned(claim, metadata["uid"]):
             if "deletionTimestamp" in claim["metadata"]:
-                claim = None  # that of a DataVolume of the same name that was just deleted: its end brings us back here
+                claim = None  # of a deleted DataVolume of the same name: its end triggers another pass
             else:
-                why_not = f"PersistentVolumeClaim {metadata['name']} exists already and is not this DataVolume's."
+                why_not = f"PersistentVolumeClaim {metadata['name']} exists and doesn't belong to this DataVolume."
         wanted = volumes.data_volume_status(data_volume, claim, why_not)
         if why_not is not None:
             self._events.record(data_volume, "Warning", "UnsupportedDataVolume", why_not)
         if status.covers(data_volume.get("status"), wanted):
             return
-        log(f"DataVolume {metadata['namespace']}/{metadata['name']}: {wanted['phase']}")
+        logger.info("DataVolume %s/%s: %s", metadata["namespace"], metadata["name"], wanted["phase"])
         now = status.timestamp(time.time())
         for condition in wanted["conditions"]:
             condition |= {"lastTransitionTime": now, "lastHeartbeatTime": now}
@@ -120,7 +111,7 @@ class Provisioner(Thread):
         try:
             return self._api.create(PERSISTENT_VOLUME_CLAIMS, volumes.claim_for(data_volume))
         except StatusError as error:
-            if error.reason != "AlreadyExists":  # then the follower is about to show it
+            if error.reason != "AlreadyExists":  # then the informer is about to see it
                 raise
         return None
 

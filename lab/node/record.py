@@ -1,14 +1,14 @@
-"""What is written down about each guest, so that the next agent knows a guest that a former one started."""
+"""A file about each guest, by which an agent recognizes the guests that an earlier one started."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from lab.config import Lab
 
@@ -20,15 +20,17 @@ class Record:
     """One guest.
 
     Attributes:
-        namespace, name, uid: of its VMI.
-        address: its network address, reserved as long as the record stands.
-        files: the raw files of its disks, which are attached while it runs.
-        command: what starts its machine, again after a reboot.
-        started: when its process was started, by `time.time()`; 0 before.
-        pid: of systemd-nspawn, or None before it was started.
-        start_time: the process's, in clock ticks since boot.
-        boot: the machine's boot in which these numbers mean something.
-        ended: when it failed, by `time.time()`; its last console output is then all that is kept of it.
+        namespace: Namespace of its VMI.
+        name: Name of its VMI.
+        uid: Uid of its VMI.
+        address: Network address, reserved while the record exists.
+        files: Raw files of its disks, attached while it runs.
+        command: Command that starts its machine, at first and after a reboot.
+        started: When its process started, in Unix time; 0 before.
+        pid: Process id of systemd-nspawn; None before the start.
+        start_time: Start time of the process, in clock ticks since boot.
+        boot: Boot id of the machine that `pid` and `start_time` belong to.
+        ended: When it failed, in Unix time; from then on only the record and the console are kept.
     """
 
     namespace: str
@@ -44,41 +46,39 @@ class Record:
     ended: float | None = None
 
 
+_ADAPTER = TypeAdapter(Record)
+
+
 def this_boot() -> str:
-    """Return the id of the machine's present boot."""
+    """Return the machine's boot id."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def directory(lab: Lab, uid: str) -> Path:
-    """Return where everything of one guest is kept."""
+    """Return the directory that holds everything of one guest."""
     return lab.guests / uid
 
 
 def save(lab: Lab, record: Record) -> None:
-    """Write a record, whole or not at all."""
+    """Write a record atomically."""
     place = directory(lab, record.uid)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fields = dataclasses.asdict(record) | {"address": str(record.address), "files": [str(f) for f in record.files]}
     new = place / f"{_FILE}.new"
     new.touch(mode=0o600)
-    new.write_text(json.dumps(fields))
+    new.write_bytes(_ADAPTER.dump_json(record))
     new.replace(place / _FILE)
 
 
 def load(lab: Lab, uid: str) -> Record | None:
-    """Return a guest's record, or None where there is none or it can't be read."""
+    """Return a guest's record, or None if it is missing or unreadable."""
     try:
-        fields = json.loads((directory(lab, uid) / _FILE).read_text())
-        fields["address"] = IPv4Address(fields["address"])
-        fields["files"] = tuple(Path(file) for file in fields["files"])
-        fields["command"] = tuple(fields["command"])
-        return Record(**fields)
-    except (OSError, ValueError, TypeError, KeyError):
+        return _ADAPTER.validate_json((directory(lab, uid) / _FILE).read_bytes())
+    except (OSError, ValueError):
         return None
 
 
 def uids(lab: Lab) -> list[str]:
-    """Return the uids of all guests that left something in the lab's directory."""
+    """Return the uids of all guests with a directory in the lab."""
     try:
         return sorted(entry.name for entry in os.scandir(lab.guests) if entry.is_dir())
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def uids(lab: Lab) -> list[str]:
 
 
 def load_all(lab: Lab) -> Iterator[Record]:
-    """Yield every record that can be read."""
+    """Yield every readable record."""
     for uid in uids(lab):
         if record := load(lab, uid):
             yield record

@@ -1,4 +1,4 @@
-"""The Node object: that this machine is a node, what it has, and that its agent is alive."""
+"""The Node object: this machine's capacity, and the agent's heartbeat."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lab.node.status import timestamp
 HEARTBEAT_SECONDS = 10.0
 _MAX_PODS = 110
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-# Devices that virt-controller asks for in launcher Pods; nothing here is counted against them.
+# Devices that launcher Pods request; the node doesn't count their use.
 _DEVICES = dict.fromkeys(("tun", "kvm", "vhost-net"), 1000)
 
 
 def labels() -> dict[str, str]:
-    """Return the node's labels: what launcher Pods select nodes by."""
+    """Return the node's labels, by which launcher Pods select nodes."""
     return {
         "kubernetes.io/arch": architecture(),
         "kubernetes.io/hostname": NODE_NAME,
@@ -32,27 +32,22 @@ def labels() -> dict[str, str]:
 
 
 def architecture() -> str:
-    """Return this machine's architecture in Kubernetes' terms."""
+    """Return this machine's architecture by its name in Kubernetes."""
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def memory_bytes() -> int:
-    """Return how much memory this machine has."""
+    """Return the size of this machine's memory."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def node() -> Object:
-    """Return the Node as it is created or kept."""
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE_NAME, "labels": labels()}, "spec": {}}
 
 
 def node_status(lab: Lab, boot: str, now: float) -> Object:
     """Return the Node's status.
 
     Args:
-        lab: the lab.
-        boot: the id of this machine's boot.
-        now: the present, by `time.time()`.
+        lab: The lab.
+        boot: This machine's boot id.
+        now: The current Unix time.
     """
     capacity = {
         "cpu": str(os.cpu_count() or 1),
@@ -60,15 +55,12 @@ def node_status(lab: Lab, boot: str, now: float) -> Object:
         "pods": str(_MAX_PODS),
         **{f"devices.kubevirt.io/{name}": str(count) for name, count in _DEVICES.items()},
     }
-    wrong = {
-        kind: ("False", f"KubeletHas{word}", "")
-        for kind, word in (
-            ("MemoryPressure", "SufficientMemory"),
-            ("DiskPressure", "NoDiskPressure"),
-            ("PIDPressure", "SufficientPID"),
-        )
+    states = {
+        "MemoryPressure": ("False", "KubeletHasSufficientMemory", ""),
+        "DiskPressure": ("False", "KubeletHasNoDiskPressure", ""),
+        "PIDPressure": ("False", "KubeletHasSufficientPID", ""),
+        "Ready": ("True", "KubeletReady", "the lab's node agent is running"),
     }
-    states = {**wrong, "Ready": ("True", "KubeletReady", "the lab's node agent is running")}
     return {
         "capacity": capacity,
         "allocatable": capacity,
@@ -109,19 +101,19 @@ def _distribution() -> str:
 
 
 def heartbeat(api: Api, lab: Lab, boot: str) -> None:
-    """Say that the node is there and its agent alive, to Kubernetes and to KubeVirt.
+    """Create or update the Node as ready, for Kubernetes and for KubeVirt.
 
     Raises:
-        ApiError: it could not be said.
+        ApiError: a request failed.
     """
     now = time.time()
-    alive = node()
-    alive["metadata"]["annotations"] = {"kubevirt.io/heartbeat": timestamp(now)}
+    metadata = {"name": NODE_NAME, "labels": labels(), "annotations": {"kubevirt.io/heartbeat": timestamp(now)}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}}
     try:
-        api.patch(NODES, NODE_NAME, alive)
+        api.patch(NODES, NODE_NAME, node)
     except StatusError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
-        api.create(NODES, alive)
+        api.create(NODES, node)
     body = {"status": node_status(lab, boot, now)}
     api.patch(NODES, NODE_NAME, body, kind="strategic-merge", subresource="status")

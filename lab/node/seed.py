@@ -1,4 +1,4 @@
-"""What a guest finds on its root file system beside its image: cloud-init's NoCloud data and its identity."""
+"""Files added to a guest's root file system: cloud-init's NoCloud data and the guest's identity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.node.specification import GuestSpecification
 
 _SEED = "var/lib/cloud/seed/nocloud"
 
-# The node has set up the interface already, as DHCP does on KubeVirt: there is nothing for cloud-init to set up.
+# The node has already configured the interface, as DHCP does on KubeVirt.
 _CLOUD_CONFIG = """\
 datasource_list: [NoCloud]
 network: {config: disabled}
@@ -18,10 +18,10 @@ network: {config: disabled}
 
 
 def write(upper: Path, specification: GuestSpecification) -> None:
-    """Write the files into the writable layer of a guest that has not started yet.
+    """Write the files to the writable layer of a guest that hasn't started yet.
 
-    `upper` becomes the guest's `/`, so it and the directories above shared files are readable by everyone there;
-    the directory that holds it must not be.
+    `upper` becomes the guest's `/`, so it is world-readable, except for the cloud-init data; its parent directory must
+    not be.
     """
     upper.mkdir()
     upper.chmod(0o755)
@@ -41,13 +41,13 @@ def write(upper: Path, specification: GuestSpecification) -> None:
     _write(upper / "etc/cloud/cloud.cfg.d/99-lab.cfg", _CLOUD_CONFIG.encode(), 0o644)
     _write(upper / "etc/hostname", f"{specification.hostname}\n".encode(), 0o644)
     _write(upper / "etc/resolv.conf", f"nameserver {GATEWAY}\n".encode(), 0o644)
-    # With an identity in place systemd doesn't take this for the image's first boot, which would reset its units.
+    # Without a machine id, systemd would treat this as a first boot and reset the image's units.
     machine_id = specification.instance_id.replace("-", "").lower()
     _write(upper / "etc/machine-id", f"{machine_id}\n".encode(), 0o444)
 
 
 def _directories(upper: Path, path: str) -> None:
-    """Make directories whatever the agent's umask is: in an overlay they set the mode of the image's own."""
+    """Create directories with a fixed mode: in an overlay they override the mode of the image's directories."""
     directory = upper
     for part in Path(path).parts:
         directory /= part

@@ -1,4 +1,4 @@
-"""What a VirtualMachineInstance asks for, in the terms of a guest on this machine."""
+"""What a VirtualMachineInstance specifies, as a guest of this machine needs it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,35 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubernetes.utils.quantity import parse_quantity
+
 from kube.resources import Object
 from lab.errors import LabError
-from lab.node import quantity
 
 DEFAULT_GRACE_SECONDS = 30
 
 
 class BlockedError(LabError):
-    """A guest can't start (yet).
+    """A guest can't start, at least for now.
 
     Attributes:
-        reason: one word for the Pod's status and the Event, such as "ErrImagePull".
+        reason: Reason for the Pod's status and the Event, such as "ErrImagePull".
     """
 
     def __init__(self, reason: str, message: str) -> None:
-        """Keep what stands in the way."""
         super().__init__(message)
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk beside the root: the raw file, its names below the guest's /dev, and its size if it is the guest's own."""
+    """A disk besides the root.
+
+    Attributes:
+        file: Raw file on this machine.
+        names: Names below the guest's /dev.
+        scratch_bytes: Size, if the disk is created with the guest.
+    """
 
     file: Path
     names: tuple[str, ...]
@@ -39,7 +45,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSpecification:
-    """One guest. `memory` is in bytes; `network_data` and `user_data` are cloud-init's, or None."""
+    """One guest; `memory` is in bytes, `user_data` and `network_data` are for cloud-init."""
 
     namespace: str
     name: str
@@ -56,24 +62,24 @@ class GuestSpecification:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """How names in a specification are resolved; each returns None for what isn't there.
+    """How references to other objects of the VMI's namespace are resolved.
 
     Attributes:
-        secret: the decoded data of a Secret of the VMI's namespace, by name.
-        claim: the raw file behind a bound PersistentVolumeClaim of the VMI's namespace, by name.
-        scratch: where to keep a disk that lives and dies with the guest, by volume name.
+        secret: Returns the decoded data of a Secret, or None if it doesn't exist.
+        claim: Returns the raw file behind a bound PersistentVolumeClaim, or None.
+        scratch: Directory for the disks that exist only as long as the guest.
     """
 
     secret: Callable[[str], Mapping[str, bytes] | None]
     claim: Callable[[str], Path | None]
-    scratch: Callable[[str], Path]
+    scratch: Path
 
 
 def read(vmi: Object, lookup: Lookup) -> GuestSpecification:
-    """Return what a VMI asks for.
+    """Return what a VMI specifies.
 
     Raises:
-        BlockedError: something that it names is missing, or is beyond this lab.
+        BlockedError: it refers to something that is missing, or to something that the lab doesn't support.
     """
     metadata, spec = vmi["metadata"], vmi["spec"]
     domain = spec["domain"]
@@ -81,7 +87,7 @@ def read(vmi: Object, lookup: Lookup) -> GuestSpecification:
     images = [volume["containerDisk"]["image"] for volume in volumes.values() if "containerDisk" in volume]
     if len(images) != 1:
         raise BlockedError(
-            "UnsupportedRootDisk", f"The lab boots from exactly one containerDisk volume; found {len(images)}."
+            "UnsupportedRootDisk", f"The lab boots from exactly one containerDisk volume; the VMI has {len(images)}."
         )
     user_data, network_data = _cloud_init(volumes, lookup)
     return GuestSpecification(
@@ -100,10 +106,10 @@ def read(vmi: Object, lookup: Lookup) -> GuestSpecification:
 
 
 def memory(domain: Object) -> int:
-    """Return the bytes of memory that a VMI's domain asks for.
+    """Return the bytes of memory that a VMI's domain requests.
 
     Raises:
-        BlockedError: it asks for none.
+        BlockedError: it requests none.
     """
     resources = domain.get("resources", {})
     for amount in (
@@ -112,14 +118,20 @@ def memory(domain: Object) -> int:
         resources.get("limits", {}).get("memory"),
     ):
         if amount:
-            return quantity.to_bytes(amount)
-    raise BlockedError("NoMemory", "The machine asks for no memory: set domain.memory.guest or an instancetype.")
+            return _ceil(amount)
+    raise BlockedError("NoMemory", "The machine requests no memory. Set domain.memory.guest or an instancetype.")
 
 
 def grace_seconds(vmi: Object) -> int:
-    """Return how long a guest may take to shut down: less than declared only when its deletion says so."""
+    """Return how long a guest may take to shut down; a deletion can shorten the declared time."""
     declared = vmi["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
     return int(min(declared, vmi["metadata"].get("deletionGracePeriodSeconds") or declared))
+
+
+def _ceil(quantity: str | float) -> int:
+    """Return a Kubernetes quantity, such as 512Mi or 1500m, rounded up."""
+    rounded: int = math.ceil(parse_quantity(quantity))
+    return rounded
 
 
 def _cpus(domain: Object) -> int:
@@ -128,14 +140,14 @@ def _cpus(domain: Object) -> int:
     if counts:
         return math.prod(counts)
     amount = resources.get("limits", {}).get("cpu") or resources.get("requests", {}).get("cpu") or 1
-    return max(math.ceil(quantity.parse(amount)), 1)
+    return max(_ceil(amount), 1)
 
 
 def _disks(domain: Object, volumes: Mapping[str, Object], lookup: Lookup) -> tuple[Disk, ...]:
     found = []
     for position, disk in enumerate(domain.get("devices", {}).get("disks", ())):
         volume = volumes[disk["name"]]
-        # As KubeVirt names them: by position on the virtio bus, and by serial where the disk has one.
+        # KubeVirt names disks by their position on the virtio bus, and by their serial.
         names = [f"vd{chr(ord('a') + position)}"]
         if disk.get("serial"):
             names.append(f"disk/by-id/virtio-{disk['serial'][:20]}")
@@ -147,11 +159,11 @@ def _disks(domain: Object, volumes: Mapping[str, Object], lookup: Lookup) -> tup
                 )
             found.append(Disk(file, tuple(names)))
         elif "emptyDisk" in volume:
-            size = quantity.to_bytes(volume["emptyDisk"]["capacity"])
-            found.append(Disk(lookup.scratch(volume["name"]), tuple(names), size))
+            size = _ceil(volume["emptyDisk"]["capacity"])
+            found.append(Disk(lookup.scratch / f"{volume['name']}.raw", tuple(names), size))
         elif not {"containerDisk", "cloudInitNoCloud"} & set(volume):
             kind = next((key for key in volume if key != "name"), "nothing")
-            raise BlockedError("UnsupportedVolume", f"Volume {volume['name']}: the lab can't give a guest a {kind}.")
+            raise BlockedError("UnsupportedVolume", f"Volume {volume['name']}: the lab doesn't support {kind} volumes.")
     return tuple(found)
 
 
@@ -170,7 +182,7 @@ def _cloud_init(volumes: Mapping[str, Object], lookup: Lookup) -> tuple[bytes | 
 
 
 def _data(source: Object, reference: str, keys: tuple[str, ...], inline: str, lookup: Lookup) -> bytes | None:
-    """Return user or network data; KubeVirt also takes network data from the Secret of the user data."""
+    """Return user data or network data; KubeVirt also looks for network data in the Secret of the user data."""
     if source.get(inline):
         return str(source[inline]).encode()
     if source.get(f"{inline}Base64"):
@@ -180,7 +192,7 @@ def _data(source: Object, reference: str, keys: tuple[str, ...], inline: str, lo
             continue
         secret = lookup.secret(name["name"])
         if secret is None:
-            raise BlockedError("FailedMount", f"Secret {name['name']} with the cloud-init data is not there.")
+            raise BlockedError("FailedMount", f"Secret {name['name']} with cloud-init data doesn't exist.")
         for key in keys:
             if key in secret:
                 return secret[key]

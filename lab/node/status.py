@@ -1,21 +1,37 @@
-"""What the node reports: from what it sees to the statuses and patches that it writes. Pure functions.
+"""The statuses that the node writes, as pure functions of what it sees.
 
-Which object is written how, and as whom, is what virt-controller and the API server expect of kubelet and virt-handler.
+They are what virt-controller and the API server expect of kubelet and virt-handler.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from kube.resources import Object
 
 FINAL_PHASES = frozenset({"Succeeded", "Failed"})
 _COMPUTE = "compute"
+_TRUE = (True, "", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """How a guest ended, as its Pod's status reports it.
+
+    Attributes:
+        started: When the guest started, in Unix time.
+    """
+
+    failed: bool = False
+    message: str = ""
+    exit_code: int = 0
+    started: float
 
 
 def timestamp(now: float) -> str:
-    """Return a time in the API's form, in whole seconds."""
+    """Return a Unix time in the format of the API, in whole seconds."""
     return datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -31,7 +47,7 @@ def binding(pod: Object, node: str) -> Object:
 
 
 def pod_unscheduled(pod: Object, message: str, now: float) -> Object:
-    """Return the status of a Pod for which the node has no room."""
+    """Return the status of a Pod that doesn't fit on the node."""
     return {
         "phase": "Pending",
         "conditions": _conditions(pod, {"PodScheduled": (False, "Unschedulable", message)}, now),
@@ -41,18 +57,11 @@ def pod_unscheduled(pod: Object, message: str, now: float) -> Object:
 def pod_blocked(pod: Object, reason: str, message: str, now: float) -> Object:
     """Return the status of a Pod whose guest can't start yet."""
     waiting = {"waiting": {"reason": reason, "message": message}}
+    not_ready = (False, "ContainersNotReady", message)
+    states = {"PodScheduled": _TRUE, "Initialized": _TRUE, "ContainersReady": not_ready, "Ready": not_ready}
     return {
         "phase": "Pending",
-        "conditions": _conditions(
-            pod,
-            {
-                "PodScheduled": (True, "", ""),
-                "Initialized": (True, "", ""),
-                "ContainersReady": (False, "ContainersNotReady", message),
-                "Ready": (False, "ContainersNotReady", message),
-            },
-            now,
-        ),
+        "conditions": _conditions(pod, states, now),
         "containerStatuses": [_container(one, waiting, ready=False) for one in pod["spec"]["containers"]],
     }
 
@@ -60,27 +69,29 @@ def pod_blocked(pod: Object, reason: str, message: str, now: float) -> Object:
 def pod_running(
     pod: Object, *, address: str, host: str, started: float, why_not_ready: str | None, now: float
 ) -> Object:
-    """Return the status of a Pod whose guest runs.
+    """Return the status of a Pod whose guest is running.
 
     Args:
-        pod: the Pod as last seen.
-        address: the guest's.
-        host: the node's address.
-        started: when the guest started, by `time.time()`.
-        why_not_ready: None when the guest passes its readiness probe (or has none).
-        now: the present, by `time.time()`.
+        pod: The Pod from the cache.
+        address: The guest's address.
+        host: The node's address.
+        started: When the guest started, in Unix time.
+        why_not_ready: Why the readiness probe fails; None if it succeeds or there is none.
+        now: The current Unix time.
     """
     running = {"running": {"startedAt": timestamp(started)}}
     done = {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": timestamp(started)}}
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates", ())]
     closed = [gate for gate in gates if _condition(pod, gate).get("status") != "True"]
-    if why_not_ready is not None:
-        ready = (False, "ContainersNotReady", why_not_ready)
-    elif closed:
-        ready = (False, "ReadinessGatesNotReady", f"waiting for {', '.join(closed)}")
-    else:
-        ready = (True, "", "")
-    contained = (True, "", "") if why_not_ready is None else (False, "ContainersNotReady", why_not_ready)
+    containers = _TRUE if why_not_ready is None else (False, "ContainersNotReady", why_not_ready)
+    ready = (False, "ReadinessGatesNotReady", f"waiting for {', '.join(closed)}") if closed else _TRUE
+    states = {
+        "PodScheduled": _TRUE,
+        "PodReadyToStartContainers": _TRUE,
+        "Initialized": _TRUE,
+        "ContainersReady": containers,
+        "Ready": ready if why_not_ready is None else containers,
+    }
     return {
         "phase": "Running",
         "startTime": timestamp(started),
@@ -88,19 +99,9 @@ def pod_running(
         "hostIPs": [{"ip": host}],
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": _conditions(
-            pod,
-            {
-                "PodScheduled": (True, "", ""),
-                "PodReadyToStartContainers": (True, "", ""),
-                "Initialized": (True, "", ""),
-                "ContainersReady": contained,
-                "Ready": ready,
-            },
-            now,
-        ),
+        "conditions": _conditions(pod, states, now),
         "initContainerStatuses": [
-            # A sidecar is an init container that is always restarted: it runs beside the others.
+            # An init container that is always restarted is a sidecar and keeps running.
             _container(one, running if one.get("restartPolicy") == "Always" else done, ready=True)
             for one in pod["spec"].get("initContainers", ())
         ],
@@ -111,34 +112,32 @@ def pod_running(
     }
 
 
-def pod_finished(pod: Object, *, failed: bool, message: str, exit_code: int, started: float, now: float) -> Object:
+def pod_finished(pod: Object, termination: Termination, now: float) -> Object:
     """Return the status of a Pod whose guest has ended."""
     terminated: Object = {
         "terminated": {
-            "exitCode": exit_code,
-            "reason": "Error" if failed else "Completed",
-            "message": message,
-            "startedAt": timestamp(started),
+            "exitCode": termination.exit_code,
+            "reason": "Error" if termination.failed else "Completed",
+            "message": termination.message,
+            "startedAt": timestamp(termination.started),
             "finishedAt": timestamp(now),
         }
     }
-    reason = "PodFailed" if failed else "PodCompleted"
+    ready = (False, "PodFailed" if termination.failed else "PodCompleted", termination.message)
     return {
-        "phase": "Failed" if failed else "Succeeded",
-        "conditions": _conditions(
-            pod, {"ContainersReady": (False, reason, message), "Ready": (False, reason, message)}, now
-        ),
+        "phase": "Failed" if termination.failed else "Succeeded",
+        "conditions": _conditions(pod, {"ContainersReady": ready, "Ready": ready}, now),
         "containerStatuses": [_container(one, terminated, ready=False) for one in pod["spec"]["containers"]],
     }
 
 
 def was_ready(pod: Object) -> bool:
-    """Whether a Pod's guest last passed its readiness probe."""
+    """Whether the Pod's guest passed its last readiness probe."""
     return bool(_condition(pod, "ContainersReady").get("status") == "True")
 
 
 def says(status: Object, wanted: Object) -> bool:
-    """Whether a Pod's status already says what is wanted, so that writing it again would change nothing."""
+    """Whether a Pod's status already has the wanted values, so that writing them would change nothing."""
     conditions = {one["type"]: one for one in status.get("conditions", ())}
     return all(covers(conditions.get(one["type"]), one) for one in wanted["conditions"]) and all(
         covers(status.get(key), value) for key, value in wanted.items() if key != "conditions"
@@ -170,7 +169,7 @@ def _transition(vmi: Object, phase: str, now: float) -> list[Object]:
     entry = {"phase": phase, "phaseTransitionTimestamp": timestamp(now)}
     times = status.get("phaseTransitionTimestamps")
     return [
-        # virt-controller may hand the VMI over, or take it back, at the same moment.
+        # virt-controller may change the phase at the same moment.
         {"op": "test", "path": "/status/phase", "value": status.get("phase")},
         {"op": "replace", "path": "/status/phase", "value": phase},
         {"op": "add", "path": "/status/phaseTransitionTimestamps/-", "value": entry}
@@ -197,7 +196,7 @@ def _condition(pod: Object, kind: str) -> Object:
 
 
 def _conditions(pod: Object, wanted: Mapping[str, tuple[bool, str, str]], now: float) -> list[Object]:
-    """Return conditions, each with the time at which it came to be as it is."""
+    """Return conditions, each with the time of its last transition."""
     found = []
     for kind, (status, reason, message) in wanted.items():
         old = _condition(pod, kind)
@@ -207,7 +206,7 @@ def _conditions(pod: Object, wanted: Mapping[str, tuple[bool, str, str]], now: f
             {
                 "type": kind,
                 "status": text,
-                # null takes away what an earlier status said
+                # null removes the value of an earlier status
                 "reason": reason or None,
                 "message": message or None,
                 "lastTransitionTime": since or timestamp(now),
@@ -217,7 +216,7 @@ def _conditions(pod: Object, wanted: Mapping[str, tuple[bool, str, str]], now: f
 
 
 def covers(found: object, wanted: object) -> bool:
-    """Whether everything wanted is in what was found; the API server fills in more."""
+    """Whether an object contains all wanted values; the API server adds more."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(covers(found.get(key), value) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):

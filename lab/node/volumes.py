@@ -1,14 +1,17 @@
-"""Volumes, as CDI and a storage driver make them: DataVolume -> PersistentVolumeClaim -> a raw file of this machine."""
+"""Volumes as CDI and a storage driver create them: DataVolume -> PersistentVolumeClaim -> raw file on this machine."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+
+from kubernetes.utils.quantity import parse_quantity
 
 from kube.client import Api
 from kube.errors import StatusError
 from kube.resources import DATA_VOLUMES, PERSISTENT_VOLUMES, Object
 from lab.config import Lab
-from lab.node import disks, quantity
+from lab.node import disks
 
 STORAGE_CLASS = "lab"
 DRIVER = "lab.multi-tier"
@@ -16,7 +19,7 @@ _ACCESS_MODES = ["ReadWriteOnce"]
 
 
 def storage_class() -> Object:
-    """Return the lab's StorageClass, the default one."""
+    """Return the lab's StorageClass, which is the default one."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -28,21 +31,19 @@ def storage_class() -> Object:
 
 
 def refusal(data_volume: Object) -> str | None:
-    """Return why the lab can't make a DataVolume, or None when it can."""
+    """Return why the lab doesn't support a DataVolume, or None if it does."""
     spec = data_volume["spec"]
     if spec.get("sourceRef"):
         kind = spec["sourceRef"].get("kind", "DataSource")
-        return (
-            f"The lab has no {kind}s to clone from: it makes blank DataVolumes only. Use a containerDisk as the root."
-        )
+        return f"The lab has no {kind}s to clone: it supports blank DataVolumes only. Use a containerDisk for the root."
     source = next(iter(spec.get("source") or {}), None)
     if source != "blank":
-        return f"The lab makes blank DataVolumes only, not from {source or 'no source'}."
+        return f"The lab supports blank DataVolumes only, not the source {source or 'none'}."
     try:
-        size = quantity.to_bytes(_request(spec)["resources"]["requests"]["storage"])
+        size = parse_quantity(_request(spec)["resources"]["requests"]["storage"])
     except (KeyError, ValueError) as error:
-        return f"The DataVolume says no size that the lab understands ({error})."
-    return None if size > 0 else "The DataVolume's size is not above 0."
+        return f"The DataVolume has no valid size: {error}."
+    return None if size > 0 else "The DataVolume's size must be above 0."
 
 
 def _request(spec: Object) -> Object:
@@ -83,7 +84,7 @@ def claim_for(data_volume: Object) -> Object:
 
 
 def volume_for(claim: Object) -> Object:
-    """Return the PersistentVolume of a claim: kept when released, for the agent removes it with its file."""
+    """Return the PersistentVolume of a claim; it is retained on release, and the agent removes it with its file."""
     metadata, spec = claim["metadata"], claim["spec"]
     name = f"pvc-{metadata['uid']}"
     reference = {key: metadata[key] for key in ("namespace", "name", "uid")}
@@ -109,13 +110,18 @@ def file_of(lab: Lab, claim: Object) -> Path:
 
 
 def is_bound(claim: Object) -> bool:
-    """Whether a claim has its volume."""
+    """Whether a claim is bound to its volume."""
     return bool(claim.get("status", {}).get("phase") == "Bound")
 
 
+def is_pending(claim: Object) -> bool:
+    """Whether a claim waits for a volume of the lab's."""
+    return claim["spec"].get("storageClassName") == STORAGE_CLASS and not is_bound(claim)
+
+
 def provision(lab: Lab, api: Api, claim: Object) -> None:
-    """Make the file and the volume of a claim; kube-controller-manager binds the two."""
-    disks.create(file_of(lab, claim), quantity.to_bytes(claim["spec"]["resources"]["requests"]["storage"]))
+    """Create the file and the volume of a claim; kube-controller-manager binds them."""
+    disks.create(file_of(lab, claim), math.ceil(parse_quantity(claim["spec"]["resources"]["requests"]["storage"])))
     try:
         api.create(PERSISTENT_VOLUMES, volume_for(claim))
     except StatusError as error:
@@ -124,14 +130,14 @@ def provision(lab: Lab, api: Api, claim: Object) -> None:
 
 
 def remove_orphans(lab: Lab, api: Api, claims: list[Object]) -> list[str]:
-    """Remove the lab's volumes whose claims are gone, with their files; return the removed volumes' names."""
+    """Remove the lab's volumes without a claim, and their files; return the names of the removed volumes."""
     present = {claim["metadata"]["uid"] for claim in claims}
     removed = []
     for volume in api.list(PERSISTENT_VOLUMES)[0]:
         name, spec = volume["metadata"]["name"], volume["spec"]
         if spec.get("csi", {}).get("driver") != DRIVER or spec["claimRef"]["uid"] in present:
             continue
-        # The file first: while the volume stands, its file is found again after a crash.
+        # The file first: as long as the volume exists, a crash can't orphan its file.
         (lab.disks / f"{name}.raw").unlink(missing_ok=True)
         api.delete(PERSISTENT_VOLUMES, name)
         removed.append(name)
@@ -142,28 +148,23 @@ def data_volume_status(data_volume: Object, claim: Object | None, why_not: str |
     """Return the status of a DataVolume.
 
     Args:
-        data_volume: what is asked for.
-        claim: its claim as last seen.
-        why_not: why the lab can't make it; None when it can.
+        data_volume: The DataVolume.
+        claim: Its claim from the cache.
+        why_not: Why the lab doesn't support it; None if it does.
     """
     name = data_volume["metadata"]["name"]
     if why_not is not None:
-        return _status(
-            "Failed", "N/A", None, bound=(False, "Unsupported", why_not), ready=(False, "Unsupported", why_not)
-        )
-    if claim is None or not is_bound(claim):
-        message = f"PVC {name} Pending"
-        return _status("Pending", "N/A", name, bound=(False, "Pending", message), ready=(False, "Pending", message))
-    bound = (True, "Bound", f"PVC {name} Bound")
-    return _status("Succeeded", "100.0%", name, bound=bound, ready=(True, "", ""))
-
-
-def _status(
-    phase: str, progress: str, claim: str | None, *, bound: tuple[bool, str, str], ready: tuple[bool, str, str]
-) -> Object:
+        phase, progress, name = "Failed", "N/A", ""
+        bound = ready = (False, "Unsupported", why_not)
+    elif claim is None or not is_bound(claim):
+        phase, progress = "Pending", "N/A"
+        bound = ready = (False, "Pending", f"PVC {name} Pending")
+    else:
+        phase, progress = "Succeeded", "100.0%"
+        bound, ready = (True, "Bound", f"PVC {name} Bound"), (True, "", "")
     running = (False, "Completed" if phase == "Succeeded" else "", "")
     conditions = [
         {"type": kind, "status": str(status), "reason": reason, "message": message}
         for kind, (status, reason, message) in (("Ready", ready), ("Bound", bound), ("Running", running))
     ]
-    return {"phase": phase, "progress": progress, "claimName": claim or "", "conditions": conditions}
+    return {"phase": phase, "progress": progress, "claimName": name, "conditions": conditions}

@@ -34,7 +34,7 @@ def condition(written: dict[str, Any], kind: str) -> dict[str, Any]:
     return found
 
 
-def test_a_pod_is_ready_when_the_probe_and_the_gate_say_so() -> None:
+def test_a_pod_is_ready_when_its_probe_succeeds_and_its_gate_is_open() -> None:
     assert condition(running(pod(OPEN_GATE), None), "Ready")["status"] == "True"
 
 
@@ -48,7 +48,7 @@ def test_the_gate_itself_is_never_written() -> None:
     assert GATE not in [one["type"] for one in running(pod(OPEN_GATE), None)["conditions"]]
 
 
-def test_a_failing_probe_makes_only_the_compute_container_unready_and_says_why() -> None:
+def test_a_failing_probe_makes_only_the_compute_container_unready() -> None:
     written = running(pod(OPEN_GATE), "503 database away")
     assert [(one["name"], one["ready"]) for one in written["containerStatuses"]] == [
         ("compute", False),
@@ -57,12 +57,12 @@ def test_a_failing_probe_makes_only_the_compute_container_unready_and_says_why()
     assert condition(written, "Ready")["message"] == "503 database away"
 
 
-def test_sidecars_run_and_other_init_containers_are_done() -> None:
+def test_sidecars_run_and_other_init_containers_have_completed() -> None:
     states = [list(one["state"]) for one in running(pod(), None)["initContainerStatuses"]]
     assert states == [["running"], ["terminated"]]
 
 
-def test_a_condition_keeps_its_time_while_it_stays_as_it_is() -> None:
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     old = running(pod(OPEN_GATE), None, now=EARLIER)
     again = running(pod(OPEN_GATE, *old["conditions"]), None)
     assert condition(again, "Ready")["lastTransitionTime"] == status.timestamp(EARLIER)
@@ -70,7 +70,7 @@ def test_a_condition_keeps_its_time_while_it_stays_as_it_is() -> None:
     assert condition(changed, "Ready")["lastTransitionTime"] == status.timestamp(NOW)
 
 
-def test_a_status_that_says_all_already_is_not_written_again() -> None:
+def test_a_status_that_already_has_the_wanted_values_is_recognized() -> None:
     written = running(pod(OPEN_GATE), None)
     filled_in = {**written, "qosClass": "Burstable", "conditions": [OPEN_GATE, *written["conditions"]]}
     filled_in["containerStatuses"] = [{**one, "lastState": {}} for one in written["containerStatuses"]]
@@ -79,7 +79,7 @@ def test_a_status_that_says_all_already_is_not_written_again() -> None:
     assert not status.says(filled_in, running(seen, "down"))
 
 
-def test_a_guest_that_cannot_start_leaves_its_pod_pending_with_the_reason() -> None:
+def test_the_pod_of_a_guest_that_cannot_start_is_pending_with_the_reason() -> None:
     written = status.pod_blocked(pod(), "ErrImagePull", "no such image", NOW)
     assert written["phase"] == "Pending"
     assert written["containerStatuses"][0]["state"] == {
@@ -87,15 +87,16 @@ def test_a_guest_that_cannot_start_leaves_its_pod_pending_with_the_reason() -> N
     }
 
 
-def test_an_ended_guest_ends_its_pod() -> None:
+def test_the_pod_of_an_ended_guest_has_finished() -> None:
     for failed, phase in ((True, "Failed"), (False, "Succeeded")):
-        written = status.pod_finished(pod(), failed=failed, message="m", exit_code=3, started=EARLIER, now=NOW)
+        end = status.Termination(failed=failed, message="m", exit_code=3, started=EARLIER)
+        written = status.pod_finished(pod(), end, NOW)
         assert written["phase"] == phase
         assert written["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
         assert condition(written, "Ready")["status"] == "False"
 
 
-def test_a_vmi_is_taken_to_running_only_from_the_phase_that_was_seen() -> None:
+def test_a_vmi_becomes_running_only_from_the_phase_in_the_cache() -> None:
     vmi = {"spec": {"networks": [{"name": "net"}]}, "status": {"phase": "Scheduled", "phaseTransitionTimestamps": [{}]}}
     patch = status.vmi_running(vmi, address="10.0.0.2", mac="02:00:00:00:00:01", now=NOW)
     assert patch[0] == {"op": "test", "path": "/status/phase", "value": "Scheduled"}
@@ -105,7 +106,7 @@ def test_a_vmi_is_taken_to_running_only_from_the_phase_that_was_seen() -> None:
     assert (interface["name"], interface["ipAddress"]) == ("net", "10.0.0.2")
 
 
-def test_the_first_transition_makes_the_list_of_transitions() -> None:
+def test_the_first_transition_creates_the_list_of_transitions() -> None:
     vmi = {"spec": {}, "status": {"phase": "Running"}}
     patch = status.vmi_finished(vmi, failed=True, now=NOW)
     assert patch[2] == {

@@ -27,7 +27,7 @@ VMI: dict[str, Any] = {
 FOUND = Lookup(
     secret={"init": {"userdata": b"#cloud-config\n"}}.get,
     claim={"data": Path("/disks/data.raw")}.get,
-    scratch=Path("/scratch").joinpath,
+    scratch=Path("/scratch"),
 )
 
 
@@ -36,30 +36,30 @@ def vmi() -> dict[str, Any]:
     return copy.deepcopy(VMI)
 
 
-def test_a_machine_is_read_with_its_size_its_image_and_its_cloud_init_data(vmi: dict[str, Any]) -> None:
+def test_size_image_and_cloud_init_data_are_read(vmi: dict[str, Any]) -> None:
     guest = specification.read(vmi, FOUND)
     assert (guest.cpus, guest.memory, guest.image) == (2, 1 << 30, "localhost/image:1")
     assert (guest.user_data, guest.network_data) == (b"#cloud-config\n", None)
 
 
-def test_the_hostname_is_the_declared_one_or_the_name(vmi: dict[str, Any]) -> None:
+def test_the_hostname_defaults_to_the_name(vmi: dict[str, Any]) -> None:
     assert specification.read(vmi, FOUND).hostname == "shop-database-0"
     vmi["spec"]["hostname"] = "db"
     assert specification.read(vmi, FOUND).hostname == "db"
 
 
-def test_a_disk_has_the_names_that_virtio_gives_it(vmi: dict[str, Any]) -> None:
+def test_disks_are_named_as_on_a_virtio_bus(vmi: dict[str, Any]) -> None:
     disks = specification.read(vmi, FOUND).disks
     assert disks == (Disk(Path("/disks/data.raw"), ("vdc", "disk/by-id/virtio-database")),)
 
 
-def test_an_empty_disk_lives_and_dies_with_the_guest(vmi: dict[str, Any]) -> None:
+def test_an_empty_disk_is_created_with_the_guest(vmi: dict[str, Any]) -> None:
     vmi["spec"]["volumes"][2] = {"name": "data", "emptyDisk": {"capacity": "1Gi"}}
     [disk] = specification.read(vmi, FOUND).disks
-    assert (disk.file, disk.scratch_bytes) == (Path("/scratch/data"), 1 << 30)
+    assert (disk.file, disk.scratch_bytes) == (Path("/scratch/data.raw"), 1 << 30)
 
 
-def test_user_data_may_stand_in_the_specification_itself(vmi: dict[str, Any]) -> None:
+def test_user_data_and_network_data_may_be_inline(vmi: dict[str, Any]) -> None:
     encoded = base64.b64encode(b"network: x").decode()
     vmi["spec"]["volumes"][1]["cloudInitNoCloud"] = {"userData": "inline", "networkDataBase64": encoded}
     guest = specification.read(vmi, FOUND)
@@ -72,7 +72,7 @@ def test_a_secret_may_use_either_key(vmi: dict[str, Any], key: str) -> None:
     assert specification.read(vmi, lookup).user_data == b"x"
 
 
-def test_memory_is_what_the_guest_gets_before_what_the_pod_requests(vmi: dict[str, Any]) -> None:
+def test_guest_memory_takes_precedence_over_the_pods_request(vmi: dict[str, Any]) -> None:
     vmi["spec"]["domain"]["resources"] = {"requests": {"memory": "2Gi"}}
     assert specification.read(vmi, FOUND).memory == 1 << 30
     del vmi["spec"]["domain"]["memory"]
@@ -104,19 +104,19 @@ def no_image(vmi: dict[str, Any]) -> None:
     [
         (missing_secret, "FailedMount", "Secret other"),
         (missing_claim, "FailedMount", "PersistentVolumeClaim other"),
-        (no_memory, "NoMemory", "asks for no memory"),
+        (no_memory, "NoMemory", "requests no memory"),
         (foreign_volume, "UnsupportedVolume", "configMap"),
         (no_image, "UnsupportedRootDisk", "containerDisk"),
     ],
 )
-def test_what_stands_in_the_way_is_said(vmi: dict[str, Any], spoil: Any, reason: str, words: str) -> None:
+def test_what_blocks_the_start_is_named(vmi: dict[str, Any], spoil: Any, reason: str, words: str) -> None:
     spoil(vmi)
     with pytest.raises(BlockedError, match=words) as caught:
         specification.read(vmi, FOUND)
     assert caught.value.reason == reason
 
 
-def test_the_grace_period_is_shortened_by_a_deletion_but_never_lengthened(vmi: dict[str, Any]) -> None:
+def test_a_deletion_shortens_the_grace_period_but_never_extends_it(vmi: dict[str, Any]) -> None:
     assert specification.grace_seconds(vmi) == 30
     vmi["spec"]["terminationGracePeriodSeconds"] = 60
     vmi["metadata"]["deletionGracePeriodSeconds"] = 5

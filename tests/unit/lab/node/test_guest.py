@@ -35,7 +35,7 @@ def a_record(uid: str = UID, **fields: object) -> Record:
     return Record(**known)  # type: ignore[arg-type]
 
 
-def test_cloud_init_data_is_for_root_only_and_the_rest_of_the_root_is_for_everyone(tmp_path: Path) -> None:
+def test_only_root_can_read_cloud_init_data_and_everyone_the_rest_of_the_root(tmp_path: Path) -> None:
     upper = tmp_path / "upper"
     seed.write(upper, SPECIFICATION)
     user_data = upper / "var/lib/cloud/seed/nocloud/user-data"
@@ -46,7 +46,7 @@ def test_cloud_init_data_is_for_root_only_and_the_rest_of_the_root_is_for_everyo
         assert shared.stat().st_mode & 0o777 == 0o755, "an overlay shows the mode of the upper layer's directory"
 
 
-def test_a_guest_knows_who_it_is_before_its_first_boot(tmp_path: Path) -> None:
+def test_a_guest_has_its_identity_before_its_first_boot(tmp_path: Path) -> None:
     upper = tmp_path / "upper"
     seed.write(upper, SPECIFICATION)
     metadata = json.loads((upper / "var/lib/cloud/seed/nocloud/meta-data").read_text())
@@ -55,7 +55,7 @@ def test_a_guest_knows_who_it_is_before_its_first_boot(tmp_path: Path) -> None:
     assert (upper / "etc/resolv.conf").read_text() == "nameserver 169.254.1.1\n", "no search list, as on KubeVirt"
 
 
-def test_a_record_is_read_as_it_was_written_and_is_private(lab: Lab) -> None:
+def test_a_record_is_private_and_survives_a_round_trip(lab: Lab) -> None:
     written = a_record(files=(Path("/disks/a.raw"),), command=("systemd-nspawn", "--boot"), pid=7, start_time=9)
     record.save(lab, written)
     assert record.load(lab, UID) == written
@@ -63,32 +63,32 @@ def test_a_record_is_read_as_it_was_written_and_is_private(lab: Lab) -> None:
     assert (record.directory(lab, UID) / "guest.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_record_that_a_crash_has_spoilt_counts_as_none(lab: Lab) -> None:
+def test_a_corrupt_record_counts_as_missing(lab: Lab) -> None:
     record.save(lab, a_record())
     (record.directory(lab, UID) / "guest.json").write_text("{")
     assert record.load(lab, UID) is None
     assert record.uids(lab) == [UID], "its remains are still found and removed"
 
 
-def test_a_process_that_only_took_the_pid_is_not_taken_for_the_guest(lab: Lab) -> None:
+def test_a_process_that_reuses_the_pid_is_not_adopted(lab: Lab) -> None:
     assert guest.adopt(lab, a_record(pid=1, start_time=-1, boot=record.this_boot())) is None
 
 
-def test_a_guest_of_an_earlier_boot_of_this_machine_is_gone(lab: Lab) -> None:
+def test_a_guest_of_an_earlier_boot_is_not_adopted(lab: Lab) -> None:
     assert guest.adopt(lab, a_record(pid=1, start_time=0, boot="another")) is None
 
 
-def test_a_long_console_is_cut_to_its_end_and_goes_on(tmp_path: Path) -> None:
+def test_a_long_console_is_trimmed_to_its_end_while_its_writer_appends(tmp_path: Path) -> None:
     log = tmp_path / "console.log"
     with log.open("ab") as writer:
         writer.write(b"a" * 900 + b"b" * 100)
         writer.flush()
-        consoles.shorten(log, limit=500, kept=100)
+        consoles.trim(log, limit=500, kept=100)
         writer.write(b"c")
     assert log.read_bytes() == b"b" * 100 + b"c"
 
 
-def test_the_last_failed_guests_of_a_machine_are_kept_until_it_is_gone(lab: Lab) -> None:
+def test_the_last_failed_guests_of_a_vm_are_kept_until_the_vm_is_gone(lab: Lab) -> None:
     for number in range(5):
         record.save(lab, a_record(uid=f"guest-{number}", started=float(number), ended=float(number)))
     record.save(lab, a_record(uid="running", started=9.0))
@@ -98,7 +98,7 @@ def test_the_last_failed_guests_of_a_machine_are_kept_until_it_is_gone(lab: Lab)
     assert record.uids(lab) == ["running"]
 
 
-def test_what_is_kept_of_a_failed_guest_is_its_console_and_its_record(lab: Lab) -> None:
+def test_console_and_record_of_a_failed_guest_are_kept(lab: Lab) -> None:
     record.save(lab, a_record())
     place = record.directory(lab, UID)
     seed.write(place / "upper", SPECIFICATION)

@@ -36,7 +36,7 @@ def test_a_blank_data_volume_gets_a_claim_of_its_own(data_volume: dict[str, Any]
     assert claim["metadata"]["labels"]["tier"] == "database", "one selector finds all of a stack"
 
 
-def test_the_older_way_to_say_a_size_is_understood_too(data_volume: dict[str, Any]) -> None:
+def test_the_older_form_of_the_size_is_accepted(data_volume: dict[str, Any]) -> None:
     data_volume["spec"]["pvc"] = data_volume["spec"].pop("storage")
     assert volumes.refusal(data_volume) is None
     assert volumes.claim_for(data_volume)["spec"]["accessModes"] == ["ReadWriteOnce"]
@@ -45,15 +45,15 @@ def test_the_older_way_to_say_a_size_is_understood_too(data_volume: dict[str, An
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"source": {"http": {"url": "x"}}}, "not from http"),
-        ({"source": {}}, "no source"),
+        ({"source": {"http": {"url": "x"}}}, "not the source http"),
+        ({"source": {}}, "source none"),
         ({"source": None, "sourceRef": {"kind": "DataSource", "name": "fedora"}}, "DataSource"),
-        ({"storage": {}}, "no size"),
-        ({"storage": {"resources": {"requests": {"storage": "many"}}}}, "no size"),
-        ({"storage": {"resources": {"requests": {"storage": "0"}}}}, "not above 0"),
+        ({"storage": {}}, "no valid size"),
+        ({"storage": {"resources": {"requests": {"storage": "many"}}}}, "no valid size"),
+        ({"storage": {"resources": {"requests": {"storage": "0"}}}}, "above 0"),
     ],
 )
-def test_what_the_lab_cannot_make_fails_and_says_why(
+def test_an_unsupported_data_volume_fails_with_the_reason(
     data_volume: dict[str, Any], spec: dict[str, Any], words: str
 ) -> None:
     data_volume["spec"].update(spec)
@@ -66,25 +66,25 @@ def test_what_the_lab_cannot_make_fails_and_says_why(
 
 
 @pytest.mark.parametrize(("phase", "expected"), [("Bound", "Succeeded"), ("Pending", "Pending"), (None, "Pending")])
-def test_a_data_volume_succeeds_when_its_claim_is_bound(
+def test_a_data_volume_succeeds_once_its_claim_is_bound(
     data_volume: dict[str, Any], phase: str | None, expected: str
 ) -> None:
     claim = {**CLAIM, "status": {"phase": phase}} if phase else None
     assert volumes.data_volume_status(data_volume, claim, None)["phase"] == expected
 
 
-def test_a_volume_is_bound_to_one_claim_for_good_and_outlives_its_release() -> None:
+def test_a_volume_belongs_to_one_claim_and_is_retained_on_release() -> None:
     spec = volumes.volume_for(CLAIM)["spec"]
     assert spec["claimRef"]["uid"] == "claim-uid"
     assert spec["persistentVolumeReclaimPolicy"] == "Retain", "the agent removes the volume together with its file"
 
 
-def test_a_claim_has_a_file_named_as_its_volume() -> None:
+def test_a_claims_file_is_named_after_its_volume() -> None:
     lab = Lab(Path("/lab"), IPv4Network("10.96.0.0/16"))
     assert volumes.file_of(lab, CLAIM) == Path("/lab/disks") / f"{volumes.volume_for(CLAIM)['metadata']['name']}.raw"
 
 
-def test_a_new_disk_is_sparse_and_private_and_an_old_one_keeps_its_data(tmp_path: Path) -> None:
+def test_a_new_disk_is_sparse_and_private_and_an_existing_one_keeps_its_data(tmp_path: Path) -> None:
     file = tmp_path / "disks" / "a.raw"
     disks.create(file, 1 << 30)
     assert file.stat().st_size == 1 << 30
