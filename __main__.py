@@ -1,59 +1,49 @@
-"""Three linked tiers of virtual machines on KubeVirt, with load through all of them."""
+"""A linked three-tier application on KubeVirt virtual machines, with measured load through all tiers."""
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.application import Application, ApplicationArgs
+from components import configuration
+from components.application import Application
 from components.credentials import Credentials
-from components.database import Database, DatabaseArgs
-from components.load import Load, LoadArgs
-from components.load_plan import LoadPlan
+from components.database import Database
+from components.load import Load
+from components.load_configuration import LoadConfiguration
 from components.mesh import namespace_labels
 from components.monitoring import Monitoring
 from components.network_policies import NetworkPolicies
 from components.outputs import outputs
-from components.settings import configuration
-from components.web import Web, WebArgs
+from components.web import Web
 
 settings = configuration.load()
 names = settings.names
+shared: list[pulumi.Resource] = []
 
-place: list[pulumi.Resource] = []
+
+def after(*resources: pulumi.Resource | None) -> pulumi.ResourceOptions:
+    """Return the options of a component that depends on these resources, and on the shared ones."""
+    return pulumi.ResourceOptions(depends_on=[*shared, *(resource for resource in resources if resource)])
+
+
 if settings.create_namespace:
     labels = {**names.labels("namespace"), **namespace_labels(settings.mesh)}
-    metadata = {"name": names.namespace, "labels": labels}
-    place = [kubernetes.core.v1.Namespace("namespace", metadata=metadata)]
+    shared.append(kubernetes.core.v1.Namespace("namespace", metadata={"name": names.namespace, "labels": labels}))
 if settings.network_policies.enabled:
-    place = [*place, NetworkPolicies(settings, pulumi.ResourceOptions(depends_on=place))]
+    shared.append(NetworkPolicies(settings, [Database, Application, Web], after()))
 
-credentials = Credentials(names, pulumi.ResourceOptions(depends_on=place))
+credentials = Credentials(names, after())
+database = Database(settings, credentials.password, after(credentials))
+application = Application(settings, credentials.password, after(database))
 
-database = Database(
-    DatabaseArgs(stack=settings, machine=settings.database, password=credentials.password),
-    pulumi.ResourceOptions(depends_on=[*place, credentials]),
-)
-
-application = Application(
-    ApplicationArgs(stack=settings, machine=settings.application, password=credentials.password),
-    pulumi.ResourceOptions(depends_on=[*place, database]),
-)
-
-plan = LoadPlan(settings, pulumi.ResourceOptions(depends_on=place)) if settings.load.enabled else None
-on_web = None if settings.load.dedicated or not plan else plan
-
-web = Web(
-    WebArgs(stack=settings, machine=settings.web, generator=on_web.generator if on_web else None),
-    pulumi.ResourceOptions(depends_on=[*place, application, *([on_web] if on_web else [])]),
-)
-
-if plan and not on_web:
-    Load(
-        LoadArgs(stack=settings, machine=settings.load, generator=plan.generator),
-        pulumi.ResourceOptions(depends_on=[*place, plan, web]),
-    )
+load = LoadConfiguration(settings, after()) if settings.load.enabled else None
+if load and settings.load.dedicated:
+    web = Web(settings, None, after(application))
+    Load(settings, load.generator, after(load, web))
+else:
+    web = Web(settings, load.generator if load else None, after(application, load))
 
 if settings.metrics.service_monitors:
-    Monitoring(names, pulumi.ResourceOptions(depends_on=place))
+    Monitoring(names, after())
 
 for name, value in outputs(settings, web.external_url).items():
     pulumi.export(name, value)

@@ -88,6 +88,8 @@ def _exact(value: float) -> Fraction:
 MIX = ("random", "hot", "missing", "slow", "write")
 LARGEST_SEED = 2**32 - 1
 _RUN = re.compile(r"[a-z0-9-]{0,63}")
+LARGEST_RPS = 100_000
+PEAK_OF_RPS = 4
 _COUNTS = ("rps", "peak", "seconds", "concurrency", "accounts")
 
 
@@ -141,6 +143,11 @@ class LoadPlan:
     def segments(self) -> tuple[Segment, ...]:
         """The course of the rate."""
         return segments(self.profile, rps=self.rps, peak=self.peak, seconds=self.seconds)
+
+
+def default_peak(rps: int) -> int:
+    """Return the peak of a plan without one: four times its rate, up to the largest rate of a stack."""
+    return max(rps, min(rps * PEAK_OF_RPS, LARGEST_RPS))
 
 
 def render_load_plan(plan: LoadPlan) -> str:

@@ -11,17 +11,17 @@ from components.names import Names, TierName
 
 
 class Credentials(pulumi.ComponentResource):
-    """What the application logs in to the database with.
+    """The application's database credentials.
 
     Attributes:
-        password: the password, marked secret by its provider; guests get it in their user data, which is in Secrets.
+        password: the password, marked as secret by its provider. Guests get it in their user data, in a Secret.
     """
 
     password: pulumi.Output[str]
 
     def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("multi-tier:components:Credentials", "credentials", None, opts)
-        # Letters and digits alone need no quoting anywhere; 32 of them are 190 bits.
+        # Letters and digits need no quoting anywhere; 32 of them have 190 bits of entropy.
         generated = random.RandomPassword(
             "password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )

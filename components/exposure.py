@@ -1,4 +1,4 @@
-"""What leads requests from outside the cluster to the web tier's Service: an Ingress, an HTTPRoute or a Route."""
+"""The route for requests from outside the cluster to the web tier: an Ingress, an HTTPRoute or a Route."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.settings.exposure import Exposure, Gateway
-from components.settings.values import ExposureKind
+from components.settings.exposure import Exposure, ExposureKind, Gateway
 
 RESOURCE_NAME = "web-exposure"
 
@@ -16,18 +15,18 @@ RESOURCE_NAME = "web-exposure"
 def expose(
     exposure: Exposure, metadata: dict[str, Any], service: str, port: int, opts: pulumi.ResourceOptions
 ) -> pulumi.Resource:
-    """Declare the object, with all that its API would otherwise fill in. That something serves it isn't awaited.
+    """Declare the object, including what its API would otherwise add. It isn't awaited until a controller serves it.
 
     Args:
-        exposure: which kind, and its settings.
+        exposure: kind and settings of the object.
         metadata: name, namespace and labels of the object.
-        service: name of the Service that the requests go to, by its port `http`.
-        port: number of that port.
-        opts: of the resource.
+        service: name of the Service to route requests to.
+        port: port `http` of the Service.
+        opts: options of the resource.
     """
     annotations = dict(exposure.annotations or {})
     if exposure.kind is ExposureKind.INGRESS:
-        # The provider would wait for an address, which not every controller writes down.
+        # The provider would wait for an address, which not every controller reports.
         metadata = {**metadata, "annotations": {**annotations, "pulumi.com/skipAwait": "true"}}
         return kubernetes.networking.v1.Ingress(
             RESOURCE_NAME, metadata=metadata, spec=_ingress(exposure, service), opts=opts
@@ -41,7 +40,7 @@ def expose(
         RESOURCE_NAME,
         api_version=api_version,
         kind=str(exposure.kind),
-        # An empty map would be a change in every preview.
+        # An empty map would show as a change in every preview.
         metadata={**metadata, "annotations": annotations} if annotations else metadata,
         spec=specification,
         opts=opts,
@@ -89,7 +88,7 @@ def _route(exposure: Exposure, service: str) -> dict[str, Any]:
         specification["host"] = exposure.host
     if exposure.termination:
         specification["tls"] = {
-            "termination": str(exposure.termination),
+            "termination": exposure.termination,
             "insecureEdgeTerminationPolicy": "Redirect",
         }
     return specification

@@ -1,4 +1,4 @@
-"""What tells the Prometheus operator of a stack's metrics."""
+"""The ServiceMonitor, from which the Prometheus operator scrapes a stack's metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.names import Names
 COMPONENT = "metrics"
 INTERVAL = "15s"
 PORTS = ("metrics", "node-metrics")
-# Prometheus itself calls a target by its address, which says nothing to a person and changes with the machine.
+# By default a target is identified by its address, which is meaningless and changes with the machine.
 LABELS = {
     "stack": "__meta_kubernetes_service_label_app_kubernetes_io_instance",
     "tier": "__meta_kubernetes_service_label_app_kubernetes_io_component",
@@ -22,7 +22,7 @@ LABELS = {
 
 
 class Monitoring(pulumi.ComponentResource):
-    """A ServiceMonitor for every Service of the stack that has a port for metrics; the cluster needs the operator."""
+    """A ServiceMonitor for the metrics ports of all the stack's Services. The cluster needs the Prometheus operator."""
 
     def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("multi-tier:components:Monitoring", "monitoring", None, opts)
@@ -42,7 +42,7 @@ class Monitoring(pulumi.ComponentResource):
 
 
 def specification(names: Names) -> Mapping[str, Any]:
-    """Return the ServiceMonitor's spec: which Services, which of their ports, and what the targets are called."""
+    """Return the ServiceMonitor's spec: Services, ports, and labels of the targets."""
     relabelings = [
         {"action": "replace", "sourceLabels": [source], "targetLabel": label} for label, source in LABELS.items()
     ]

@@ -1,4 +1,4 @@
-"""What the stack's objects are called and how they are labelled: fixed names, so that Services are found by DNS."""
+"""Names and labels of the stack's objects. Names are fixed, so that Services can be found by DNS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class TierName(StrEnum):
-    """The tiers, in the order in which they come up."""
+    """The tiers, in the order in which they start."""
 
     DATABASE = "database"
     APPLICATION = "application"
@@ -20,15 +20,15 @@ class Names:
     """The names of one stack.
 
     Attributes:
-        name: what every object's name begins with.
-        namespace: the Kubernetes namespace that all of them live in.
+        name: prefix of every object's name.
+        namespace: Kubernetes namespace of all objects.
     """
 
     name: str
     namespace: str
 
     def machine(self, tier: TierName, index: int) -> str:
-        """Return the name of a VirtualMachine, which is its guest's host name too."""
+        """Return the name of a VirtualMachine, which is also the host name of its guest."""
         return f"{self.name}-{tier}-{index}"
 
     def machines(self, tier: TierName, replicas: int) -> list[str]:
@@ -37,7 +37,7 @@ class Names:
 
     @property
     def data_disk(self) -> str:
-        """The DataVolume of the database's disk."""
+        """Name of the data disk's DataVolume."""
         return f"{self.machine(TierName.DATABASE, 0)}-data"
 
     def service(self, tier: TierName) -> str:
@@ -45,31 +45,31 @@ class Names:
         return f"{self.name}-{tier}"
 
     def service_host(self, tier: TierName) -> str:
-        """Return a Service's full name: KubeVirt gives guests no search list to complete a short one with."""
+        """Return a Service's fully qualified name, because KubeVirt gives guests no DNS search list."""
         return f"{self.service(tier)}.{self.namespace}.svc.cluster.local"
 
     @property
     def credentials(self) -> str:
-        """The Secret with the database's credentials."""
+        """Name of the Secret with the database's credentials."""
         return f"{self.name}-credentials"
 
     @property
     def load(self) -> str:
-        """The ConfigMap with the load plan, what lets the generator read it, and the Service of its figures."""
+        """Name of the load generator's ConfigMap, Service, account and access rules."""
         return f"{self.name}-load"
 
     @property
     def metrics(self) -> str:
-        """The ServiceMonitor."""
+        """Name of the ServiceMonitor."""
         return f"{self.name}-metrics"
 
     @property
     def isolation(self) -> str:
-        """The NetworkPolicy that lets nobody in; those that let somebody in are named as their tier's Service."""
+        """Name of the NetworkPolicy that denies by default; the others are named after their tier's Service."""
         return f"{self.name}-isolation"
 
     def labels(self, component: str) -> dict[str, str]:
-        """Return the recommended Kubernetes labels; `instance` alone selects everything of this stack."""
+        """Return the recommended Kubernetes labels; `instance` alone selects all objects of the stack."""
         return {
             "app.kubernetes.io/name": "multi-tier",
             "app.kubernetes.io/instance": self.name,
@@ -79,11 +79,11 @@ class Names:
         }
 
     def pods(self, tier: TierName | None = None) -> dict[str, str]:
-        """Return the labels that only launcher Pods of this stack have, or of one of its tiers."""
+        """Return the labels that select the launcher Pods of this stack, or of one of its tiers, and no others."""
         keys = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
         labels = self.labels(tier or "")
         return {key: labels[key] for key in (keys if tier else keys[:2])}
 
     def selector(self, tier: TierName) -> dict[str, str]:
-        """Return the labels by which a Service finds its tier's launcher Pods."""
+        """Return the labels with which a Service selects its tier's launcher Pods."""
         return {key: self.labels(tier)[key] for key in ("app.kubernetes.io/instance", "app.kubernetes.io/component")}

@@ -1,44 +1,43 @@
-"""Who may connect to the machines: to a tier, the tier before it and nobody else."""
+"""NetworkPolicies: only the tier in front of it can connect to a tier."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT
-from components.application import Application
-from components.database import Database
 from components.mesh import TELEMETRY_PORTS
 from components.names import TierName
 from components.settings import Settings
 from components.tier import Tier
-from components.web import Web
 
 SSH_PORT = 22
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-# `virtctl ssh` connects from virt-api's Pods (pkg/virt-api/rest/dialers.go in KubeVirt), in the namespace of KubeVirt:
-# upstream's, the hyperconverged operator's, OpenShift Virtualization's. RBAC says who may use it.
+# `virtctl ssh` connects from virt-api's Pods (pkg/virt-api/rest/dialers.go in KubeVirt). The namespaces are those of
+# upstream KubeVirt, the hyperconverged operator and OpenShift Virtualization. RBAC controls who can use it.
 KUBEVIRT_NAMESPACES = ("kubevirt", "kubevirt-hyperconverged", "openshift-cnv")
 
 Rule = dict[str, Any]
 Policy = tuple[Mapping[str, str], list[Rule]]
-"""The labels of the Pods that it is for, and what it lets in."""
+"""The labels of the selected Pods, and the ingress rules."""
 
 
 class NetworkPolicies(pulumi.ComponentResource):
-    """One policy that closes the stack's machines, and one for each tier that lets in whom it serves.
+    """A policy that denies all ingress to the stack's machines, and one per tier that allows its clients.
 
-    They select the stack's own Pods only, so that others in the same namespace aren't touched. What the machines
-    connect to is not restricted. A cluster whose network doesn't enforce policies keeps them and lets everybody in.
+    They select only the stack's Pods, so other Pods in the namespace aren't affected. Egress is not restricted. A
+    network plugin without policy support ignores them.
     """
 
-    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, settings: Settings, tiers: Sequence[type[Tier]], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("multi-tier:components:NetworkPolicies", "network-policies", None, opts)
         names = settings.names
-        for name, (pods, ingress) in policies(settings).items():
+        for name, (pods, ingress) in policies(settings, tiers).items():
             spec: dict[str, Any] = {"pod_selector": {"match_labels": dict(pods)}, "policy_types": ["Ingress"]}
             component = name.removeprefix(f"{names.name}-")
             kubernetes.networking.v1.NetworkPolicy(
@@ -48,30 +47,27 @@ class NetworkPolicies(pulumi.ComponentResource):
                     "namespace": names.namespace,
                     "labels": names.labels("network" if name == names.isolation else component),
                 },
-                # No rule at all lets nobody in; an empty list would be a change in every preview.
+                # No rules deny all ingress; an empty list would show as a change in every preview.
                 spec={**spec, "ingress": ingress} if ingress else spec,
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({})
 
 
-def policies(settings: Settings) -> dict[str, Policy]:
-    """Return the policies by name. Policies add up: what one of them lets in is let in."""
+def policies(settings: Settings, tiers: Sequence[type[Tier]]) -> dict[str, Policy]:
+    """Return the policies by name. They are additive: a connection is allowed if any policy allows it."""
     names, chosen = settings.names, settings.network_policies
-    open_to: dict[TierName, tuple[type[Tier[Any]], list[Rule] | None]] = {
-        TierName.DATABASE: (Database, [_tier(settings, TierName.APPLICATION)]),
-        TierName.APPLICATION: (Application, [_tier(settings, TierName.WEB)]),
-        TierName.WEB: (Web, _web_clients(settings)),
-    }
     everywhere = [_rule(_virt_api(), [SSH_PORT])]
     if settings.mesh.enabled:
         everywhere.append(_rule(_scrapers(settings), TELEMETRY_PORTS))
     found: dict[str, Policy] = {names.isolation: (names.pods(), [rule for rule in everywhere if rule])}
-    for tier, (component, clients) in open_to.items():
-        rules = [_rule(clients, [component.endpoint.port])]
+    for component in tiers:
+        endpoint = component.endpoint
+        clients = [_tier(settings, endpoint.clients)] if endpoint.clients else _web_clients(settings)
+        rules = [_rule(clients, [endpoint.port])]
         if settings.metrics.enabled:
-            rules.append(_rule(_scrapers(settings), [component.endpoint.metrics_port, NODE_METRICS_PORT]))
-        found[names.service(tier)] = (names.pods(tier), [rule for rule in rules if rule])
+            rules.append(_rule(_scrapers(settings), [endpoint.metrics_port, NODE_METRICS_PORT]))
+        found[names.service(component.tier)] = (names.pods(component.tier), [rule for rule in rules if rule])
     if settings.load.enabled:
         readers = None if chosen.load_from is None else _peers(chosen.load_from)
         rules = [_rule(readers, [LOAD_AGENT_PORT])]
@@ -85,10 +81,10 @@ def policies(settings: Settings) -> dict[str, Policy]:
 
 
 def _rule(clients: list[Rule] | None, ports: Iterable[int]) -> Rule:
-    """Return a rule that lets clients connect to ports; None: everybody; an empty list: nobody, so no rule.
+    """Return a rule that allows clients to connect to ports: None allows everyone, an empty list allows no one.
 
-    Everybody is said by no `from` at all. A range of all addresses would say something else: Cilium's ranges have no
-    Pods and no nodes in them, and the API server's proxy connects from a node.
+    A rule for everyone has no `from`. A range of all addresses would not do: for Cilium, such a range contains neither
+    Pods nor nodes, and the API server's proxy connects from a node.
     """
     if clients is not None and not clients:
         return {}
@@ -112,7 +108,7 @@ def _scrapers(settings: Settings) -> list[Rule]:
     chosen = settings.network_policies.metrics_from
     if chosen is not None:
         return _peers(chosen)
-    # Every namespace has this label; an empty selector would say the same, and be a change in every preview.
+    # Every namespace has this label. An empty selector would mean the same, but show as a change in every preview.
     return [{"namespaceSelector": {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "Exists"}]}}]
 
 
@@ -123,7 +119,7 @@ def _virt_api() -> list[Rule]:
 
 
 def _peers(chosen: Iterable[str]) -> list[Rule]:
-    """Return who is chosen by namespace or address range."""
+    """Return the rules for namespaces and address ranges."""
     ranges = [{"ipBlock": {"cidr": peer}} for peer in chosen if "/" in peer]
     namespaces = [peer for peer in chosen if "/" not in peer]
     selector = {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "In", "values": namespaces}]}

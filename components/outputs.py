@@ -1,4 +1,4 @@
-"""What a person needs to know of a stack that is up."""
+"""The stack outputs: where a deployed stack is, and the commands to use it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,16 @@ def outputs(settings: Settings, external_url: pulumi.Output[str] | str | None = 
     """Return the stack's outputs, by name.
 
     Args:
-        settings: those of the stack.
-        external_url: the web tier's address from outside the cluster, where it is known.
+        settings: settings of the stack.
+        external_url: URL of the web tier from outside the cluster, if it is known.
     """
     names = settings.names
-    replicas = {
-        TierName.DATABASE: 1,
-        TierName.APPLICATION: settings.application.replicas,
-        TierName.WEB: settings.web.replicas,
-    }
-    if settings.load.enabled and settings.load.dedicated:
-        replicas[TierName.LOAD] = 1
     services = f"/api/v1/namespaces/{names.namespace}/services"
-    fate = "pulumi destroy leaves it" if settings.database.data_disk.keep else "pulumi destroy deletes it"
+    fate = "keeps it" if settings.database.data_disk.keep else "deletes it"
     shown: dict[str, Any] = {
         "url": f"http://{names.service_host(TierName.WEB)}/",
-        "virtualMachines": {str(tier): names.machines(tier, count) for tier, count in replicas.items()},
-        "dataDisk": f"DataVolume {names.data_disk}: {fate}",
+        "virtualMachines": {str(tier): names.machines(tier, one.count) for tier, one in settings.tiers.items()},
+        "dataDisk": f"DataVolume {names.data_disk}: pulumi destroy {fate}",
         "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
         "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",
     }

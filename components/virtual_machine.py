@@ -1,4 +1,4 @@
-"""A KubeVirt VirtualMachine that counts as created when it serves."""
+"""A KubeVirt VirtualMachine that counts as created once it is ready."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.settings.machines import Machine
-from components.settings.placement import TopologySpread
-from components.settings.stack import Timeouts
+from components import disks
+from components.settings.machines import MachineSettings, TopologySpread
+from components.settings.stack import TimeoutSettings
 
 API_VERSION = "kubevirt.io/v1"
 FIRMWARE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "multi-tier.kubevirt.io")
-# Guests poll for what they need, so a tier's start is as quick as its probe is frequent.
+# A tier starts as soon as the probes of the tier before it succeed, so they are frequent.
 PROBING = {"periodSeconds": 1, "timeoutSeconds": 2, "successThreshold": 1, "failureThreshold": 5}
-# PostgreSQL writes a checkpoint before it stops.
+# Time for PostgreSQL's shutdown checkpoint.
 GRACE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataVolumeDisk:
-    """A disk that a DataVolume of its own holds, so that it outlives the machine.
+    """A disk backed by a separate DataVolume, so that it outlives the machine.
 
     Attributes:
         data_volume: name of the DataVolume.
-        serial: the guest finds the disk at /dev/disk/by-id/virtio-<serial>.
+        serial: serial number, which gives the guest /dev/disk/by-id/virtio-<serial>.
     """
 
     data_volume: str
@@ -38,29 +38,29 @@ class DataVolumeDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualMachineArgs:
-    """What one machine is.
+    """One machine.
 
     Attributes:
-        name: its name, and its guest's host name.
-        namespace: the namespace it lives in.
+        name: name of the VirtualMachine, and host name of the guest.
+        namespace: namespace of the VirtualMachine.
         labels: labels of the VirtualMachine, its instances and their Pods.
-        selector: the labels that all machines of the tier have.
-        machine: size, root disk, family and placement, from the settings.
-        timeouts: how long it may take to serve, and to go.
-        user_data: the cloud-config that the Secret holds.
+        selector: labels that select all machines of the tier.
+        machine: settings of the tier's machines.
+        timeouts: how long creating and deleting may take.
+        user_data: cloud-config in the Secret.
         user_data_secret: name of the Secret with the user data.
-        readiness: the handler of its readiness probe.
-        data_disk: one more disk, if any.
-        pod_labels: more labels of its instances and their Pods alone.
-        pod_annotations: annotations of its instances and their Pods.
+        readiness: handler of the readiness probe.
+        data_disk: an additional disk, if any.
+        pod_labels: additional labels of the instances and their Pods.
+        pod_annotations: annotations of the instances and their Pods.
     """
 
     name: str
     namespace: str
     labels: Mapping[str, str]
     selector: Mapping[str, str]
-    machine: Machine
-    timeouts: Timeouts
+    machine: MachineSettings
+    timeouts: TimeoutSettings
     user_data: pulumi.Output[str]
     user_data_secret: str
     readiness: Mapping[str, Any]
@@ -72,13 +72,13 @@ class VirtualMachineArgs:
 def virtual_machine(
     resource_name: str, args: VirtualMachineArgs, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
-    """Declare a machine, which is created when its readiness probe succeeds."""
-    # A SHA-256 of a text with a 190-bit password in it gives nothing of it away. It may not be a secret: the engine
-    # doesn't see a secret trigger change, and the guest would go on with its old user data.
+    """Declare a machine, which counts as created once its readiness probe succeeds."""
+    # The hash reveals nothing, because the password in the user data has 190 bits. It must not be a secret: the engine
+    # doesn't notice changes of a secret trigger, and the guest would keep its old user data.
     trigger = pulumi.Output.unsecret(args.user_data.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()))
     options = pulumi.ResourceOptions(
-        # cloud-init runs once a machine, and KubeVirt would keep a changed template for the next restart:
-        # what is changed in either is a new machine. Its name is fixed, so the old one has to go first.
+        # cloud-init runs once per machine, and KubeVirt only stages a changed template until the next restart, so any
+        # change replaces the machine. The name is fixed, so the old machine has to be deleted first.
         replacement_trigger=trigger,
         replace_on_changes=["spec"],
         delete_before_replace=True,
@@ -102,7 +102,7 @@ def virtual_machine(
 
 
 def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
-    """Return the VirtualMachine's spec, with all that KubeVirt's webhooks would otherwise fill in."""
+    """Return the VirtualMachine's spec, including what KubeVirt's webhooks would otherwise add."""
     metadata = {"labels": {**args.labels, **args.pod_labels}}
     if args.pod_annotations:
         metadata["annotations"] = dict(args.pod_annotations)
@@ -112,14 +112,14 @@ def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
         spec["instancetype"] = {"kind": "VirtualMachineClusterInstancetype", "name": args.machine.instancetype}
     if args.machine.preference:
         spec["preference"] = {"kind": "VirtualMachineClusterPreference", "name": args.machine.preference}
-    if source := args.machine.root.data_volume_source:
+    if source := disks.source(args.machine.root):
         spec["dataVolumeTemplates"] = [_root_disk(args, source)]
     return spec
 
 
 def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
     """Return the spec of the VirtualMachineInstance."""
-    disks: list[dict[str, Any]] = [
+    devices: list[dict[str, Any]] = [
         {"name": "root", "disk": {"bus": "virtio"}},
         {"name": "cloudinit", "disk": {"bus": "virtio"}},
     ]
@@ -128,14 +128,14 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
         {"name": "cloudinit", "cloudInitNoCloud": {"secretRef": {"name": args.user_data_secret}}},
     ]
     if args.data_disk:
-        disks.append({"name": "data", "disk": {"bus": "virtio"}, "serial": args.data_disk.serial})
+        devices.append({"name": "data", "disk": {"bus": "virtio"}, "serial": args.data_disk.serial})
         volumes.append({"name": "data", "dataVolume": {"name": args.data_disk.data_volume}})
     return {
         "architecture": "amd64",
         "domain": {
             **_size(args),
             **_firmware(args),
-            "devices": {"disks": disks, "interfaces": [{"name": "default", "masquerade": {}}], "rng": {}},
+            "devices": {"disks": devices, "interfaces": [{"name": "default", "masquerade": {}}], "rng": {}},
         },
         "networks": [{"name": "default", "pod": {}}],
         "volumes": volumes,
@@ -148,7 +148,9 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
 def _size(args: VirtualMachineArgs) -> dict[str, Any]:
     if args.machine.instancetype:
         return {}
-    dimensions, requests = args.machine.dimensions, args.machine.requests
+    dimensions = args.machine.dimensions
+    reserved = {"cpu": args.machine.cpu_request, "memory": args.machine.memory_request}
+    requests = {resource: amount for resource, amount in reserved.items() if amount}
     return {
         "cpu": {"sockets": dimensions.vcpus, "cores": 1, "threads": 1},
         "memory": {"guest": dimensions.memory},
@@ -157,16 +159,17 @@ def _size(args: VirtualMachineArgs) -> dict[str, Any]:
 
 
 def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
-    """Return what the scheduler is told, and a node that is drained."""
-    machine, placement = args.machine, dict[str, Any]()
+    """Return what decides on the node of a machine, and on its eviction."""
+    machine = args.machine
+    placement: dict[str, Any] = {}
     if machine.node_selector:
         placement["nodeSelector"] = machine.node_selector
     if machine.tolerations:
-        placement["tolerations"] = machine.tolerations
+        placement["tolerations"] = [one.model_dump(by_alias=True, exclude_unset=True) for one in machine.tolerations]
     if machine.eviction_strategy:
         placement["evictionStrategy"] = str(machine.eviction_strategy)
     if machine.spread is not TopologySpread.OFF:
-        # However many there are: one more machine must not replace the others.
+        # Even for a single machine, because scaling out must not replace the machines that exist.
         spread = {
             "maxSkew": 1,
             "topologyKey": "kubernetes.io/hostname",
@@ -178,7 +181,7 @@ def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
 
 
 def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
-    # Derived from names, so that a preview of what nobody changed shows no change.
+    # Derived from the name, so that a preview without changes shows none.
     identity = str(uuid.uuid5(FIRMWARE_NAMESPACE, f"{args.namespace}/{args.name}"))
     return {"machine": {"type": "q35"}, "firmware": {"uuid": identity, "serial": identity}}
 
@@ -195,8 +198,8 @@ def _root_disk_name(args: VirtualMachineArgs) -> str:
 
 
 def _root_disk(args: VirtualMachineArgs, source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template of a root disk, which the VirtualMachine owns: user data runs once on each."""
+    """Return the template of the root disk, which the VirtualMachine owns: cloud-init runs once on each."""
     return {
         "metadata": {"name": _root_disk_name(args), "labels": dict(args.labels)},
-        "spec": {**source, "storage": args.machine.root.storage},
+        "spec": {**source, "storage": disks.storage(args.machine.root)},
     }

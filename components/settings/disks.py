@@ -1,34 +1,53 @@
-"""The settings of disks: where a root disk comes from, and what the storage is asked for."""
+"""Settings of disks: the source of a root disk, and what is requested from the storage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.settings.model import Contradiction, Model
 from components.settings.values import (
-    AccessModeName,
-    Flag,
-    ImageReference,
-    ImageUrl,
+    HOST,
     NamespaceName,
     ObjectName,
     Quantity,
-    ShortDuration,
-    VolumeModeName,
+    allowing,
+    lasting,
+    pattern,
     seconds_of,
 )
 
-Source = Literal["container_disk", "data_source", "persistent_volume_claim", "url", "registry"]
-SOURCES: tuple[Source, ...] = ("container_disk", "data_source", "persistent_volume_claim", "url", "registry")
-ONE_OF = "containerDisk, dataSource, persistentVolumeClaim, url or registry"
+ImageReference = Annotated[
+    str,
+    pattern(
+        r"([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?"  # registry
+        r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
+        r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+    ),
+    allowing('a container image such as "quay.io/containerdisks/debian:12"'),
+]
+# The query may hold a download token. A user name is refused because CDI would ignore it.
+ImageUrl = Annotated[
+    str,
+    pattern(rf"https?://{HOST}/[A-Za-z0-9._~/%?&=+,:@-]*[A-Za-z0-9._~%=-]"),
+    allowing('the URL of a disk image such as "https://images.example/debian-12.qcow2"'),
+]
+
+
+class AccessMode(StrEnum):
+    """How many nodes can use a disk at the same time."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+    READ_WRITE_MANY = "ReadWriteMany"
 
 
 class DataSource(Model):
-    """A CDI DataSource: a golden image that the cluster keeps."""
+    """A CDI DataSource: a golden image that the cluster maintains."""
 
     name: ObjectName = Field(description="Name of the DataSource.")
     namespace: NamespaceName = Field(description="Namespace of the DataSource.")
@@ -42,56 +61,43 @@ class ClaimReference(Model):
 
 
 class Volume(Model):
-    """What the storage is asked for."""
+    """A disk, as requested from the storage."""
 
-    size: Quantity
-    storage_class: ObjectName | None = Field(default=None, description="Its StorageClass; none: the cluster's default.")
-    access_mode: AccessModeName | None = Field(
-        default=None, description="Its access mode; none: what CDI's StorageProfile says of the StorageClass."
+    size: Quantity = Field(description="Size of the disk.")
+    storage_class: ObjectName | None = Field(
+        default=None, description="StorageClass of the disk. Defaults to the cluster's default StorageClass."
     )
-    volume_mode: VolumeModeName | None = Field(
-        default=None, description="Its volume mode; none: what CDI's StorageProfile says of the StorageClass."
+    access_mode: AccessMode | None = Field(
+        default=None,
+        description="Access mode of the disk. Defaults to the one in CDI's StorageProfile of the StorageClass.",
     )
-
-    @property
-    def storage(self) -> dict[str, Any]:
-        """A DataVolume's `storage`: what isn't set is left to the StorageClass's profile."""
-        request: dict[str, Any] = {"resources": {"requests": {"storage": self.size}}}
-        if self.storage_class:
-            request["storageClassName"] = self.storage_class
-        if self.access_mode:
-            request["accessModes"] = [str(self.access_mode)]
-        if self.volume_mode:
-            request["volumeMode"] = str(self.volume_mode)
-        return request
+    volume_mode: Literal["Filesystem", "Block"] | None = Field(
+        default=None,
+        description="Volume mode of the disk. Defaults to the one in CDI's StorageProfile of the StorageClass.",
+    )
 
 
 class Image(Volume):
-    """Where a root disk comes from: each machine has one of its own, made from exactly one source."""
+    """The source of a root disk. Each machine has a root disk of its own."""
 
     container_disk: ImageReference | None = Field(
         default=None,
-        description="Container image that holds the root disk; what a guest writes to it goes with the machine.",
+        description="Container image with the root disk. Changes to the disk are lost with the machine.",
     )
-    data_source: DataSource | None = Field(default=None, description="Golden image that the root disk is cloned from.")
+    data_source: DataSource | None = Field(default=None, description="Golden image to clone the root disk from.")
     persistent_volume_claim: ClaimReference | None = Field(
-        default=None, description="Claim that the root disk is cloned from; the claim itself is left as it is."
+        default=None, description="Claim to clone the root disk from. The claim itself is not changed."
     )
-    url: ImageUrl | None = Field(default=None, description="Disk image that CDI downloads to the root disk.")
+    url: ImageUrl | None = Field(default=None, description="Disk image for CDI to download to the root disk.")
     registry: ImageReference | None = Field(
         default=None,
-        description="Container image that CDI imports to the root disk, which then stays as it is written.",
+        description="Container image for CDI to import to the root disk. Changes to the disk persist.",
     )
-    size: Quantity = Field(default="30Gi", description="Size of the root disk, at least the image's own.")
+    size: Quantity = Field(default="30Gi", description="Size of the root disk; at least the size of the image.")
 
     @property
-    def sources(self) -> list[Source]:
-        """The sources that are given."""
-        return [source for source in SOURCES if getattr(self, source)]
-
-    @property
-    def names(self) -> dict[str, str]:
-        """What the image is called, by the key that says so."""
+    def source_names(self) -> dict[str, str]:
+        """The name of the image, by the key that can hold it."""
         return {
             "containerDisk": (self.container_disk or "").rpartition("/")[2],
             "dataSource.name": self.data_source.name if self.data_source else "",
@@ -100,57 +106,48 @@ class Image(Volume):
             "registry": (self.registry or "").rpartition("/")[2],
         }
 
-    @property
-    def data_volume_source(self) -> dict[str, Any] | None:
-        """The part of a DataVolume's spec that says what is copied to it; None for a containerDisk."""
-        if self.data_source:
-            return {"sourceRef": {"kind": "DataSource", **self.data_source.model_dump()}}
-        if self.persistent_volume_claim:
-            return {"source": {"pvc": self.persistent_volume_claim.model_dump()}}
-        if self.url:
-            return {"source": {"http": {"url": self.url}}}
-        if self.registry:
-            return {"source": {"registry": {"url": f"docker://{self.registry}"}}}
-        return None
-
-    def contradictions(self, key: str) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in this image."""
-        keys = (key, *(f"{key}.{to_camel(source)}" for source in SOURCES))
-        if not self.sources:
-            yield Contradiction(keys, f"needs one of {ONE_OF}")
-        elif len(self.sources) > 1:
-            given = " and ".join(to_camel(source) for source in self.sources)
-            yield Contradiction(keys, f"has {given}: keep one")
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield a source that is missing, given twice, or in conflict with the settings of the disk."""
+        sources = [name for name in Image.model_fields if name not in Volume.model_fields]
+        given = [to_camel(name) for name in sources if getattr(self, name)]
+        if not given:
+            *others, last = map(to_camel, sources)
+            yield Contradiction("", f"needs one of {', '.join(others)} or {last}")
+        elif len(given) > 1:
+            yield Contradiction("", f"has {' and '.join(given)}: keep one")
         elif self.container_disk:
-            for field in sorted(set(Volume.model_fields) & self.model_fields_set):
-                problem = "is for a disk of the machine's own: a containerDisk brings its own, so remove it"
-                yield Contradiction((f"{key}.{to_camel(field)}", *keys), problem)
+            for name in sorted(set(Volume.model_fields) & self.model_fields_set):
+                yield Contradiction(to_camel(name), "has no effect on a containerDisk: remove it")
 
 
 class DataDisk(Volume):
-    """The disk that outlives the database's machine."""
+    """The data disk, which outlives the database machine."""
 
-    size: Quantity = Field(
-        default="10Gi", description="Size of the disk; an existing disk keeps the size it was made with."
-    )
-    keep: Flag = Field(
-        default=False, description="Whether the disk stays when the stack is destroyed; needs createNamespace: false."
+    size: Quantity = Field(default="10Gi", description="Size of the disk. An existing disk keeps its size.")
+    keep: bool = Field(
+        default=False,
+        description="Whether `pulumi destroy` leaves the disk in place; requires createNamespace: false.",
     )
 
 
 class Fio(Model):
-    """A measurement of the database's disk."""
+    """A measurement of the data disk."""
 
     jobs: ClassVar[int] = 3
 
-    enabled: Flag = Field(
-        default=False, description="Whether the data disk is measured by fio before PostgreSQL first starts."
+    enabled: bool = Field(
+        default=False, description="Whether to measure the data disk with fio before PostgreSQL first starts."
     )
-    runtime: ShortDuration = Field(
-        default="10s", description="Length of each of its three jobs; another length measures again."
-    )
+    runtime: Annotated[
+        str, lasting(1, 600), allowing('a duration from 1 second to 10 minutes, such as "10s" or "5m"')
+    ] = Field(default="10s", description="Length of each of the three fio jobs. A change repeats the measurement.")
 
     @property
     def seconds(self) -> int:
-        """How long each job takes, 0 where nothing is measured."""
+        """Length of each job; 0 if nothing is measured."""
         return seconds_of(self.runtime) if self.enabled else 0
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield a length for a measurement that is off."""
+        if "runtime" in self.model_fields_set and not self.enabled:
+            yield Contradiction("runtime", "has no effect while enabled is false: set it to true, or remove runtime")

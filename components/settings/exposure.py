@@ -1,29 +1,38 @@
-"""The settings of how the web tier is reached from outside the cluster."""
+"""Settings of how the web tier is reached from outside the cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import (
-    Annotations,
-    ExposureKind,
-    ExposureKindName,
-    HostName,
-    LoadBalancerClass,
-    NamespaceName,
-    NodePort,
-    ObjectName,
-    ServiceType,
-    ServiceTypeName,
-    TerminationName,
-)
+from components.settings.values import LABEL, NamespaceName, ObjectName, allowing, pattern
 
-# What only one kind of exposure has.
-_OF_ONE_KIND = {
+_QUALIFIED_NAME = rf"({LABEL}(\.{LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?"
+
+
+class ServiceType(StrEnum):
+    """How a Service is reached."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class ExposureKind(StrEnum):
+    """Kinds of objects that route requests from outside the cluster to a Service."""
+
+    INGRESS = "Ingress"
+    HTTP_ROUTE = "HTTPRoute"
+    ROUTE = "Route"
+
+
+_ONLY_FOR = {
     "class_name": ExposureKind.INGRESS,
     "tls_secret": ExposureKind.INGRESS,
     "gateway": ExposureKind.HTTP_ROUTE,
@@ -31,73 +40,118 @@ _OF_ONE_KIND = {
 }
 
 
+def _text(value: object) -> object:
+    # `pulumi config set` turns text that looks like a number or a boolean into one.
+    return to_json(value).decode() if isinstance(value, int) else value
+
+
+Annotations = Annotated[
+    dict[
+        Annotated[
+            str,
+            pattern(_QUALIFIED_NAME),
+            Field(max_length=317),
+            allowing('the name of an annotation, such as "example.com/pool"'),
+        ],
+        Annotated[str, BeforeValidator(_text), allowing("text")],
+    ],
+    Field(min_length=1),
+    allowing('a mapping of at least one annotation, such as {"example.com/pool": "lab"}'),
+]
+HostName = Annotated[
+    str,
+    # The last label starts with a letter, so that an IP address is refused.
+    pattern(rf"({LABEL}\.)*[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?"),
+    Field(max_length=253),
+    allowing('a DNS name such as "shop.example.com"'),
+]
+
+
 class WebService(Model):
     """The Service of the web tier."""
 
-    type: ServiceTypeName = Field(
-        default=ServiceType.CLUSTER_IP, description="Who it is for: the cluster, whoever reaches a node, or everybody."
+    type: ServiceType = Field(
+        default=ServiceType.CLUSTER_IP,
+        description="Who can connect: ClusterIP, clients in the cluster; NodePort, clients that reach a node; "
+        "LoadBalancer, clients of a load balancer.",
     )
-    node_port: NodePort | None = Field(
-        default=None, description="Port on every node, for NodePort or LoadBalancer; none: the cluster chooses one."
+    # The API server's default --service-node-port-range.
+    node_port: int | None = Field(
+        default=None,
+        ge=30_000,
+        le=32_767,
+        description="Port on every node, for NodePort or LoadBalancer. Defaults to one that the cluster allocates.",
     )
-    load_balancer_class: LoadBalancerClass | None = Field(
-        default=None, description="Which load balancer; none: the cluster's default."
+    load_balancer_class: (
+        Annotated[
+            str,
+            pattern(_QUALIFIED_NAME),
+            Field(max_length=317),
+            allowing('the class of a load balancer such as "example.com/internal"'),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Class of the load balancer. Defaults to the cluster's default load balancer.",
     )
-    annotations: Annotations | None = Field(default=None, description="For the load balancer's controller.")
+    annotations: Annotations | None = Field(
+        default=None, description="Annotations for the load balancer's controller. Defaults to no annotations."
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the Service."""
+        """Yield values that the type of the Service excludes."""
         if self.node_port is not None and self.type is ServiceType.CLUSTER_IP:
-            problem = "needs web.service.type NodePort or LoadBalancer: a ClusterIP is on no node's port"
-            yield Contradiction(("web.service.nodePort", "web.service.type"), problem)
+            yield Contradiction("nodePort", "needs type NodePort or LoadBalancer: a ClusterIP has no port on the nodes")
         if self.load_balancer_class is not None and self.type is not ServiceType.LOAD_BALANCER:
-            problem = "needs web.service.type LoadBalancer"
-            yield Contradiction(("web.service.loadBalancerClass", "web.service.type"), problem)
+            yield Contradiction("loadBalancerClass", "needs type LoadBalancer")
 
 
 class Gateway(Model):
-    """A Gateway that is there already."""
+    """An existing Gateway."""
 
     name: ObjectName = Field(description="Name of the Gateway.")
-    namespace: NamespaceName | None = Field(default=None, description="Its namespace; none: the stack's own.")
-    section_name: ObjectName | None = Field(default=None, description="Its listener; none: all that fit.")
+    namespace: NamespaceName | None = Field(
+        default=None, description="Namespace of the Gateway. Defaults to the stack's namespace."
+    )
+    section_name: ObjectName | None = Field(
+        default=None, description="Listener of the Gateway. Defaults to every listener that matches."
+    )
 
 
 class Exposure(Model):
-    """What leads requests from outside the cluster to the web tier's Service."""
+    """An object that routes requests from outside the cluster to the web tier's Service."""
 
-    kind: ExposureKindName = Field(description="Kind of that object; the cluster has to have it, and what serves it.")
+    kind: ExposureKind = Field(description="Kind of the object. The cluster needs that kind, and its controller.")
     host: HostName | None = Field(
-        default=None, description="Name that it answers to; none: any, or the router's choice."
+        default=None, description="Host name to serve. Defaults to any host, or the one that the router assigns."
     )
     class_name: ObjectName | None = Field(
-        default=None, description="Ingress: its IngressClass; none: the cluster's default."
+        default=None, description="Ingress only: IngressClass. Defaults to the cluster's default IngressClass."
     )
     tls_secret: ObjectName | None = Field(
-        default=None, description="Ingress: Secret with the certificate for the host; none: plain HTTP."
+        default=None, description="Ingress only: Secret with the certificate of the host. Defaults to plain HTTP."
     )
-    gateway: Gateway | None = Field(default=None, description="HTTPRoute: the Gateway that it belongs to.")
-    termination: TerminationName | None = Field(
-        default=None, description="Route: edge ends TLS at the router; none: plain HTTP."
+    gateway: Gateway | None = Field(default=None, description="HTTPRoute only: the Gateway to attach to.")
+    termination: Literal["edge"] | None = Field(
+        default=None, description="Route only: edge terminates TLS at the router. Defaults to plain HTTP."
     )
-    annotations: Annotations | None = Field(default=None, description="For the controller that serves it.")
+    annotations: Annotations | None = Field(
+        default=None, description="Annotations for the object's controller. Defaults to no annotations."
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the exposure."""
-        for field, kind in _OF_ONE_KIND.items():
-            if field in self.model_fields_set and kind is not self.kind:
-                problem = f"is for web.expose.kind {kind}: remove it"
-                yield Contradiction((f"web.expose.{to_camel(field)}", "web.expose.kind"), problem)
+        """Yield values that the kind of the object excludes or requires."""
+        for name, kind in _ONLY_FOR.items():
+            if name in self.model_fields_set and kind is not self.kind:
+                yield Contradiction(to_camel(name), f"only applies to kind {kind}: remove it")
         if self.kind is ExposureKind.HTTP_ROUTE and self.gateway is None:
-            problem = "needs web.expose.gateway: an HTTPRoute without a Gateway leads nowhere"
-            yield Contradiction(("web.expose.kind", "web.expose.gateway"), problem)
+            yield Contradiction("kind", "needs gateway: without a Gateway, no request reaches an HTTPRoute")
         if self.kind is ExposureKind.INGRESS and self.tls_secret and not self.host:
-            problem = "needs web.expose.host: a certificate is for a name"
-            yield Contradiction(("web.expose.tlsSecret", "web.expose.host"), problem)
+            yield Contradiction("tlsSecret", "needs host: a certificate is issued for a host name")
 
     @property
     def url(self) -> str | None:
-        """The address from outside, where the settings tell it: an HTTPRoute's scheme is its Gateway's matter."""
+        """The URL from outside, if the settings determine it; the Gateway decides the scheme of an HTTPRoute."""
         if self.host is None or self.kind is ExposureKind.HTTP_ROUTE:
             return None
         return f"{'https' if self.tls_secret or self.termination else 'http'}://{self.host}/"

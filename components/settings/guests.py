@@ -1,107 +1,157 @@
-"""The settings of the place that guests run in: accounts, proxies, package mirrors."""
+"""Settings of the guests' environment: accounts, proxies, package mirrors, certificate authorities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+import base64
+import binascii
+import re
+import ssl
+from collections.abc import Iterator
+from typing import Annotated
 
+from annotated_types import Predicate
 from pydantic import Field
 
-import cloudinit
-from cloudinit import Family
-from components.settings.guest_values import Hosts, MirrorUrl, ProxyUrl, PublicKeys, RepositoryUrls, UserName
 from components.settings.model import Contradiction, Model
+from components.settings.values import HOST, allowing, pattern
+
+# System accounts of the guests; logging in as one of them would look like the service.
+_RESERVED_USERS = re.compile(r"root|daemon|nobody|sshd|postgres|nginx|www-data|systemd-.*|virtwork-.*")
+_KEY_TYPES = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+_CERTIFICATE = re.compile(r"\s*-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\s*", re.ASCII)
 
 
-class Ssh(Model):
-    """Who may log in to the guests."""
+def _is_public_key(line: str) -> bool:
+    """Return whether it is a line of authorized_keys without options, with a key of the type that it names."""
+    kind, _, rest = line.strip().partition(" ")
+    if kind not in _KEY_TYPES or not line.isprintable():
+        return False
+    try:
+        key = base64.b64decode(rest.partition(" ")[0], validate=True)
+    except binascii.Error:
+        return False
+    # The key starts with the length and the name of its type.
+    return key[:4] == len(kind).to_bytes(4, "big") and key[4:].startswith(kind.encode()) and len(key) > len(kind) + 32
+
+
+def _is_certificate(text: str) -> bool:
+    if not _CERTIFICATE.fullmatch(text):
+        return False
+    try:
+        ssl.create_default_context(cadata=text)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+UserName = Annotated[
+    str,
+    pattern(r"[a-z_][a-z0-9_-]{0,30}"),
+    Predicate(lambda name: not _RESERVED_USERS.fullmatch(name)),
+    allowing("a user name of a-z, 0-9, _ and - that is not a system account such as root"),
+]
+PublicKey = Annotated[
+    str,
+    Predicate(_is_public_key),
+    allowing('a public key as in its .pub file, such as "ssh-ed25519 AAAA... name"', secret=True),
+]
+Certificate = Annotated[
+    str,
+    Predicate(_is_certificate),
+    allowing("the PEM text of one certificate: -----BEGIN CERTIFICATE----- ...", secret=True),
+]
+DownloadHost = Annotated[
+    str,
+    pattern(r"\.?[A-Za-z0-9*][A-Za-z0-9.:/-]*"),
+    allowing('a host, domain or network such as ".example.com"'),
+]
+RepositoryUrl = Annotated[
+    str,
+    pattern(rf"https?://{HOST}(/[A-Za-z0-9._~/$-]*)?"),
+    allowing('the base URL of a repository such as "http://mirror.example/fedora/$releasever/$basearch/"'),
+]
+MirrorUrl = Annotated[
+    str,
+    pattern(rf"https?://{HOST}(/[A-Za-z0-9._~/-]*)?"),
+    allowing('a URL such as "http://mirror.example/debian"'),
+]
+ProxyUrl = Annotated[str, pattern(rf"http://{HOST}/?"), allowing('a URL such as "http://proxy.example:3128"')]
+
+
+class SshSettings(Model):
+    """SSH access to the guests."""
 
     user: UserName | None = Field(
-        default=None, description="User of every guest, who may log in with a key and use sudo; none: nobody logs in."
+        default=None,
+        description="User that is created in every guest, with SSH keys and sudo. Defaults to no user, so no logins.",
     )
-    authorized_keys: PublicKeys = Field(default=[], description="The public keys; another list replaces the machines.")
-
-    @property
-    def access(self) -> cloudinit.SshAccess | None:
-        """What guests are told."""
-        keys = tuple(key.strip() for key in self.authorized_keys)
-        return cloudinit.SshAccess(user=self.user, authorized_keys=keys) if self.user else None
+    authorized_keys: list[PublicKey] = Field(
+        default=[], description="Public keys of the user. A change replaces the machines."
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the access."""
-        keys = ("ssh.authorizedKeys", "ssh.user")
+        """Yield a user without keys, or keys without a user."""
         if self.user and not self.authorized_keys:
-            yield Contradiction(keys[::-1], "could not log in: add ssh.authorizedKeys, for there are no passwords")
+            yield Contradiction("user", "could not log in: add ssh.authorizedKeys, because passwords are disabled")
         elif self.authorized_keys and not self.user:
-            yield Contradiction(keys, "need ssh.user, the user whose keys they are")
+            yield Contradiction("authorizedKeys", "needs ssh.user, the user to authorize the keys for")
 
 
-class Proxy(Model):
-    """What guests download packages through; nothing else that they do goes through it."""
+class ProxySettings(Model):
+    """Proxies for package downloads; other traffic of the guests doesn't use them."""
 
-    http: ProxyUrl | None = Field(default=None, description="Proxy that guests download http:// packages through.")
-    https: ProxyUrl | None = Field(default=None, description="Proxy that guests download https:// packages through.")
-    no_proxy: Hosts = Field(default=[], description="What guests download from without a proxy.")
-
-    @property
-    def proxy(self) -> cloudinit.Proxy:
-        """What guests are told."""
-        return cloudinit.Proxy(http=self.http, https=self.https, no_proxy=tuple(self.no_proxy))
+    http: ProxyUrl | None = Field(
+        default=None, description="Proxy for package downloads over HTTP. Defaults to a direct connection."
+    )
+    https: ProxyUrl | None = Field(
+        default=None, description="Proxy for package downloads over HTTPS. Defaults to a direct connection."
+    )
+    no_proxy: list[DownloadHost] = Field(default=[], description="Hosts to download packages from directly.")
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the proxies."""
+        """Yield exceptions from a proxy that isn't set."""
         if self.no_proxy and not (self.http or self.https):
-            problem = "is an exception from nothing: set proxy.http or proxy.https, or remove it"
-            yield Contradiction(("proxy.noProxy", "proxy.http", "proxy.https"), problem)
+            yield Contradiction("noProxy", "has no effect without a proxy: set http or https, or remove noProxy")
 
 
 class DebianMirror(Model):
-    """Where guests of the debian family get packages."""
+    """Package sources of guests of the debian family."""
 
     primary: MirrorUrl | None = Field(
-        default=None, description="Mirror of the distribution's main archive, in place of the image's own sources."
+        default=None, description="Mirror of the main archive. Defaults to the sources in the image."
     )
     security: MirrorUrl | None = Field(
-        default=None, description="Mirror of Debian's security archive; none: Ubuntu's is in the main one."
+        default=None,
+        description="Mirror of Debian's security archive. Defaults to no mirror, because Ubuntu's main archive has the "
+        "security updates.",
     )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield a security mirror alone."""
+        if self.security and not self.primary:
+            yield Contradiction("security", "needs primary: the packages themselves come from the main archive")
 
 
 class FedoraMirror(Model):
-    """Where guests of the fedora family get packages."""
+    """Package sources of guests of the fedora family."""
 
-    repositories: RepositoryUrls = Field(
-        default=[], description="Repositories in place of the image's own, signed with the distribution's keys."
+    repositories: list[RepositoryUrl] = Field(
+        default=[],
+        description="Repositories to use instead of the image's own, signed with the distribution's keys.",
     )
 
 
-class PackageMirror(Model):
-    """Where guests get what their image lacks, where the distribution's own servers are out of reach."""
+class PackageMirrorSettings(Model):
+    """Download sources for networks without access to the distributions' servers."""
 
-    debian: DebianMirror = Field(default=DebianMirror(), description="For guests of the debian family.")
-    fedora: FedoraMirror = Field(default=FedoraMirror(), description="For guests of the fedora family.")
-    k6: MirrorUrl | None = Field(
-        default=None, description="Where k6's releases lie, in place of GitHub's address for them."
-    )
-
-    @property
-    def mirrors(self) -> cloudinit.Mirrors:
-        """What guests are told."""
-        return cloudinit.Mirrors(
-            debian_primary=self.debian.primary,
-            debian_security=self.debian.security,
-            fedora_repositories=tuple(self.fedora.repositories),
-            k6=self.k6 and self.k6.rstrip("/"),
-        )
-
-    def contradictions(self, families: Set[Family]) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the mirrors, and those for families that no guest is of."""
-        if self.debian.security and not self.debian.primary:
-            problem = "needs packageMirror.debian.primary: the packages themselves come from there"
-            yield Contradiction(("packageMirror.debian.security", "packageMirror.debian.primary"), problem)
-        given = {
-            Family.DEBIAN: ("packageMirror.debian.primary", self.debian.primary),
-            Family.FEDORA: ("packageMirror.fedora.repositories", self.fedora.repositories),
-        }
-        for family, (key, value) in given.items():
-            if value and family not in families:
-                problem = f"is for guests of the {family} family, and there are none: remove it, or set their family"
-                yield Contradiction((key,), problem)
+    debian: DebianMirror = Field(default=DebianMirror(), description="Sources for guests of the debian family.")
+    fedora: FedoraMirror = Field(default=FedoraMirror(), description="Sources for guests of the fedora family.")
+    k6: MirrorUrl | None = Field(default=None, description="Mirror of k6's releases. Defaults to k6's page on GitHub.")

@@ -1,4 +1,4 @@
-"""The settings of the load, and of the gates that a measured run has to pass."""
+"""Settings of the load, and of the gates that a measured run has to pass."""
 
 from __future__ import annotations
 
@@ -7,119 +7,134 @@ from collections.abc import Iterator
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
-from cloudinit import Profile
-from components.names import TierName
-from components.settings.machines import Machine
+from cloudinit import LARGEST_SEED, Profile
+from cloudinit.load_plan import LARGEST_RPS, default_peak
+from components.settings.machines import MachineSettings
 from components.settings.model import Contradiction, Model
-from components.settings.values import (
-    Connections,
-    Duration,
-    Flag,
-    Milliseconds,
-    ProfileName,
-    RequestsPerSecond,
-    Seed,
-    Share,
-    Weight,
-)
+from components.settings.values import Duration, Milliseconds, Share
 
-# How high a profile that rises goes where load.peak isn't set.
-PEAK_OF_RPS = 4
-LARGEST_RPS = 100_000
 RISING = (Profile.RAMP, Profile.STRESS, Profile.SPIKE)
+"""The profiles that reach the peak."""
+LARGEST_WEIGHT = 1_000_000
 
 
 class Mix(Model):
-    """What the load asks for, by weight."""
+    """What the requests ask for, by weight."""
 
-    random: Weight = Field(default=80, description="Weight of requests for a random account.")
-    hot: Weight = Field(default=15, description="Weight of requests for always the same account.")
-    missing: Weight = Field(default=5, description="Weight of requests for an account that doesn't exist (404).")
-    slow: Weight = Field(default=0, description="Weight of requests that sum a branch's 100,000 accounts.")
-    write: Weight = Field(default=0, description="Weight of requests that change a balance, as pgbench does.")
-
-
-class Load(Machine):
-    """The load generator, and the machine of its own that it may have."""
-
-    tier = TierName.LOAD
-
-    enabled: Flag = Field(default=True, description="Whether load is generated.")
-    dedicated: Flag = Field(
-        default=False, description="Whether the generator has a machine of its own instead of a place on the first web."
+    random: int = Field(default=80, ge=0, le=LARGEST_WEIGHT, description="Weight of requests for a random account.")
+    hot: int = Field(default=15, ge=0, le=LARGEST_WEIGHT, description="Weight of requests for one fixed account.")
+    missing: int = Field(
+        default=5, ge=0, le=LARGEST_WEIGHT, description="Weight of requests for an account that doesn't exist (404)."
     )
-    profile: ProfileName = Field(
-        default=Profile.CONSTANT, description="How the rate goes over time; each but constant and soak goes to peak."
+    slow: int = Field(
+        default=0, ge=0, le=LARGEST_WEIGHT, description="Weight of requests that sum the 100,000 accounts of a branch."
     )
-    rps: RequestsPerSecond = Field(
-        default=50, description="Requests that arrive per second, whatever the answers take."
+    write: int = Field(
+        default=0, ge=0, le=LARGEST_WEIGHT, description="Weight of requests that update a balance, as pgbench does."
     )
-    peak: RequestsPerSecond | None = Field(
-        default=None, description="Highest rate of ramp, stress and spike; none: four times rps."
-    )
-    duration: Duration = Field(
-        default="60s", description="Length of a measured run, and after which a profile begins anew."
-    )
-    concurrency: Connections = Field(
-        default=20, description="Most requests in flight at a time; more wait, and their wait counts as latency."
-    )
-    mix: Mix = Field(default=Mix(), description="Kinds of requests, by weight.")
-    seed: Seed = Field(default=1, description="The same seed asks for the same accounts in the same order.")
-
-    @property
-    def highest(self) -> int:
-        """Peak, in requests per second."""
-        return self.peak or min(self.rps * PEAK_OF_RPS, LARGEST_RPS)
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the load."""
+        """Yield a mix without any requests."""
+        if not any(self.model_dump().values()):
+            yield Contradiction("", "needs a weight above 0: no request could be sent")
+
+
+class LoadSettings(MachineSettings):
+    """The load generator, and its machine if it has its own."""
+
+    enabled: bool = Field(default=True, description="Whether load is generated.")
+    dedicated: bool = Field(
+        default=False, description="Whether the generator runs on its own machine instead of the first web machine."
+    )
+    profile: Profile = Field(
+        default=Profile.CONSTANT, description="Course of the rate over time; ramp, stress and spike rise to peak."
+    )
+    rps: int = Field(
+        default=50,
+        ge=1,
+        le=LARGEST_RPS,
+        description="Requests scheduled per second, however long the responses take (open model).",
+    )
+    peak: int | None = Field(
+        default=None,
+        ge=1,
+        le=LARGEST_RPS,
+        description="Highest rate of ramp, stress and spike. Defaults to four times rps.",
+    )
+    duration: Duration = Field(
+        default="60s",
+        description="Length of the profile. A measured run ends after it; the continuous load repeats it.",
+    )
+    concurrency: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="Maximum number of requests in flight. Others wait, and the wait counts as latency.",
+    )
+    mix: Mix = Field(default=Mix(), description="Kinds of requests, by weight.")
+    seed: int = Field(
+        default=1,
+        ge=0,
+        le=LARGEST_SEED,
+        description="Seed of the random choices. The same seed requests the same accounts in the same order.",
+    )
+
+    @property
+    def count(self) -> int:
+        """Number of machines that the generator has to itself."""
+        return int(self.enabled and self.dedicated)
+
+    @property
+    def peak_rps(self) -> int:
+        """The highest rate, chosen or default."""
+        return self.peak or default_peak(self.rps)
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield settings of a machine that doesn't exist, and rates that are out of reach."""
         if self.dedicated:
             yield from super().contradictions()
         else:
-            for field in sorted(set(Machine.model_fields) & self.model_fields_set):
-                problem = "is for a machine of the generator's own: set load.dedicated to true, or remove it"
-                yield Contradiction((f"load.{to_camel(field)}", "load.dedicated"), problem)
-        yield from self._rates()
-        if not any(self.mix.model_dump().values()):
-            keys = ("load.mix", *(f"load.mix.{kind}" for kind in Mix.model_fields))
-            yield Contradiction(keys, "has no weight above 0: nothing would be asked for")
-
-    def _rates(self) -> Iterator[Contradiction]:
+            for name in sorted(set(MachineSettings.model_fields) & self.model_fields_set):
+                problem = "only applies to a dedicated machine: set dedicated to true, or remove it"
+                yield Contradiction(to_camel(name), problem)
         if self.peak is not None and self.peak < self.rps:
-            problem = f"is below load.rps {self.rps}: a peak is at least the rate that it rises from"
-            yield Contradiction(("load.peak", "load.rps"), problem)
-        key, rate = ("load.peak", self.highest) if self.profile in RISING else ("load.rps", self.rps)
+            yield Contradiction("peak", f"is below rps {self.rps}: the rate rises from rps to peak")
+        key, rate = ("peak", self.peak_rps) if self.profile in RISING else ("rps", self.rps)
         needed = -(-rate // 1000)
         if self.concurrency < needed:
-            problem = f"cannot carry {key} {rate}: a request takes 1 ms or more, so {needed} or more are needed"
-            yield Contradiction(("load.concurrency", key), problem)
+            problem = f"can't sustain {key} {rate}: a request takes 1 ms or more, so it needs at least {needed}"
+            yield Contradiction("concurrency", problem)
 
 
 class Percentiles(Model):
-    """Longest times of a part of a request."""
+    """Latency limits of one part of a request."""
 
     p95: Milliseconds | None = Field(
-        default=None, description="Longest that this part may take in 95 % of requests, in ms."
+        default=None, description="Highest 95th percentile of this part's latency, in ms. Defaults to no limit."
     )
     p99: Milliseconds | None = Field(
-        default=None, description="Longest that this part may take in 99 % of requests, in ms."
+        default=None, description="Highest 99th percentile of this part's latency, in ms. Defaults to no limit."
     )
 
 
-class Gates(Model):
+class GateSettings(Model):
     """What a measured run has to reach to pass."""
 
-    total: Percentiles = Field(default=Percentiles(), description="Whole requests, from when they were due.")
-    web: Percentiles = Field(default=Percentiles(), description="The share of nginx and the network.")
-    application: Percentiles = Field(default=Percentiles(), description="The application's own share.")
-    database: Percentiles = Field(default=Percentiles(), description="The query.")
-    error_rate: Share | None = Field(default=None, description="Largest share of requests without the right answer.")
-    delivered_share: Share | None = Field(default=None, description="Smallest share of the asked requests to send.")
+    total: Percentiles = Field(default=Percentiles(), description="Whole requests, from their scheduled start.")
+    web: Percentiles = Field(default=Percentiles(), description="Time spent in nginx and on the network.")
+    application: Percentiles = Field(default=Percentiles(), description="Time spent in the application itself.")
+    database: Percentiles = Field(default=Percentiles(), description="Time spent in the query.")
+    error_rate: Share | None = Field(
+        default=None, description="Highest share of requests with a wrong response or none. Defaults to no limit."
+    )
+    delivered_share: Share | None = Field(
+        default=None, description="Lowest share of the scheduled requests to send. Defaults to no limit."
+    )
 
     def given(self) -> Iterator[str]:
         """Yield the dotted keys of the gates that are set."""
-        for part, percentiles in self:
-            if isinstance(percentiles, Percentiles):
-                yield from (f"gates.{part}.{name}" for name, most in percentiles if most is not None)
-            elif percentiles is not None:
-                yield f"gates.{to_camel(part)}"
+        for name, value in self:
+            if isinstance(value, Percentiles):
+                yield from (f"{name}.{percentile}" for percentile, limit in value if limit is not None)
+            elif value is not None:
+                yield to_camel(name)

@@ -1,51 +1,58 @@
-"""The settings of the machines of each tier."""
+"""Settings of the machines of each tier: size, root disk, scheduling."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
-from components.names import TierName
-from components.settings.disks import DataDisk, Fio, Image
+from components.settings.disks import AccessMode, DataDisk, Fio, Image
 from components.settings.exposure import Exposure, WebService
 from components.settings.model import Contradiction, Model
-from components.settings.placement import (
-    CpuRequest,
-    EvictionStrategy,
-    EvictionStrategyName,
-    NodeLabels,
-    Tolerations,
-    TopologySpread,
-    TopologySpreadName,
-)
-from components.settings.values import (
-    AccessMode,
-    FamilyName,
-    ObjectName,
-    Quantity,
-    Replicas,
-    Scale,
-    Size,
-    SizeName,
-    VirtualCpus,
-    bytes_of,
-)
+from components.settings.values import ObjectName, Quantity, allowing, bytes_of, pattern
 
 DEFAULT_CONTAINER_DISKS = {
     Family.DEBIAN: "quay.io/containerdisks/debian:12",
     Family.FEDORA: "quay.io/containerdisks/fedora:42",
 }
-# Below these the distribution's kernel, systemd and cloud-init run out of memory before a tier starts.
+# With less, the distribution's kernel, systemd and cloud-init run out of memory before the tier starts.
 LEAST_MEMORY = {Family.DEBIAN: "256Mi", Family.FEDORA: "1Gi"}
 DISTRIBUTIONS = {
     Family.DEBIAN: ("debian", "ubuntu"),
     Family.FEDORA: ("fedora", "centos", "rhel", "almalinux", "rocky"),
 }
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+
+LabelName = Annotated[
+    str,
+    pattern(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}"),
+    allowing('the name of a label, such as "example.com/disktype"'),
+]
+NodeLabels = Annotated[
+    dict[LabelName, Annotated[str, pattern(f"({_NAME})?"), allowing('the value of a label as text, such as "ssd"')]],
+    Field(min_length=1),
+    allowing('a mapping of at least one node label to its value, such as {"disktype": "ssd"}'),
+]
+CpuRequest = Annotated[
+    str,
+    pattern(r"[1-9][0-9]{0,5}m|[1-9][0-9]{0,2}"),
+    # `cpuRequest: 2` is a number in YAML.
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    allowing('a number of CPUs above zero, such as "500m" or 2'),
+]
+
+
+class Size(StrEnum):
+    """Size of a machine; each tier has its own figures for it."""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,187 +63,227 @@ class Dimensions:
     memory: str
 
 
-class Machine(Model):
+class EvictionStrategy(StrEnum):
+    """What happens to a machine when its node is drained."""
+
+    NONE = "None"
+    LIVE_MIGRATE = "LiveMigrate"
+    LIVE_MIGRATE_IF_POSSIBLE = "LiveMigrateIfPossible"
+    EXTERNAL = "External"
+
+
+class TopologySpread(StrEnum):
+    """How strictly a tier's machines are spread over nodes; the first two are values of `whenUnsatisfiable`."""
+
+    SCHEDULE_ANYWAY = "ScheduleAnyway"
+    DO_NOT_SCHEDULE = "DoNotSchedule"
+    OFF = "Off"
+
+
+class Toleration(Model):
+    """A Pod's toleration, as in Kubernetes."""
+
+    key: LabelName | None = Field(default=None, description="Taint to tolerate. Defaults to every taint.")
+    operator: Literal["Equal", "Exists"] = Field(default="Equal", description="How to compare the taint's value.")
+    value: Annotated[str, allowing("text")] = Field(default="", description="Value of the taint, for Equal.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Effect of the taint. Defaults to every effect."
+    )
+    toleration_seconds: int | None = Field(
+        default=None, ge=0, le=2**31 - 1, description="How long to tolerate NoExecute. Defaults to forever."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield what the API server would refuse."""
+        if self.operator == "Exists" and self.value:
+            yield Contradiction("value", "needs operator Equal: Exists ignores the value")
+        if self.key is None and self.operator == "Equal":
+            yield Contradiction("", "needs key, or operator Exists to tolerate every taint")
+        if self.toleration_seconds is not None and self.effect != "NoExecute":
+            yield Contradiction("tolerationSeconds", "needs effect NoExecute")
+
+
+Tolerations = Annotated[
+    list[Toleration],
+    Field(min_length=1),
+    allowing('a list of at least one Pod toleration, such as [{"key": "dedicated", "operator": "Exists"}]'),
+]
+
+
+class MachineSettings(Model):
     """The machines of a tier."""
 
-    tier: ClassVar[TierName]
     sizes: ClassVar[Mapping[Size, Dimensions]] = {
         Size.SMALL: Dimensions(1, "1Gi"),
         Size.MEDIUM: Dimensions(2, "2Gi"),
         Size.LARGE: Dimensions(4, "4Gi"),
     }
 
-    family: FamilyName = Field(
-        default=Family.DEBIAN, description="Family of the guest's distribution: debian or fedora."
-    )
-    size: SizeName | None = Field(
+    family: Family = Field(default=Family.DEBIAN, description="Family of the guest's distribution.")
+    size: Size | None = Field(
         default=None,
-        description="Size of a machine in place of vcpus and memory: 1 and 1Gi, 2 and 2Gi, or 4 and 4Gi; "
-        "of the database's 2 and 2Gi, 4 and 8Gi, or 8 and 16Gi.",
+        description="Preset for vcpus and memory: 1 and 1Gi, 2 and 2Gi, or 4 and 4Gi; for the database 2 and 2Gi, "
+        "4 and 8Gi, or 8 and 16Gi. Defaults to vcpus and memory.",
     )
-    vcpus: VirtualCpus = Field(default=1, description="Virtual CPUs of a machine.")
+    vcpus: int = Field(default=1, ge=1, le=128, description="Virtual CPUs of a machine.")
     memory: Quantity = Field(default="1Gi", description="Memory of a machine.")
     image: Image | None = Field(
-        default=None, description="Root disk; none: the family's image from quay.io/containerdisks."
+        default=None, description="Source of the root disk. Defaults to the family's image at quay.io/containerdisks."
     )
     instancetype: ObjectName | None = Field(
         default=None,
-        description="VirtualMachineClusterInstancetype that sets CPUs and memory in place of vcpus and memory.",
+        description="VirtualMachineClusterInstancetype that sets CPUs and memory. Defaults to vcpus and memory.",
     )
-    preference: ObjectName | None = Field(default=None, description="VirtualMachineClusterPreference of the guest.")
+    preference: ObjectName | None = Field(
+        default=None, description="VirtualMachineClusterPreference of the guest. Defaults to no preference."
+    )
     cpu_request: CpuRequest | None = Field(
         default=None,
-        description="CPUs that are set aside on the node; none: as the cluster overcommits them, a tenth by default.",
+        description="CPUs to reserve on the node. Defaults to the cluster's CPU overcommitment, usually a tenth.",
     )
     memory_request: Quantity | None = Field(
-        default=None, description="Memory that is set aside on the node; none: all of the machine's."
+        default=None, description="Memory to reserve on the node. Defaults to all of the machine's memory."
     )
-    node_selector: NodeLabels | None = Field(default=None, description="Labels that a machine's node has to have.")
-    tolerations: Tolerations | None = Field(default=None, description="Taints of a node that a machine tolerates.")
-    eviction_strategy: EvictionStrategyName | None = Field(
-        default=None, description="What a drained node does with a machine; none: the cluster's default."
+    node_selector: NodeLabels | None = Field(
+        default=None, description="Labels that a node needs to run a machine. Defaults to no labels."
+    )
+    tolerations: Tolerations | None = Field(
+        default=None, description="Node taints that a machine tolerates. Defaults to no taints."
+    )
+    eviction_strategy: EvictionStrategy | None = Field(
+        default=None,
+        description="What happens to a machine when its node is drained. Defaults to the cluster's setting.",
     )
 
     @property
-    def dimensions(self) -> Dimensions:
-        """CPUs and memory, where no instancetype sets them."""
-        return self.sizes[self.size] if self.size else Dimensions(self.vcpus, self.memory)
-
-    @property
-    def requests(self) -> dict[str, str]:
-        """What is set aside on the node, where that is not left to KubeVirt."""
-        requests = {"cpu": self.cpu_request, "memory": self.memory_request}
-        return {resource: amount for resource, amount in requests.items() if amount}
+    def count(self) -> int:
+        """Number of machines."""
+        return 1
 
     @property
     def spread(self) -> TopologySpread:
-        """How strictly the tier's machines are kept on different nodes."""
+        """How strictly the tier's machines are spread over nodes."""
         return TopologySpread.OFF
 
     @property
-    def root(self) -> Image:
-        """The image of the root disk, chosen or the family's own."""
-        return self.image or Image(container_disk=DEFAULT_CONTAINER_DISKS[self.family])
+    def dimensions(self) -> Dimensions:
+        """CPUs and memory, unless an instancetype sets them."""
+        return self.sizes[self.size] if self.size else Dimensions(self.vcpus, self.memory)
 
     @property
-    def least_memory(self) -> int:
-        """Bytes below which a machine of this tier doesn't start."""
-        return bytes_of(LEAST_MEMORY[self.family])
+    def root(self) -> Image:
+        """The source of the root disk: the chosen one, or the family's default."""
+        return self.image or Image(container_disk=DEFAULT_CONTAINER_DISKS[self.family])
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in this tier."""
+        """Yield conflicts between size, family, disks and eviction."""
         yield from self._sized_twice()
-        if not self.instancetype and bytes_of(self.dimensions.memory) < self.least_memory:
-            problem = f"is less than the {LEAST_MEMORY[self.family]} that a {self.family} guest needs to boot"
-            yield Contradiction((f"{self.tier}.memory", f"{self.tier}.family"), problem)
-        if self.memory_request and bytes_of(self.memory_request) > bytes_of(self.dimensions.memory):
-            problem = f"is more than the machine's memory, {self.dimensions.memory}: it would never be used"
-            yield Contradiction((f"{self.tier}.memoryRequest", f"{self.tier}.memory", f"{self.tier}.size"), problem)
-        root_mode = self.image.access_mode if self.image else None
-        yield from self._immovable("image.accessMode", root_mode)
-        if self.image:
-            yield from self.image.contradictions(f"{self.tier}.image")
-        yield from self._strangers()
+        least, memory = LEAST_MEMORY[self.family], self.dimensions.memory
+        if not self.instancetype and bytes_of(memory) < bytes_of(least):
+            yield Contradiction("memory", f"is less than the {least} that a {self.family} guest needs to boot")
+        if self.memory_request and bytes_of(self.memory_request) > bytes_of(memory):
+            yield Contradiction("memoryRequest", f"is more than the machine's memory, {memory}")
+        yield from self._not_migratable("image.accessMode", self.image.access_mode if self.image else None)
+        yield from self._family_mismatches()
 
     def _sized_twice(self) -> Iterator[Contradiction]:
-        """Yield the keys that say again what an instancetype or a size says."""
-        sized = ("vcpus", "memory")
-        rivals: list[tuple[str, str | None, tuple[str, ...]]] = [
-            ("instancetype", self.instancetype, (*sized, "size", "cpu_request", "memory_request")),
-            ("size", self.size, sized),
+        """Yield the keys that an instancetype or a size overrides."""
+        overrides: list[tuple[str, str | None, tuple[str, ...]]] = [
+            ("instancetype", self.instancetype, ("vcpus", "memory", "size", "cpu_request", "memory_request")),
+            ("size", self.size, ("vcpus", "memory")),
         ]
-        for rival, value, fields in rivals:
-            for field in fields if value else ():
-                if field in self.model_fields_set and not (rival == "size" and self.instancetype):
-                    problem = f"and {rival} {value} both size the machine: remove one of them"
-                    yield Contradiction((f"{self.tier}.{to_camel(field)}", f"{self.tier}.{rival}"), problem)
+        for name, value, overridden in overrides:
+            for field in overridden if value else ():
+                if field in self.model_fields_set:
+                    yield Contradiction(
+                        to_camel(field), f"and {name} {value} both size the machine: remove one of them"
+                    )
 
-    def _immovable(self, key: str, mode: AccessMode | None) -> Iterator[Contradiction]:
-        """Yield a disk that keeps a machine where it has to be able to leave."""
+    def _not_migratable(self, key: str, mode: AccessMode | None) -> Iterator[Contradiction]:
+        """Yield an eviction strategy that a disk makes impossible."""
         if self.eviction_strategy is EvictionStrategy.LIVE_MIGRATE and mode not in (None, AccessMode.READ_WRITE_MANY):
-            problem = f"can't migrate with {key} {mode}, so no drain would end: use ReadWriteMany there, or another"
-            yield Contradiction((f"{self.tier}.evictionStrategy", f"{self.tier}.{key}"), problem)
+            problem = f"needs {key} ReadWriteMany: with {mode} no machine can migrate and drains never finish"
+            yield Contradiction("evictionStrategy", problem)
 
-    def _strangers(self) -> Iterator[Contradiction]:
-        """Yield names that tell of another family than the tier's: such a guest would boot and never be set up."""
-        image = (self.image or Image()).names
-        named = {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
-        for field, name in named.items():
+    def _family_mismatches(self) -> Iterator[Contradiction]:
+        """Yield names of the other family's distributions: such a guest would boot but never be configured."""
+        image = self.image.source_names if self.image else {}
+        names = {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
+        for key, name in names.items():
             for family, distributions in DISTRIBUTIONS.items():
                 if family != self.family and name.lower().startswith(distributions):
-                    problem = f"is of the {family} family, but {self.tier}.family is {self.family}"
-                    yield Contradiction((f"{self.tier}.{field}", f"{self.tier}.family"), problem)
+                    yield Contradiction(key, f"belongs to the {family} family, but family is {self.family}")
 
 
-class Database(Machine):
+class DatabaseSettings(MachineSettings):
     """The database tier: always one machine."""
 
-    tier = TierName.DATABASE
-    sizes = {  # noqa: RUF012, the base class says that it is the class's
+    sizes: ClassVar[Mapping[Size, Dimensions]] = {
         Size.SMALL: Dimensions(2, "2Gi"),
         Size.MEDIUM: Dimensions(4, "8Gi"),
         Size.LARGE: Dimensions(8, "16Gi"),
     }
 
-    vcpus: VirtualCpus = Field(default=2, description="Virtual CPUs of the machine.")
+    vcpus: int = Field(default=2, ge=1, le=128, description="Virtual CPUs of the machine.")
     memory: Quantity = Field(default="2Gi", description="Memory of the machine.")
-    scale: Scale = Field(default=10, description="pgbench scale: 100,000 accounts and about 15 MB each.")
-    data_disk: DataDisk = Field(default=DataDisk(), description="Disk of the database, which outlives its machine.")
-    fio: Fio = Field(default=Fio(), description="A measurement of that disk.")
+    # Accounts are numbered from 1 to 100,000 * scale in a 32-bit column.
+    scale: int = Field(
+        default=10, ge=1, le=20_000, description="pgbench scale; each unit is 100,000 accounts and about 15 MB."
+    )
+    data_disk: DataDisk = Field(default=DataDisk(), description="Disk of the database, which outlives the machine.")
+    fio: Fio = Field(default=Fio(), description="Measurement of the data disk.")
 
     @property
     def accounts(self) -> int:
-        """How many accounts there are to ask for."""
+        """Number of accounts in the database."""
         return 100_000 * self.scale
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in this tier."""
+        """Yield what contradicts the data disk, too."""
         yield from super().contradictions()
-        yield from self._immovable("dataDisk.accessMode", self.data_disk.access_mode)
-        if "runtime" in self.fio.model_fields_set and not self.fio.enabled:
-            problem = "measures nothing while database.fio.enabled is false: set it to true, or remove this"
-            yield Contradiction(("database.fio.runtime", "database.fio.enabled"), problem)
-        # 1 GiB beside the tables: PostgreSQL's log, its catalogues, and room for the file system.
+        yield from self._not_migratable("dataDisk.accessMode", self.data_disk.access_mode)
+        # 1 GiB besides the tables: PostgreSQL's log, its catalogs, and room for the file system.
         needed = -(-self.scale * 15 * 1000**2 // 1024**3) + 1
         if bytes_of(self.data_disk.size) < needed * 1024**3:
-            problem = f"is too small for database.scale {self.scale}: 15 MB each and 1Gi besides need {needed}Gi"
-            yield Contradiction(("database.dataDisk.size", "database.scale"), problem)
+            problem = f"is too small for scale {self.scale}, which needs {needed}Gi: 15 MB per unit, plus 1Gi"
+            yield Contradiction("dataDisk.size", problem)
 
 
-class Replicated(Machine):
-    """The machines of a tier that may have several."""
+class ReplicatedSettings(MachineSettings):
+    """The machines of a tier that can have several."""
 
-    replicas: Replicas = Field(default=1, description="Number of machines.")
-    topology_spread: TopologySpreadName = Field(
+    replicas: int = Field(default=1, ge=1, le=100, description="Number of machines.")
+    topology_spread: TopologySpread = Field(
         default=TopologySpread.SCHEDULE_ANYWAY,
-        description="Whether the tier's machines prefer or must have different nodes, as a Pod's whenUnsatisfiable.",
+        description="Whether the tier's machines prefer different nodes (ScheduleAnyway) or require them "
+        "(DoNotSchedule).",
     )
 
     @property
+    def count(self) -> int:
+        """Number of machines."""
+        return self.replicas
+
+    @property
     def spread(self) -> TopologySpread:
-        """How strictly the tier's machines are kept on different nodes."""
+        """How strictly the tier's machines are spread over nodes."""
         return self.topology_spread
 
 
-class Application(Replicated):
+class ApplicationSettings(ReplicatedSettings):
     """The application tier."""
 
-    tier = TierName.APPLICATION
 
-
-class Web(Replicated):
+class WebSettings(ReplicatedSettings):
     """The web tier."""
 
-    tier = TierName.WEB
-
-    replicas: Replicas = Field(
-        default=1, description="Number of machines; the first one carries the load generator, unless load.dedicated."
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Number of machines. The first one also runs the load generator, unless load.dedicated is set.",
     )
-    service: WebService = Field(default=WebService(), description="The Service of the web tier.")
-    expose: Exposure | None = Field(default=None, description="What leads requests from outside to it; none: nothing.")
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in this tier."""
-        yield from super().contradictions()
-        yield from self.service.contradictions()
-        yield from self.expose.contradictions() if self.expose else ()
+    service: WebService = Field(default=WebService(), description="Service of the web tier.")
+    expose: Exposure | None = Field(
+        default=None, description="Route for requests from outside the cluster. Defaults to no route."
+    )

@@ -1,29 +1,53 @@
-"""What every group of settings is: immutable, camelCase in YAML, and able to say what contradicts itself."""
+"""The base of every settings model: immutable, camelCase in YAML, and able to report its own contradictions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+Location = tuple[str | int, ...]
+"""Keys and list indices that lead to a value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Settings that are right by themselves and wrong together.
+    """Values that are valid on their own but not together.
 
     Attributes:
-        keys: the dotted keys that take part; the first one is where the refusal points.
-        problem: what is wrong and what to do, as it follows the first key and its value.
+        key: dotted key of the value to report, relative to the model that reports it; empty for the model itself.
+        problem: what is wrong and how to fix it; it follows the key and its value.
     """
 
-    keys: tuple[str, ...]
+    key: str
     problem: str
 
 
 class Model(BaseModel):
-    """What all settings share: immutable, camelCase in YAML, and nothing that isn't known."""
+    """A group of settings."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield the contradictions between this model's own values."""
+        yield from ()
+
+    def all_contradictions(self) -> Iterator[tuple[Location, str]]:
+        """Yield the location and problem of each contradiction in this model and in the models that it contains."""
+        for found in self.contradictions():
+            yield tuple(found.key.split(".")) if found.key else (), found.problem
+        for location, model in self._nested_models():
+            for inner, problem in model.all_contradictions():
+                yield (*location, *inner), problem
+
+    def _nested_models(self) -> Iterator[tuple[Location, Model]]:
+        for name, value in self:
+            alias = to_camel(name)
+            if isinstance(value, Model):
+                yield (alias,), value
+            elif isinstance(value, list):
+                yield from (((alias, index), item) for index, item in enumerate(value) if isinstance(item, Model))

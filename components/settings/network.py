@@ -1,61 +1,76 @@
-"""The settings of who may connect to the machines, and of the service mesh that they are part of."""
+"""Settings of who can connect to the machines, and of the service mesh."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Annotated
 
+from annotated_types import Predicate
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import Flag, ObjectName, Peers
+from components.settings.values import LABEL, ObjectName, allowing
 
 
-class NetworkPolicies(Model):
-    """Which connections to the machines the cluster's network lets through."""
+def _is_peer(text: str) -> bool:
+    """Return whether it is a namespace, or a CIDR as in a NetworkPolicy: with a prefix, and no bit set after it."""
+    try:
+        return bool(re.fullmatch(LABEL, text, re.ASCII)) or ("/" in text and str(ip_network(text)) == text)
+    except ValueError:
+        return False
 
-    enabled: Flag = Field(default=True, description="Whether NetworkPolicies let only the next tier connect to a tier.")
+
+Peers = Annotated[
+    list[
+        Annotated[
+            str,
+            Predicate(_is_peer),
+            allowing('a namespace such as "monitoring" or an address range such as "10.0.0.0/8"'),
+        ]
+    ],
+    Predicate(lambda peers: len(set(peers)) == len(peers)),
+    allowing('a list of different namespaces and address ranges, such as ["monitoring", "10.0.0.0/8"]'),
+]
+
+
+class NetworkPolicySettings(Model):
+    """Which connections to the machines the NetworkPolicies allow."""
+
+    enabled: bool = Field(
+        default=True, description="Whether NetworkPolicies allow only the tier in front of a tier to connect to it."
+    )
     web_from: Peers | None = Field(
-        default=None, description="Who may connect to the web tier, besides the load; none: everybody."
+        default=None, description="Clients of the web tier, besides the load generator. Defaults to everyone."
     )
     load_from: Peers | None = Field(
         default=None,
-        description="Who may read the load generator's figures; none: everybody, as the API server's proxy needs.",
+        description="Clients of the load generator's API. Defaults to everyone, which the API server's proxy requires.",
     )
     metrics_from: Peers | None = Field(
-        default=None, description="Who may scrape metrics; none: Pods of every namespace."
-    )
-
-    def contradictions(self, *, metrics: bool, load: bool) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in who may connect.
-
-        Args:
-            metrics: whether there are metrics, the tiers' own or a sidecar's.
-            load: whether there is load.
-        """
-        if not self.enabled:
-            for field in sorted({"web_from", "load_from", "metrics_from"} & self.model_fields_set):
-                problem = "needs networkPolicies.enabled: nobody would be kept out"
-                keys = (f"networkPolicies.{to_camel(field)}", "networkPolicies.enabled")
-                yield Contradiction(keys, problem)
-        if self.metrics_from is not None and not metrics:
-            problem = "needs metrics.enabled: there would be nothing to scrape"
-            yield Contradiction(("networkPolicies.metricsFrom", "metrics.enabled", "mesh.enabled"), problem)
-        if self.load_from is not None and not load:
-            problem = "has nobody's figures to guard while load.enabled is false: remove it, or generate load"
-            yield Contradiction(("networkPolicies.loadFrom", "load.enabled"), problem)
-
-
-class Mesh(Model):
-    """An Istio service mesh that the cluster has."""
-
-    enabled: Flag = Field(default=False, description="Whether the machines get sidecars of the cluster's Istio.")
-    revision: ObjectName | None = Field(
-        default=None, description="Revision or revision tag of Istio; none: the one that injects by default."
+        default=None, description="Clients that scrape metrics. Defaults to the Pods of every namespace."
     )
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield what doesn't go together in the mesh."""
+        """Yield clients for policies that are off."""
+        if not self.enabled:
+            for name in sorted({"web_from", "load_from", "metrics_from"} & self.model_fields_set):
+                yield Contradiction(
+                    to_camel(name), "has no effect while enabled is false: set it to true, or remove this"
+                )
+
+
+class MeshSettings(Model):
+    """The cluster's Istio service mesh."""
+
+    enabled: bool = Field(default=False, description="Whether the machines get sidecars of the cluster's Istio.")
+    revision: ObjectName | None = Field(
+        default=None, description="Revision or revision tag of Istio. Defaults to the default revision."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield a revision for a mesh that is off."""
         if self.revision is not None and not self.enabled:
-            problem = "needs mesh.enabled: no machine would get a sidecar of it"
-            yield Contradiction(("mesh.revision", "mesh.enabled"), problem)
+            yield Contradiction("revision", "has no effect while enabled is false: set it to true, or remove revision")

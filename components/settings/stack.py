@@ -1,62 +1,79 @@
-"""The settings of a stack: the only home of defaults and of checks across settings. Read by `configuration.py`."""
+"""Settings of a stack, and the contradictions between groups of settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from pydantic import Field
 
-from cloudinit import Site
+from cloudinit import Family
 from components.names import Names, TierName
-from components.settings.guest_values import Certificates
-from components.settings.guests import PackageMirror, Proxy, Ssh
-from components.settings.load import Gates, Load
-from components.settings.machines import Application, Database, Machine, Web
+from components.settings.guests import Certificate, PackageMirrorSettings, ProxySettings, SshSettings
+from components.settings.load import GateSettings, LoadSettings
+from components.settings.machines import (
+    LEAST_MEMORY,
+    ApplicationSettings,
+    DatabaseSettings,
+    MachineSettings,
+    WebSettings,
+)
 from components.settings.model import Contradiction, Model
-from components.settings.network import Mesh, NetworkPolicies
-from components.settings.telemetry import Metrics, Tracing
-from components.settings.values import Duration, Flag, NamespaceName, StackName, bytes_of, seconds_of
+from components.settings.network import MeshSettings, NetworkPolicySettings
+from components.settings.telemetry import MetricsSettings, TracingSettings
+from components.settings.values import Duration, NamespaceName, allowing, bytes_of, pattern, seconds_of
 
 LEAST_MEMORY_WITH_LOAD = "384Mi"
 BUILT_IN_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 LONGEST_LABEL = 63
 
+# Services are named after the stack, and their names have to start with a letter.
+StackName = Annotated[
+    str,
+    pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"),
+    allowing("1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"),
+]
 
-class Timeouts(Model):
-    """How long an operation may take before it counts as failed."""
 
-    ready: Duration = Field(default="10m", description="Longest wait for a new machine to serve.")
-    delete: Duration = Field(default="5m", description="Longest wait for an object to be gone.")
+class TimeoutSettings(Model):
+    """How long operations may take before they fail."""
+
+    ready: Duration = Field(default="10m", description="Longest wait for a new machine to become ready.")
+    delete: Duration = Field(default="5m", description="Longest wait for an object to be deleted.")
 
 
 class Settings(Model):
     """All settings of a stack."""
 
-    name: StackName = Field(default="multi-tier", description="What the name of every object begins with.")
-    namespace: NamespaceName = Field(default="multi-tier", description="Kubernetes namespace that everything lives in.")
-    create_namespace: Flag = Field(
-        default=True, description="Whether the namespace is the stack's own, made and deleted with it."
+    name: StackName = Field(default="multi-tier", description="Prefix of the name of every object.")
+    namespace: NamespaceName = Field(default="multi-tier", description="Kubernetes namespace of all objects.")
+    create_namespace: bool = Field(
+        default=True, description="Whether the stack creates the namespace, and deletes it again."
     )
-    database: Database = Field(
-        default=Database(), description="The database machine: PostgreSQL with a pgbench schema."
+    database: DatabaseSettings = Field(
+        default=DatabaseSettings(), description="The database machine: PostgreSQL with a pgbench schema."
     )
-    application: Application = Field(default=Application(), description="The application machines: a JSON API.")
-    web: Web = Field(default=Web(), description="The web machines: an nginx reverse proxy.")
-    load: Load = Field(default=Load(), description="The load generator, and what it sends.")
-    gates: Gates = Field(default=Gates(), description="What a measured run has to reach to pass.")
-    metrics: Metrics = Field(default=Metrics(), description="Metrics for Prometheus.")
-    tracing: Tracing = Field(default=Tracing(), description="OpenTelemetry traces.")
-    ssh: Ssh = Field(default=Ssh(), description="Who may log in to the guests.")
-    proxy: Proxy = Field(default=Proxy(), description="What guests download packages through.")
-    package_mirror: PackageMirror = Field(
-        default=PackageMirror(), description="Where guests get what their image lacks."
+    application: ApplicationSettings = Field(
+        default=ApplicationSettings(), description="The application machines: a JSON API."
     )
-    certificate_authorities: Certificates = Field(
-        default=[], description="Authorities that guests trust besides their distribution's."
+    web: WebSettings = Field(default=WebSettings(), description="The web machines: an nginx reverse proxy.")
+    load: LoadSettings = Field(default=LoadSettings(), description="The load generator, and the load that it sends.")
+    gates: GateSettings = Field(default=GateSettings(), description="What a measured run has to reach to pass.")
+    metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics for Prometheus.")
+    tracing: TracingSettings = Field(default=TracingSettings(), description="OpenTelemetry traces.")
+    ssh: SshSettings = Field(default=SshSettings(), description="SSH access to the guests.")
+    proxy: ProxySettings = Field(default=ProxySettings(), description="Proxies for package downloads.")
+    package_mirror: PackageMirrorSettings = Field(
+        default=PackageMirrorSettings(), description="Package sources besides the distribution's servers."
     )
-    network_policies: NetworkPolicies = Field(default=NetworkPolicies(), description="Who may connect to the machines.")
-    mesh: Mesh = Field(default=Mesh(), description="The service mesh that the machines are part of.")
-    timeouts: Timeouts = Field(default=Timeouts(), description="How long operations may take.")
+    certificate_authorities: list[Certificate] = Field(
+        default=[], description="Certificate authorities to trust in the guests, besides the distribution's."
+    )
+    network_policies: NetworkPolicySettings = Field(
+        default=NetworkPolicySettings(), description="Who can connect to the machines."
+    )
+    mesh: MeshSettings = Field(default=MeshSettings(), description="The service mesh of the machines.")
+    timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="How long operations may take.")
 
     @property
     def names(self) -> Names:
@@ -64,62 +81,63 @@ class Settings(Model):
         return Names(self.name, self.namespace)
 
     @property
-    def site(self) -> Site:
-        """What guests are told of the place they run in."""
-        return Site(
-            ssh=self.ssh.access,
-            proxy=self.proxy.proxy,
-            mirrors=self.package_mirror.mirrors,
-            certificate_authorities=tuple(f"{pem.strip()}\n" for pem in self.certificate_authorities),
-        )
-
-    @property
-    def machines(self) -> list[Machine]:
+    def tiers(self) -> dict[TierName, MachineSettings]:
         """The tiers that have machines."""
-        dedicated = [self.load] if self.load.enabled and self.load.dedicated else []
-        return [self.database, self.application, self.web, *dedicated]
+        return {TierName(name): tier for name, tier in self if isinstance(tier, MachineSettings) and tier.count}
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield everything that doesn't go together."""
-        if self.create_namespace and self.namespace in BUILT_IN_NAMESPACES:
-            problem = "is in every cluster already and must not be deleted with the stack: set createNamespace to false"
-            yield Contradiction(("namespace", "createNamespace"), problem)
-        if self.create_namespace and self.database.data_disk.keep:
-            problem = "keeps nothing while the namespace goes with the stack: set createNamespace to false"
-            yield Contradiction(("database.dataDisk.keep", "createNamespace"), problem)
-        longest = self.names.machine(TierName.APPLICATION, self.application.replicas - 1)
-        if len(longest) > LONGEST_LABEL:
-            most = LONGEST_LABEL - len(longest) + len(self.name)
-            problem = f"is too long: {longest} would have more than 63 characters, so use at most {most}"
-            yield Contradiction(("name", "application.replicas"), problem)
-        for group in (
-            self.database,
-            self.application,
-            self.web,
-            self.load,
-            self.metrics,
-            self.tracing,
-            self.ssh,
-            self.proxy,
-            self.mesh,
-        ):
-            yield from group.contradictions()
-        yield from self.package_mirror.contradictions({machine.family for machine in self.machines})
-        metrics = self.metrics.enabled or self.mesh.enabled
-        yield from self.network_policies.contradictions(metrics=metrics, load=self.load.enabled)
-        yield from self._crowded_web()
+        """Yield the contradictions between groups."""
+        yield from self._namespace()
+        yield from self._name()
+        yield from self._unused_mirrors()
+        yield from self._without_load()
+        yield from self._web_memory()
+        if self.network_policies.metrics_from is not None and not (self.metrics.enabled or self.mesh.enabled):
+            yield Contradiction(
+                "networkPolicies.metricsFrom", "needs metrics.enabled: there is nothing to scrape without it"
+            )
         measuring = self.database.fio.seconds * self.database.fio.jobs
         if measuring >= seconds_of(self.timeouts.ready):
-            problem = f"is too long: three of it take {measuring} s, and the machine has to serve within timeouts.ready"
-            yield Contradiction(("database.fio.runtime", "timeouts.ready"), f"{problem} {self.timeouts.ready}")
-        if not self.load.enabled:
-            for key in self.gates.given():
-                problem = "has nothing to judge while load.enabled is false: remove it, or generate load"
-                yield Contradiction((key, "load.enabled"), problem)
+            jobs, ready = self.database.fio.jobs, self.timeouts.ready
+            problem = f"is too long: {jobs} jobs take {measuring} s, but timeouts.ready is {ready}"
+            yield Contradiction("database.fio.runtime", problem)
 
-    def _crowded_web(self) -> Iterator[Contradiction]:
-        crowded = self.web.least_memory <= bytes_of(self.web.dimensions.memory) < bytes_of(LEAST_MEMORY_WITH_LOAD)
-        with_load = self.load.enabled and not self.load.dedicated
-        if with_load and not self.web.instancetype and crowded:
+    def _namespace(self) -> Iterator[Contradiction]:
+        if self.create_namespace and self.namespace in BUILT_IN_NAMESPACES:
+            problem = "exists in every cluster and must not be deleted with the stack: set createNamespace to false"
+            yield Contradiction("namespace", problem)
+        if self.create_namespace and self.database.data_disk.keep:
+            problem = "has no effect because the namespace is deleted with the stack: set createNamespace to false"
+            yield Contradiction("database.dataDisk.keep", problem)
+
+    def _name(self) -> Iterator[Contradiction]:
+        longest = max((self.names.machine(tier, one.count - 1) for tier, one in self.tiers.items()), key=len)
+        if len(longest) > LONGEST_LABEL:
+            most = LONGEST_LABEL - len(longest) + len(self.name)
+            problem = f"is too long: {longest} has more than {LONGEST_LABEL} characters, so use at most {most}"
+            yield Contradiction("name", problem)
+
+    def _unused_mirrors(self) -> Iterator[Contradiction]:
+        given = {
+            Family.DEBIAN: ("packageMirror.debian.primary", self.package_mirror.debian.primary),
+            Family.FEDORA: ("packageMirror.fedora.repositories", self.package_mirror.fedora.repositories),
+        }
+        families = {tier.family for tier in self.tiers.values()}
+        for family, (key, value) in given.items():
+            if value and family not in families:
+                yield Contradiction(key, f"has no effect because no guest is of the {family} family: remove it")
+
+    def _without_load(self) -> Iterator[Contradiction]:
+        keys = [f"gates.{key}" for key in self.gates.given()]
+        if self.network_policies.load_from is not None:
+            keys.append("networkPolicies.loadFrom")
+        if not self.load.enabled:
+            for key in keys:
+                yield Contradiction(key, "has no effect while load.enabled is false: set it to true, or remove this")
+
+    def _web_memory(self) -> Iterator[Contradiction]:
+        memory, least = bytes_of(self.web.dimensions.memory), bytes_of(LEAST_MEMORY[self.web.family])
+        shared = self.load.enabled and not self.load.dedicated and not self.web.instancetype
+        if shared and least <= memory < bytes_of(LEAST_MEMORY_WITH_LOAD):
             problem = f"is too little for nginx and the load generator: they need {LEAST_MEMORY_WITH_LOAD}"
-            yield Contradiction(("web.memory", "web.family", "load.enabled"), problem)
+            yield Contradiction("web.memory", problem)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from cloudinit.load_plan import MIX, LoadPlan, Profile
+from cloudinit.load_plan import MIX, LoadPlan, Profile, default_peak
 from measure.failures import WrongUsageError, unknown
 
 _DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,5})(?P<unit>[smh]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_PEAK_OF_RPS = 4  # what a stack without load.peak has too
 _LONGEST = 24 * 3600
 
 
@@ -71,7 +70,7 @@ def run_plan(stack: LoadPlan, overrides: Overrides) -> LoadPlan:
     peak = overrides.peak
     if peak is None:
         # The stack's peak only makes sense with the stack's rate.
-        peak = stack.peak if overrides.rps is None else rps * _PEAK_OF_RPS
+        peak = stack.peak if overrides.rps is None else default_peak(rps)
     if peak < rps:
         raise WrongUsageError(f"The peak rate, {peak}/s, is below the initial rate, {rps}/s. Change --peak or --rps.")
     try:

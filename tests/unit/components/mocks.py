@@ -1,4 +1,4 @@
-"""Runs the whole program against a monitor that records what is registered, without an engine."""
+"""Runs the program without an engine, against a monitor that records what it registers."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ TOKEN = "sentinel-service-account-token"
 AUTHORITY = "-----BEGIN CERTIFICATE-----\nsentinel\n-----END CERTIFICATE-----\n"
 BALANCER = "203.0.113.10"
 STACK = "pulumi:pulumi:Stack"
-# How the engine's wire format marks a special value, and which kind a secret is.
+SCALED: dict[str, Any] = {"application": {"replicas": 2}, "web": {"replicas": 2}}
+DEDICATED: dict[str, Any] = {"load": {"dedicated": True}}
+METRICS: dict[str, Any] = {"metrics": {"enabled": True}}
+# The key that marks a special value on the wire, and its value for a secret.
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 Registered = Any
-"""A RegisterResourceRequest: the SDK's generated messages carry no types."""
+"""A RegisterResourceRequest: the SDK's generated messages are untyped."""
 
 
 def is_secret(value: object) -> bool:
@@ -40,7 +43,7 @@ def is_secret(value: object) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a wire value with its secrets unwrapped and its whole numbers whole."""
+    """Return a wire value with its secrets unwrapped and whole numbers as integers."""
     if is_secret(value):
         return plain(value["value"])
     if isinstance(value, dict):
@@ -51,7 +54,7 @@ def plain(value: Any) -> Any:
 
 
 def public(value: Any) -> Any:
-    """Return a wire value without its secrets: what anybody who reads the state or a preview may see."""
+    """Return a wire value without its secrets: what the state and previews show."""
     if is_secret(value):
         return "[secret]"
     if isinstance(value, dict):
@@ -66,9 +69,9 @@ class Resource:
     """One registration.
 
     Attributes:
-        wire: inputs as they were sent, with secrets marked.
-        depends_on: URNs that were given, or follow from inputs.
-        request: all of the registration.
+        wire: inputs as sent, with secrets marked.
+        depends_on: URNs of explicit dependencies, and of those through inputs.
+        request: the whole registration.
     """
 
     urn: str
@@ -100,7 +103,7 @@ class Resource:
 
 @dataclass
 class Deployment:
-    """What a run of the program registered, in that order."""
+    """What a run of the program registered, in order."""
 
     resources: list[Resource] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -127,24 +130,41 @@ class Deployment:
         urn = self.component(component).urn
         return (resource for resource in self.resources if resource.parent == urn)
 
+    @property
+    def machines(self) -> list[str]:
+        """The names of the VirtualMachines."""
+        return sorted(machine.object_name for machine in self.of_kind("VirtualMachine"))
+
+    def spec(self, kind: str, name: str) -> dict[str, Any]:
+        spec: dict[str, Any] = self.object(kind, name).inputs["spec"]
+        return spec
+
     def machine(self, name: str) -> dict[str, Any]:
         """Return the spec of a VirtualMachine."""
-        spec: dict[str, Any] = self.object("VirtualMachine", name).inputs["spec"]
+        return self.spec("VirtualMachine", name)
+
+    def instance(self, name: str) -> dict[str, Any]:
+        """Return the spec of a VirtualMachine's instance."""
+        spec: dict[str, Any] = self.machine(name)["template"]["spec"]
         return spec
+
+    def volumes(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return the volumes of a VirtualMachine, by name."""
+        return {volume["name"]: volume for volume in self.instance(name)["volumes"]}
 
     def user_data(self, machine: str) -> str:
         return str(self.object("Secret", f"{machine}-cloud-init").inputs["stringData"]["userdata"])
 
 
 class Answers(pulumi_mocks.Mocks):
-    """What the providers would answer."""
+    """The providers' responses."""
 
     def __init__(self, password: str, preview: bool) -> None:
         self._password = password
         self._preview = preview
 
     def call(self, args: pulumi_mocks.MockCallArgs) -> tuple[dict[Any, Any], None]:
-        raise AssertionError(f"the program calls no provider function, and now calls {args.token}")
+        raise AssertionError(f"unexpected call of the provider function {args.token}")
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
         answer = dict(args.inputs)
@@ -159,7 +179,7 @@ class Answers(pulumi_mocks.Mocks):
 
 
 class Recorder(pulumi_mocks.MockMonitor):
-    """A monitor that keeps whole registrations: the mocks of the SDK show no dependencies and no options."""
+    """A monitor that keeps whole registrations: the SDK's mocks omit dependencies and options."""
 
     def __init__(self, answers: Answers, deployment: Deployment) -> None:
         super().__init__(answers)
@@ -188,11 +208,11 @@ class Recorder(pulumi_mocks.MockMonitor):
 
 
 def deploy(config: Mapping[str, Any] | None = None, *, password: str = PASSWORD, preview: bool = False) -> Deployment:
-    """Run the program with a configuration and return what it registered.
+    """Run the program with a configuration, and return what it registered.
 
     Args:
-        config: top-level settings; objects as YAML holds them.
-        password: what the random provider answers.
+        config: top-level settings, with objects as in YAML.
+        password: password that the random provider generates.
         preview: whether it is a preview, in which no controller fills in a token.
     """
     return _deploy(json.dumps(dict(config or {}), sort_keys=True), password, preview)
@@ -209,7 +229,7 @@ def _deploy(config: str, password: str, preview: bool) -> Deployment:
     registration._get_stack_trace = StackTrace
     answers = Answers(password, preview)
 
-    # The SDK's mocks want an event loop in every thread that they are called from, and would leave it open.
+    # The SDK's mocks need an event loop in each thread that calls them, and never close it.
     loops: list[asyncio.AbstractEventLoop] = []
 
     def give_loop() -> None:

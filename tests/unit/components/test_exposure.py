@@ -1,4 +1,4 @@
-"""How the web tier is reached from outside the cluster."""
+"""Access to the web tier from outside the cluster."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ def exposed(**exposure: Any) -> Deployment:
 
 
 def service(**settings: Any) -> dict[str, Any]:
+    """Return the inputs of the web Service."""
     return deploy({"web": {"service": settings}}).object("Service", "multi-tier-web").inputs
 
 
-def test_the_service_is_the_clusters_own_unless_the_settings_say_otherwise() -> None:
+def test_by_default_the_service_is_internal_to_the_cluster() -> None:
     assert service()["spec"]["type"] == "ClusterIP"
     assert not [one for kind in KINDS for one in deploy().of_kind(kind)]
     assert "externalUrl" not in deploy().outputs
 
 
-def test_a_node_port_is_of_the_port_that_serves() -> None:
+def test_a_node_port_is_assigned_to_the_http_port_only() -> None:
     deployment = deploy({"web": {"service": {"type": "NodePort", "nodePort": 30080}}, "metrics": {"enabled": True}})
     specification = deployment.object("Service", "multi-tier-web").inputs["spec"]
 
@@ -41,14 +42,14 @@ def test_a_node_port_is_of_the_port_that_serves() -> None:
     }
 
 
-def test_the_other_services_stay_inside_the_cluster() -> None:
+def test_the_other_services_stay_internal_to_the_cluster() -> None:
     deployment = deploy({"web": {"service": {"type": "LoadBalancer"}}})
 
     for name in ("database", "application", "load"):
         assert deployment.object("Service", f"multi-tier-{name}").inputs["spec"]["type"] == "ClusterIP"
 
 
-def test_a_load_balancer_gets_its_class_and_annotations() -> None:
+def test_a_load_balancer_has_the_class_and_annotations_in_the_settings() -> None:
     made = service(
         type="LoadBalancer", loadBalancerClass="example.com/internal", annotations={"example.com/pool": "lab"}
     )
@@ -57,21 +58,20 @@ def test_a_load_balancer_gets_its_class_and_annotations() -> None:
     assert made["metadata"]["annotations"]["example.com/pool"] == "lab"
 
 
-def test_another_class_is_another_service_and_the_old_one_goes_first() -> None:
-    """The API server refuses to change the class, and two Services can't have one name."""
+def test_a_changed_class_replaces_the_service_after_the_old_one_is_deleted() -> None:
     request = deploy().object("Service", "multi-tier-web").request
 
-    assert list(request.replaceOnChanges) == ["spec.loadBalancerClass"]
-    assert request.deleteBeforeReplace
+    assert list(request.replaceOnChanges) == ["spec.loadBalancerClass"], "the API server refuses to change it"
+    assert request.deleteBeforeReplace, "both have the same name"
 
 
-def test_what_the_command_line_makes_of_an_annotations_text_is_text_again() -> None:
+def test_annotations_that_pulumi_config_stores_as_numbers_and_booleans_are_text() -> None:
     made = service(type="LoadBalancer", annotations={"example.com/internal": True, "example.com/idle": 60})
 
     assert made["metadata"]["annotations"].items() >= {"example.com/internal": "true", "example.com/idle": "60"}.items()
 
 
-def test_the_address_of_a_load_balancer_is_waited_for_and_told() -> None:
+def test_the_address_of_a_load_balancer_is_awaited_and_an_output() -> None:
     config = {"web": {"service": {"type": "LoadBalancer"}}}
 
     annotations = deploy(config).object("Service", "multi-tier-web").inputs["metadata"]["annotations"]
@@ -79,14 +79,14 @@ def test_the_address_of_a_load_balancer_is_waited_for_and_told() -> None:
     assert deploy(config).outputs["externalUrl"] == f"http://{BALANCER}/"
 
 
-def test_a_preview_does_not_know_the_address_yet() -> None:
+def test_a_preview_has_no_address_yet() -> None:
     outputs = deploy({"web": {"service": {"type": "LoadBalancer"}}}, preview=True).outputs
 
     assert BALANCER not in str(outputs)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_there_is_one_object_beside_the_service_and_after_it(kind: str) -> None:
+def test_one_object_is_created_after_the_service(kind: str) -> None:
     deployment = exposed(**KINDS[kind])
     (made,) = (one for each in KINDS for one in deployment.of_kind(each))
 
@@ -95,7 +95,7 @@ def test_there_is_one_object_beside_the_service_and_after_it(kind: str) -> None:
     assert made.parent == deployment.component("web").urn
 
 
-def test_an_ingress_leads_everything_of_its_host_to_the_port_by_name() -> None:
+def test_an_ingress_routes_all_paths_of_its_host_to_the_named_port() -> None:
     made = exposed(kind="Ingress", host="shop.example.com", className="nginx", tlsSecret="shop-tls").object(
         "Ingress", "multi-tier-web"
     )
@@ -114,7 +114,7 @@ def test_an_ingress_leads_everything_of_its_host_to_the_port_by_name() -> None:
     assert made.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
 
-def test_an_http_route_belongs_to_a_listener_of_a_gateway() -> None:
+def test_an_http_route_attaches_to_a_listener_of_the_gateway() -> None:
     gateway = {"name": "public", "namespace": "gateways", "sectionName": "web"}
     made = exposed(kind="HTTPRoute", host="shop.example.com", gateway=gateway).object("HTTPRoute", "multi-tier-web")
 
@@ -123,10 +123,10 @@ def test_an_http_route_belongs_to_a_listener_of_a_gateway() -> None:
     assert made.inputs["spec"]["hostnames"] == ["shop.example.com"]
     (rule,) = made.inputs["spec"]["rules"]
     assert rule["backendRefs"] == [{"group": "", "kind": "Service", "name": "multi-tier-web", "port": 80, "weight": 1}]
-    assert "annotations" not in made.inputs["metadata"], "an empty map would be a change in every preview"
+    assert "annotations" not in made.inputs["metadata"], "an empty map would show as a change in every preview"
 
 
-def test_a_route_ends_tls_at_the_router_and_redirects_to_it() -> None:
+def test_a_route_terminates_tls_at_the_router_and_redirects_to_it() -> None:
     made = exposed(kind="Route", host="shop.apps.example.com", termination="edge").object("Route", "multi-tier-web")
 
     assert made.inputs["apiVersion"] == "route.openshift.io/v1"
@@ -140,7 +140,7 @@ def test_a_route_ends_tls_at_the_router_and_redirects_to_it() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_controller_gets_its_annotations(kind: str) -> None:
+def test_annotations_are_passed_on_to_the_controller(kind: str) -> None:
     made = exposed(**KINDS[kind], annotations={"cert-manager.io/cluster-issuer": "letsencrypt"})
 
     annotations = made.object(kind, "multi-tier-web").inputs["metadata"]["annotations"]
@@ -159,5 +159,5 @@ def test_the_controller_gets_its_annotations(kind: str) -> None:
         ({**KINDS["HTTPRoute"], "host": "shop.example.com"}, None),
     ],
 )
-def test_the_address_from_outside_is_told_where_the_settings_give_it(exposure: dict[str, Any], url: str | None) -> None:
+def test_the_url_from_outside_is_an_output_if_it_is_known(exposure: dict[str, Any], url: str | None) -> None:
     assert exposed(**exposure).outputs.get("externalUrl") == url

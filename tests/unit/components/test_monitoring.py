@@ -1,4 +1,4 @@
-"""What the Prometheus operator is told of a stack."""
+"""The ServiceMonitor of a stack."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def monitor(deployment: Deployment) -> dict[str, Any]:
     return deployment.object("ServiceMonitor", "shop-metrics").inputs
 
 
-@pytest.mark.parametrize("load", [{}, {"dedicated": True}, {"enabled": False}], ids=["on web", "dedicated", "none"])
-def test_the_operator_finds_every_port_for_metrics_of_the_stack_and_no_other(load: dict[str, Any]) -> None:
+@pytest.mark.parametrize("load", [{}, {"dedicated": True}, {"enabled": False}], ids=["on web", "dedicated", "off"])
+def test_every_metrics_port_of_the_stack_is_scraped_and_no_other(load: dict[str, Any]) -> None:
     deployment = deploy({**MONITORED, "load": load})
     spec = monitor(deployment)["spec"]
 
@@ -36,7 +36,7 @@ def test_another_stack_in_the_namespace_is_not_scraped() -> None:
     assert not any(selected.items() <= service.inputs["metadata"]["labels"].items() for service in others)
 
 
-def test_every_target_bears_the_names_that_the_dashboard_asks_for() -> None:
+def test_every_target_has_the_labels_that_the_dashboard_queries() -> None:
     for endpoint in monitor(deploy(MONITORED))["spec"]["endpoints"]:
         named = {rule["targetLabel"]: rule["sourceLabels"] for rule in endpoint["relabelings"]}
 
@@ -44,7 +44,7 @@ def test_every_target_bears_the_names_that_the_dashboard_asks_for() -> None:
         assert endpoint["interval"] == "15s"
 
 
-def test_it_lies_in_the_namespace_of_the_services_with_the_labels_of_the_stack() -> None:
+def test_it_is_in_the_namespace_of_the_services_with_the_labels_of_the_stack() -> None:
     metadata = monitor(deploy({**MONITORED, "namespace": "retail"}))["metadata"]
 
     assert metadata["namespace"] == "retail"
@@ -52,5 +52,5 @@ def test_it_lies_in_the_namespace_of_the_services_with_the_labels_of_the_stack()
 
 
 @pytest.mark.parametrize("metrics", [{}, {"enabled": True}], ids=["off", "without the operator"])
-def test_nothing_of_the_operators_is_asked_for_where_it_is_not_wanted(metrics: dict[str, Any]) -> None:
+def test_no_service_monitor_is_created_unless_enabled(metrics: dict[str, Any]) -> None:
     assert not deploy({"name": "shop", "metrics": metrics}).of_kind("ServiceMonitor")

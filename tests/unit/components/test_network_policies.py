@@ -1,4 +1,4 @@
-"""Who can connect to whom, over every pair of tiers and everybody else."""
+"""Who can connect to the machines: each pair of tiers, and clients outside the stack."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from cloudinit.constants import (
     WEB_METRICS_PORT,
     WEB_PORT,
 )
-from tests.unit.components.mocks import Deployment, deploy
+from tests.unit.components.mocks import DEDICATED, METRICS, SCALED, Deployment, deploy
 from tests.unit.policy_evaluation import Labels, Peer, lets_in
 
 NAMESPACE = "multi-tier"
-METRICS = {"metrics": {"enabled": True}}
-DEDICATED = {"load": {"dedicated": True}}
-SCALED = {"application": {"replicas": 2}, "web": {"replicas": 2}}
 PORTS = {"database": DATABASE_PORT, "application": APPLICATION_PORT, "web": WEB_PORT, "load": LOAD_AGENT_PORT}
-# Ports of exporters, by tier.
+# Exporters of each tier.
 EXPORTERS = {
     "database": (DATABASE_METRICS_PORT, NODE_METRICS_PORT),
     "application": (APPLICATION_METRICS_PORT, NODE_METRICS_PORT),
@@ -41,7 +38,7 @@ NODE = Peer(address="172.18.0.2")
 OUTSIDE = Peer(address="203.0.113.7")
 VIRT_API = Peer({"kubevirt.io": "virt-api"}, "openshift-cnv")
 OTHERS = {"neighbour": NEIGHBOUR, "stranger": STRANGER, "prometheus": PROMETHEUS, "node": NODE, "outside": OUTSIDE}
-# A workload of another author's that happens to have our stack's instance and component.
+# An unrelated workload that happens to have the instance and component of our stack.
 NAMESAKE = Peer({"app.kubernetes.io/instance": "multi-tier", "app.kubernetes.io/component": "database"}, NAMESPACE)
 
 
@@ -50,7 +47,7 @@ def policies(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def pods(deployment: Deployment) -> dict[str, Peer]:
-    """Return the launcher Pods by their machines' names: KubeVirt gives them the template's labels, and the name's."""
+    """Return the launcher Pods by machine. KubeVirt labels them like the template, and with the machine's name."""
     found = {}
     for machine in deployment.of_kind("VirtualMachine"):
         labels: Labels = machine.inputs["spec"]["template"]["metadata"]["labels"]
@@ -68,32 +65,32 @@ def open_ports(deployment: Deployment, source: Peer, target: Peer) -> set[int]:
     return {port for port in EVERY_PORT if lets_in(given, source, target, port)}
 
 
-def test_each_tier_is_let_in_by_the_next_one_on_its_port_and_by_no_other_tier() -> None:
+def test_only_the_tier_in_front_can_connect_to_a_tier_and_only_to_its_port() -> None:
     deployment = deploy(DEDICATED)
     expected = {("application", "database"): {DATABASE_PORT}, ("web", "application"): {APPLICATION_PORT}}
     for client, server in product(PORTS, PORTS):
         known = set(expected.get((client, server), set()))
-        # These two are for everybody, unless the settings say for whom.
+        # Open to everyone by default.
         known |= {PORTS[server]} if server in ("web", "load") else set()
         assert open_ports(deployment, pod(deployment, client), pod(deployment, server)) == known, (client, server)
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_who_is_not_of_the_stack_reaches_the_web_tier_and_the_figures_of_the_load_alone(other: str) -> None:
+def test_clients_outside_the_stack_reach_only_the_web_tier_and_the_load_agent(other: str) -> None:
     deployment = deploy(DEDICATED)
 
     reached = {tier: open_ports(deployment, OTHERS[other], pod(deployment, tier)) for tier in PORTS}
     assert reached == {"database": set(), "application": set(), "web": {WEB_PORT}, "load": {LOAD_AGENT_PORT}}
 
 
-def test_the_figures_are_behind_the_one_web_machine_that_carries_the_generator() -> None:
+def test_the_load_agent_is_open_only_on_the_machine_that_runs_it() -> None:
     deployment = deploy(SCALED)
 
     assert open_ports(deployment, NODE, pod(deployment, "web", 0)) == {WEB_PORT, LOAD_AGENT_PORT}
     assert open_ports(deployment, NODE, pod(deployment, "web", 1)) == {WEB_PORT}
 
 
-def test_without_load_its_port_is_closed() -> None:
+def test_without_load_the_port_of_the_load_agent_is_closed() -> None:
     deployment = deploy({"load": {"enabled": False}})
 
     assert open_ports(deployment, NODE, pod(deployment, "web")) == {WEB_PORT}
@@ -101,7 +98,7 @@ def test_without_load_its_port_is_closed() -> None:
 
 
 @pytest.mark.parametrize("tier", PORTS)
-def test_metrics_are_scraped_from_any_namespace_where_there_are_some(tier: str) -> None:
+def test_metrics_can_be_scraped_from_every_namespace_by_default(tier: str) -> None:
     deployment = deploy({**DEDICATED, **METRICS, "networkPolicies": {"loadFrom": []}})
     served = {WEB_PORT} if tier == "web" else set()
 
@@ -111,7 +108,7 @@ def test_metrics_are_scraped_from_any_namespace_where_there_are_some(tier: str) 
         assert open_ports(deployment, nobody, pod(deployment, tier)) == served
 
 
-def test_metrics_are_scraped_from_the_chosen_namespaces_and_ranges_alone() -> None:
+def test_scraping_metrics_can_be_restricted_to_namespaces_and_ranges() -> None:
     chosen = {"metricsFrom": ["monitoring", "172.18.0.0/16"]}
     deployment = deploy({**METRICS, "networkPolicies": chosen})
     database = pod(deployment, "database")
@@ -122,7 +119,7 @@ def test_metrics_are_scraped_from_the_chosen_namespaces_and_ranges_alone() -> No
 
 
 @pytest.mark.parametrize("load", [{}, DEDICATED], ids=["on web", "dedicated"])
-def test_the_web_tier_can_be_kept_for_the_load_and_for_chosen_ones(load: dict[str, Any]) -> None:
+def test_the_web_tier_can_be_restricted_to_the_load_generator_and_chosen_clients(load: dict[str, Any]) -> None:
     deployment = deploy({**load, "networkPolicies": {"webFrom": ["ingress-nginx", "203.0.113.0/24"]}})
     web = pod(deployment, "web")
     generator = pod(deployment, "load" if load else "web")
@@ -134,7 +131,7 @@ def test_the_web_tier_can_be_kept_for_the_load_and_for_chosen_ones(load: dict[st
         assert WEB_PORT not in open_ports(deployment, other, web)
 
 
-def test_an_empty_list_lets_nobody_in_besides_the_stack_itself() -> None:
+def test_an_empty_list_allows_only_the_stack_itself() -> None:
     chosen: dict[str, list[str]] = {"webFrom": [], "loadFrom": [], "metricsFrom": []}
     deployment = deploy({**DEDICATED, **METRICS, "networkPolicies": chosen})
 
@@ -143,13 +140,13 @@ def test_an_empty_list_lets_nobody_in_besides_the_stack_itself() -> None:
     assert open_ports(deployment, pod(deployment, "load"), pod(deployment, "web")) == {WEB_PORT}
 
 
-def test_without_load_and_without_anybody_else_the_web_tier_is_closed() -> None:
+def test_without_load_an_empty_list_closes_the_web_tier() -> None:
     deployment = deploy({"load": {"enabled": False}, "networkPolicies": {"webFrom": []}})
 
     assert not open_ports(deployment, NODE, pod(deployment, "web"))
 
 
-def test_the_figures_of_the_load_can_be_kept_for_where_the_api_server_connects_from() -> None:
+def test_the_load_agent_can_be_restricted_to_the_api_server() -> None:
     deployment = deploy({**DEDICATED, "networkPolicies": {"loadFrom": ["kube-system", "172.18.0.2/32"]}})
     load = pod(deployment, "load")
 
@@ -159,7 +156,7 @@ def test_the_figures_of_the_load_can_be_kept_for_where_the_api_server_connects_f
 
 
 @pytest.mark.parametrize("tier", PORTS)
-def test_ssh_is_let_in_from_kubevirts_own_api_alone(tier: str) -> None:
+def test_ssh_is_allowed_from_virt_api_only(tier: str) -> None:
     deployment = deploy(DEDICATED)
 
     assert 22 in open_ports(deployment, VIRT_API, pod(deployment, tier))
@@ -167,7 +164,7 @@ def test_ssh_is_let_in_from_kubevirts_own_api_alone(tier: str) -> None:
         assert 22 not in open_ports(deployment, impostor, pod(deployment, tier))
 
 
-def test_nobody_elses_pods_are_closed_even_in_a_namespace_that_is_not_the_stacks() -> None:
+def test_other_pods_in_a_shared_namespace_are_not_affected() -> None:
     deployment = deploy({"createNamespace": "false"})
     other = deploy({"name": "shop", "createNamespace": "false"})
 
@@ -176,14 +173,14 @@ def test_nobody_elses_pods_are_closed_even_in_a_namespace_that_is_not_the_stacks
     assert open_ports(deployment, OUTSIDE, pods(other)["shop-database-0"]) == set(EVERY_PORT)
 
 
-def test_another_stack_in_the_namespace_reaches_nothing_that_a_stranger_does_not() -> None:
+def test_another_stack_in_the_namespace_has_no_more_access_than_a_stranger() -> None:
     deployment, other = deploy(), deploy({"name": "shop"})
 
     assert not open_ports(deployment, pods(other)["shop-application-0"], pod(deployment, "database"))
     assert not open_ports(deployment, NAMESAKE, pod(deployment, "database"))
 
 
-def test_they_are_there_before_the_first_machine_and_gone_after_the_last() -> None:
+def test_policies_exist_before_the_first_machine_and_until_after_the_last() -> None:
     deployment = deploy()
 
     made = {policy.urn for policy in deployment.of_kind("NetworkPolicy")}
@@ -193,7 +190,7 @@ def test_they_are_there_before_the_first_machine_and_gone_after_the_last() -> No
     assert deployment.component("network-policies").depends_on >= {deployment.object("Namespace", NAMESPACE).urn}
 
 
-def test_they_can_be_left_out() -> None:
+def test_policies_can_be_disabled() -> None:
     deployment = deploy({"networkPolicies": {"enabled": False}})
 
     assert not deployment.of_kind("NetworkPolicy")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from types import UnionType
-from typing import get_args
 
-import pulumi
 import pytest
 import yaml
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from components.settings import Settings
-from components.settings.configuration import parse
+from components.settings.schema import Schema, allowed, schema_of
 from lab.config import PROJECT
 
 PAGE = PROJECT / "docs" / "configuration.md"
@@ -25,7 +18,6 @@ BEGIN, END = "<!-- generated from the settings -->\n", "<!-- end -->"
 TIERS = ("database", "application", "web", "load")
 TIER = "<tier>"
 STACK, MACHINE = "The stack", "Every machine"
-NO_SETTING_ALLOWS_IT = -0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,47 +29,27 @@ class Setting:
     meaning: str
 
 
-def settings_of(model: type[BaseModel], home: str = "") -> Iterator[tuple[str, Setting]]:
+def settings_of(schema: Schema, home: str = "") -> Iterator[tuple[str, Setting]]:
     """Yield every setting by its dotted key; an object only where leaving it out means something."""
-    for field in model.model_fields.values():
-        key, nested = f"{home}{field.alias}", _model_in(field)
-        if nested is None or field.default is None:
-            yield key, Setting(_default(field), "a mapping" if nested else _allowed(key), str(field.description))
+    for name, field in schema["properties"].items():
+        key, nested = f"{home}{name}", "properties" in field
+        if not nested or field.get("default", "") is None:
+            yield key, Setting(_default(field), "a mapping" if nested else allowed(field), field["description"])
         if nested:
-            yield from settings_of(nested, f"{key}.")
+            yield from settings_of(field, f"{key}.")
 
 
-def _model_in(field: FieldInfo) -> type[BaseModel] | None:
-    choices = get_args(field.annotation) if isinstance(field.annotation, UnionType) else (field.annotation,)
-    return next((one for one in choices if isinstance(one, type) and issubclass(one, BaseModel)), None)
-
-
-def _allowed(key: str) -> str:
-    """Return what a setting allows, in the words that refuse anything else."""
-    first, *rest = key.split(".")
-    value: object = NO_SETTING_ALLOWS_IT
-    for part in reversed(rest):
-        value = {part: value}
-    with pytest.raises(pulumi.RunError) as refusal:
-        parse({first: json.dumps(value)})
-    found = re.search(rf"^ *multi-tier:{re.escape(key)}: .*?\bmust be (.+)$", str(refusal.value), re.M)
-    assert found, f"the refusal of {key} doesn't say what it must be: {refusal.value}"
-    return found[1]
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _default(field: Schema) -> str:
+    if "default" not in field:
         return "required"
-    if field.default is None:
-        return "unset"
-    value = str(field.default).lower() if isinstance(field.default, bool) else field.default
-    return "`[]`" if value == () else f"`{value}`"
+    default = field["default"]
+    return "unset" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 @cache
 def rows() -> dict[str, Setting]:
     """Return every setting by its key; what all tiers share is one row."""
-    found = dict(settings_of(Settings))
+    found = dict(settings_of(schema_of(Settings)))
     merged: dict[str, Setting] = {}
     for key, setting in found.items():
         tier, _, rest = key.partition(".")
@@ -130,7 +102,7 @@ def test_the_page_has_every_setting_with_its_default(request: pytest.FixtureRequ
 
 
 def test_a_shared_row_hides_no_difference_between_tiers() -> None:
-    found = dict(settings_of(Settings))
+    found = dict(settings_of(schema_of(Settings)))
     for key, setting in found.items():
         tier, _, rest = key.partition(".")
         if tier == "web" and f"database.{rest}" in found:

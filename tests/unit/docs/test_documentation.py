@@ -13,9 +13,8 @@ from components.application import Application
 from components.database import Database
 from components.mesh import REFUSED_PORTS
 from components.outputs import outputs
-from components.settings import Settings
-from components.settings import machines as machines
-from components.settings.values import Size
+from components.settings import Settings, machines
+from components.settings.machines import Size
 from components.web import Web
 from lab.__main__ import app
 from lab.cluster.control_plane import COMPONENTS
@@ -56,7 +55,10 @@ def test_the_guests_page_has_the_names_that_the_families_give() -> None:
 def test_the_guests_page_has_the_figures_of_every_size() -> None:
     text = GUESTS.read_text()
     for size in Size:
-        figures = [(tier.sizes[size].vcpus, tier.sizes[size].memory) for tier in (machines.Database, machines.Web)]
+        figures = [
+            (tier.sizes[size].vcpus, tier.sizes[size].memory)
+            for tier in (machines.DatabaseSettings, machines.WebSettings)
+        ]
         cells = [f"{vcpus} CPU{'s' if vcpus > 1 else ''}, {memory}" for vcpus, memory in figures]
         assert f" | {' | '.join(cells)} |" in text
 

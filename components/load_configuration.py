@@ -1,4 +1,4 @@
-"""The load plan and the gates, which change while the machines run, and what lets the load generator read them."""
+"""The load plan and the gates, which can change while the machines run, and the load generator's access to them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from pulumi.output import UNKNOWN
 import cloudinit
 from cloudinit import LoadGuest, LoadPlanSource, render_load_plan
 from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT, WEB_PORT
+from components.guests import tracing_target
 from components.names import TierName
 from components.settings import Settings
-from components.settings.load import Gates
+from components.settings.load import GateSettings
 from components.settings.values import seconds_of
-from components.tier import service_port, tracing_target
+from components.tier import service_port
 
 COMPONENT = "load"
 
 
-class LoadPlan(pulumi.ComponentResource):
-    """The load plan in a ConfigMap, and an identity that may read this one object and nothing else.
+class LoadConfiguration(pulumi.ComponentResource):
+    """The load plan and the gates in a ConfigMap, and an account that can read this ConfigMap only.
 
-    The plan is not in the generator's user data, so that a changed rate is a changed ConfigMap and no new machine.
+    The plan is not part of the user data, so that a changed rate updates a ConfigMap instead of replacing a machine.
 
     Attributes:
-        generator: what the machine that generates the load needs to know; secret.
+        generator: what the machine with the load generator needs to know; secret.
     """
 
     generator: pulumi.Output[LoadGuest]
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        # What this was called before the generator could have a machine of its own: existing stacks keep their objects.
+        # Its name before the generator could have its own machine, so that existing stacks keep their objects.
         former = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="load", type_="multi-tier:components:Load")])
         options = pulumi.ResourceOptions.merge(opts, former)
         super().__init__("multi-tier:components:LoadPlan", "load-plan", None, options)
@@ -49,7 +50,7 @@ class LoadPlan(pulumi.ComponentResource):
         account = kubernetes.core.v1.ServiceAccount("load-account", metadata=self._metadata(), opts=self._child)
         self._grant()
         self._service(settings)
-        # A token without end: a guest can't ask for a fresh one, and the load would stop with it.
+        # A token that doesn't expire, because a guest can't renew one.
         token = kubernetes.core.v1.Secret(
             "load-token",
             metadata={**self._metadata(), "annotations": {"kubernetes.io/service-account.name": settings.names.load}},
@@ -76,7 +77,7 @@ class LoadPlan(pulumi.ComponentResource):
         }
 
     def _grant(self) -> None:
-        """Let the account read the ConfigMap."""
+        """Grant the account read access to the ConfigMap."""
         name = self._names.load
         rule = {
             "api_groups": [""],
@@ -94,12 +95,12 @@ class LoadPlan(pulumi.ComponentResource):
         )
 
     def _service(self, settings: Settings) -> None:
-        """Let the generator's figures be read from the one machine that has them."""
+        """Declare the Service of the machine with the load generator."""
         mesh = settings.mesh.enabled
         ports = [service_port("http", WEB_PORT, LOAD_AGENT_PORT, mesh=mesh)]
         if settings.metrics.enabled:
             ports.append(service_port("metrics", LOAD_AGENT_PORT, mesh=mesh))
-            # On a web machine the web tier's Service tells of it.
+            # The web tier's Service already has the node exporter of a web machine.
             ports += [service_port("node-metrics", NODE_METRICS_PORT, mesh=mesh)] if settings.load.dedicated else []
         host = self._names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)
         kubernetes.core.v1.Service(
@@ -111,12 +112,12 @@ class LoadPlan(pulumi.ComponentResource):
 
     def _source(self, data: Mapping[str, str] | None) -> LoadPlanSource:
         if not data:
-            # A preview's dry run answers with a Secret that no controller has filled in.
+            # A preview is a dry run, which returns the Secret before a controller fills it in.
             if pulumi.runtime.is_dry_run():
                 return UNKNOWN  # type: ignore[return-value]
             raise pulumi.RunError(
-                f"The cluster put no token into the Secret {self._names.load}: "
-                "is the kube-controller-manager's token controller running? Then run `pulumi up` again."
+                f"The Secret {self._names.load} has no token. Check that the kube-controller-manager's token "
+                "controller is running, then run `pulumi up` again."
             )
         return LoadPlanSource(
             namespace=self._names.namespace,
@@ -131,17 +132,17 @@ def _plan(settings: Settings) -> str:
     plan = cloudinit.LoadPlan(
         profile=load.profile,
         rps=load.rps,
-        peak=load.highest,
+        peak=load.peak_rps,
         seconds=seconds_of(load.duration),
         concurrency=load.concurrency,
         accounts=settings.database.accounts,
         mix=load.mix.model_dump(),
         seed=load.seed,
-        # Without a collector of ours, whoever else traces the tiers sees every request.
+        # Without an endpoint, only third-party tracing uses the flag, and it should see every request.
         sampled=settings.tracing.sampling if settings.tracing.endpoint else 1.0,
     )
     return render_load_plan(plan)
 
 
-def _gates(gates: Gates) -> str:
+def _gates(gates: GateSettings) -> str:
     return json.dumps(gates.model_dump(), indent=2, sort_keys=True) + "\n"

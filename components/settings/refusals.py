@@ -1,0 +1,116 @@
+"""From a stack's configuration to its settings: all mistakes are reported together, in one line each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from components.settings.model import Location
+from components.settings.schema import Schema, allowed, schema_at, schema_of
+from components.settings.stack import Settings
+from components.settings.unknown_keys import suggestion
+
+LONGEST_VALUE = 60
+Mistake = tuple[Location, str]
+"""Where something is wrong, and what."""
+
+
+class ConfigurationError(Exception):
+    """A stack's configuration has mistakes; the message has a line for each."""
+
+
+def parse(
+    raw: Mapping[str, str],
+    secrets: frozenset[str] = frozenset(),
+    prefix: str = "multi-tier:",
+    model: type[Settings] = Settings,
+) -> Settings:
+    """Return the settings in a stack's configuration.
+
+    Args:
+        raw: top-level keys without the prefix, with values from the engine: text, or JSON for anything else.
+        secrets: keys whose values are encrypted in the stack file and must not be shown.
+        prefix: prefix of the keys in the stack file.
+        model: the settings to expect.
+
+    Raises:
+        ConfigurationError: the configuration has mistakes. Contradictions are reported once all values are valid.
+    """
+    schema = schema_of(model)
+    mistakes: list[Mistake] = [
+        ((key,), "is encrypted, but no setting is secret: store it in plain text") for key in secrets
+    ]
+    document = json.dumps({key: _value(schema, key, text) for key, text in raw.items()})
+    try:
+        # JSON, because that is what strict validation accepts the values of an enumeration from.
+        settings = model.model_validate_json(document, strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        mistakes += [_mistake(schema, detail, secrets) for detail in error.errors(include_url=False)]
+    else:
+        mistakes = mistakes or list(_contradictions(settings))
+        if not mistakes:
+            return settings
+    lines = sorted(f"{_printable(prefix + _key(location))}: {problem}" for location, problem in mistakes)
+    count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    raise ConfigurationError("\n  ".join([f"The stack's configuration has {count}; nothing was changed.", *lines]))
+
+
+def _value(schema: Schema, key: str, text: str) -> Any:
+    """Return a top-level value. Text that isn't JSON is kept, so that its type is refused."""
+    if schema["properties"].get(key, {"type": "string"})["type"] == "string":
+        return text
+    try:
+        return from_json(text)
+    except ValueError:
+        return text
+
+
+def _mistake(schema: Schema, detail: ErrorDetails, secrets: frozenset[str]) -> Mistake:
+    location = detail["loc"]
+    match detail["type"]:
+        case "extra_forbidden":
+            return location, suggestion(schema, location)
+        case "missing":
+            return location, "is missing"
+    if location[-1] == "[key]":  # the name of an item is wrong, not its value
+        location = location[:-2]
+        found = schema_at(schema, location)["propertyNames"]
+    else:
+        found = schema_at(schema, location)
+    secret = location[0] in secrets or "writeOnly" in found or "writeOnly" in found.get("items", {})
+    return location, ("" if secret else _shown(detail["input"])) + f"must be {allowed(found)}"
+
+
+def _contradictions(settings: Settings) -> Iterator[Mistake]:
+    """Yield the first contradiction of each value."""
+    values = settings.model_dump(mode="json", by_alias=True)
+    problems: dict[Location, str] = {}
+    for location, problem in settings.all_contradictions():
+        problems.setdefault(location, problem)
+    for location, problem in problems.items():
+        found: Any = values
+        for part in location:
+            found = found[part]
+        yield location, _shown(found) + problem
+
+
+def _key(location: Location) -> str:
+    """Return a location as `pulumi config set --path` takes it."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _shown(value: object) -> str:
+    """Return a scalar value as one short line, without credentials; nothing for anything larger."""
+    if value is None or isinstance(value, dict | list):
+        return ""
+    text = re.sub(r"//[^/@\s]*@", "//…@", json.dumps(value, ensure_ascii=False))
+    return (text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…") + " "
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() else json.dumps(key)

@@ -1,0 +1,118 @@
+"""Settings of a stack: its top-level keys, contradictions between groups, and the stacks in this repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from components.settings import Settings
+from components.settings.model import Model
+from lab.config import PROJECT
+from tests.unit.components.settings.refused import accepted, named, refusals
+
+STACKS = sorted((PROJECT / "stacks").glob("Pulumi.*.yaml"))
+ENGINE_TYPES = {str: "string", bool: "boolean", list: "array"}
+STACK_NAME = "must be 1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, f'name: "" {STACK_NAME}'),
+    ({"name": "3-tier"}, f'name: "3-tier" {STACK_NAME}'),
+    ({"name": "Shop"}, f'name: "Shop" {STACK_NAME}'),
+    ({"name": "shop\nfront"}, f'name: "shop\\nfront" {STACK_NAME}'),
+    (
+        {"name": "a" * 50},
+        f'name: "{"a" * 50}" is too long: {"a" * 50}-application-0 has more than 63 characters, so use at most 49',
+    ),
+    (
+        {"namespace": "-a"},
+        'namespace: "-a" must be 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit',
+    ),
+    (
+        {"namespace": "kube-system"},
+        'namespace: "kube-system" exists in every cluster and must not be deleted with the stack: '
+        "set createNamespace to false",
+    ),
+    (
+        {"timeouts": {"delete": "2d"}},
+        'timeouts.delete: "2d" must be a duration from 10 seconds to a day, such as "90s", "10m" or "1h"',
+    ),
+    (
+        {"web": {"memory": "256Mi"}},
+        'web.memory: "256Mi" is too little for nginx and the load generator: they need 384Mi',
+    ),
+    (
+        {"load": {"enabled": False}, "gates": {"total": {"p99": 50.5}}},
+        "gates.total.p99: 50.5 has no effect while load.enabled is false: set it to true, or remove this",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "line"), named(MISTAKES))
+def test_a_mistake_about_the_stack_is_reported_in_one_line(config: dict[str, Any], line: str) -> None:
+    assert refusals(config) == [line]
+
+
+def test_an_empty_configuration_means_the_defaults() -> None:
+    assert accepted({}) == accepted({"database": {}, "load": {}}) == Settings()
+
+
+def test_without_load_the_web_machine_needs_less_memory() -> None:
+    assert accepted({"web": {"memory": "256Mi"}, "load": {"enabled": False}})
+
+
+def test_a_built_in_namespace_can_be_used_but_not_created() -> None:
+    assert accepted({"namespace": "default", "createNamespace": "false"}).namespace == "default"
+
+
+def test_settings_are_immutable() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().web.replicas = 3
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda path: path.name)
+def test_the_stacks_in_this_repository_are_valid(stack: Path) -> None:
+    config = yaml.safe_load(stack.read_text())["config"]
+
+    assert accepted({key.removeprefix("multi-tier:"): value for key, value in config.items()})
+
+
+def test_the_stacks_that_the_documentation_names_exist() -> None:
+    assert {path.name.split(".")[1] for path in STACKS} >= {"lab", "scaled", "openshift"}
+
+
+def test_the_schema_in_the_project_file_matches_the_settings() -> None:
+    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+    expected: dict[str, dict[str, Any]] = {}
+    for field in Settings.model_fields.values():
+        default, is_object = field.default, isinstance(field.default, BaseModel)
+        expected[str(field.alias)] = {
+            "type": "object" if is_object else ENGINE_TYPES[type(default)],
+            # The defaults inside an object are in the settings only.
+            "default": {} if is_object else default,
+            "description": field.description,
+            **({"items": {"type": "string"}} if isinstance(default, list) else {}),
+        }
+
+    found = {key: entry for key, entry in project["config"].items() if ":" not in key}
+    assert list(found) == list(expected)
+    assert found == expected
+
+
+def test_every_setting_has_a_description() -> None:
+    def groups(group: type[Model]) -> Iterator[type[Model]]:
+        yield group
+        for inner in group.__subclasses__():
+            yield from groups(inner)
+
+    undescribed = [
+        f"{group.__name__}.{name}"
+        for group in groups(Model)
+        for name, field in group.model_fields.items()
+        if not field.description
+    ]
+    assert not undescribed

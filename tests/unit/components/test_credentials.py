@@ -1,0 +1,67 @@
+"""The database password, and the other secrets: they stay in Secrets and are marked as secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cloudinit.constants import DATABASE_NAME, DATABASE_USER
+from tests.unit.components.mocks import PASSWORD, SCALED, TOKEN, deploy, is_secret, plain, public
+
+CONFIGS: list[dict[str, Any]] = [
+    {},
+    SCALED,
+    {
+        "database": {"family": "fedora", "image": {"dataSource": {"name": "fedora", "namespace": "golden"}}},
+        "load": {"enabled": False},
+    },
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_passwords_and_tokens_are_in_secrets_only_and_marked_as_secret(config: dict[str, Any]) -> None:
+    for resource in deploy(config).resources:
+        shown = json.dumps(public(resource.wire)) + str(resource.request.replacement_trigger)
+        hidden = json.dumps(plain(resource.wire))
+
+        for secret in (PASSWORD, TOKEN):
+            assert secret not in shown, resource.urn
+            assert secret not in hidden or resource.kind == "Secret", resource.urn
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_user_data_is_marked_as_secret(config: dict[str, Any]) -> None:
+    user_data = [
+        resource.wire["stringData"]
+        for resource in deploy(config).of_kind("Secret")
+        if resource.object_name.endswith("-cloud-init")
+    ]
+
+    assert user_data
+    assert all(is_secret(data) or is_secret(data["userdata"]) for data in user_data)
+
+
+def test_a_replacement_trigger_is_a_plain_hash_because_the_engine_ignores_changes_of_a_secret_one() -> None:
+    for machine in deploy().of_kind("VirtualMachine"):
+        assert len(machine.request.replacement_trigger.string_value) == 64
+
+
+def test_the_password_is_random_and_needs_no_quoting() -> None:
+    (password,) = (r for r in deploy().resources if r.type == "random:index/randomPassword:RandomPassword")
+
+    assert password.inputs["length"] >= 32
+    assert password.inputs["special"] is False
+
+
+def test_the_database_and_the_application_share_the_password() -> None:
+    deployment = deploy()
+
+    assert PASSWORD in deployment.user_data("multi-tier-database-0")
+    assert PASSWORD in deployment.user_data("multi-tier-application-0")
+    assert deployment.object("Secret", "multi-tier-credentials").inputs["stringData"] == {
+        "username": DATABASE_USER,
+        "password": PASSWORD,
+        "database": DATABASE_NAME,
+    }

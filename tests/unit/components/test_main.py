@@ -1,0 +1,167 @@
+"""The whole program: the order in which components start, are replaced, and are deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.components.mocks import DEDICATED, SCALED, Deployment, deploy
+
+MACHINE = "kubernetes:kubevirt.io/v1:VirtualMachine"
+
+
+def urns(deployment: Deployment, kind: str, *names: str) -> set[str]:
+    return {deployment.object(kind, name).urn for name in names}
+
+
+def trigger(deployment: Deployment, machine: str) -> str:
+    request = deployment.object("VirtualMachine", machine).request
+    return str(request.replacement_trigger.string_value)
+
+
+def replaced(before: Deployment, after: Deployment) -> list[str]:
+    """Return the machines whose replacement trigger differs."""
+    names = ("database-0", "application-0", "web-0")
+    return [name for name in names if len({trigger(one, f"multi-tier-{name}") for one in (before, after)}) == 2]
+
+
+def test_a_tier_starts_once_the_tier_behind_it_serves() -> None:
+    deployment = deploy(SCALED)
+    database = urns(deployment, "VirtualMachine", "multi-tier-database-0")
+    database |= urns(deployment, "Service", "multi-tier-database")
+    application = urns(deployment, "VirtualMachine", "multi-tier-application-0", "multi-tier-application-1")
+    application |= urns(deployment, "Service", "multi-tier-application")
+
+    assert deployment.component("application").depends_on >= database
+    assert deployment.component("web").depends_on >= application
+
+
+def test_a_tier_is_registered_after_the_tiers_behind_it() -> None:
+    registered = [resource.name for resource in deploy(SCALED).resources if resource.type == MACHINE]
+
+    assert registered[0] == "database-0"
+    assert set(registered[1:3]) == {"application-0", "application-1"}
+    assert set(registered[3:]) == {"web-0", "web-1"}
+
+
+def test_the_load_generator_starts_once_it_can_read_its_plan() -> None:
+    deployment = deploy()
+    expected = {resource.urn for resource in deployment.under("load-plan")}
+
+    assert len(expected) == 6
+    assert deployment.component("web").depends_on >= expected
+
+
+def test_a_dedicated_load_machine_starts_once_the_web_tier_serves() -> None:
+    deployment = deploy({**DEDICATED, **SCALED})
+    expected = urns(deployment, "VirtualMachine", "multi-tier-web-0", "multi-tier-web-1")
+    expected |= {resource.urn for resource in deployment.under("load-plan")}
+
+    assert deployment.component("load").depends_on >= expected
+    assert not deployment.component("web").depends_on & urns(deployment, "ConfigMap", "multi-tier-load")
+
+
+@pytest.mark.parametrize("component", ["credentials", "database", "application", "load-plan", "web"])
+def test_every_component_is_created_after_the_namespace_and_deleted_before_it(component: str) -> None:
+    deployment = deploy()
+
+    assert deployment.component(component).depends_on >= urns(deployment, "Namespace", "multi-tier")
+
+
+def test_only_the_namespace_is_outside_a_component() -> None:
+    deployment = deploy(SCALED)
+    components = {resource.urn for resource in deployment.resources if ":components:" in resource.type}
+
+    outside = [resource.kind for resource in deployment.objects if resource.parent not in components]
+    assert outside == ["Namespace"]
+
+
+def test_an_existing_namespace_is_not_created() -> None:
+    assert [resource.object_name for resource in deploy().of_kind("Namespace")] == ["multi-tier"]
+    assert not deploy({"createNamespace": "false", "namespace": "default"}).of_kind("Namespace")
+
+
+@pytest.mark.parametrize("name", ["database-0", "application-1", "web-1"])
+def test_a_machine_is_created_after_its_user_data(name: str) -> None:
+    deployment = deploy(SCALED)
+
+    machine = deployment.object("VirtualMachine", f"multi-tier-{name}")
+    assert machine.depends_on >= urns(deployment, "Secret", f"multi-tier-{name}-cloud-init")
+
+
+def test_the_database_machine_is_created_after_its_data_disk_and_deleted_before_it() -> None:
+    deployment = deploy()
+
+    machine = deployment.object("VirtualMachine", "multi-tier-database-0")
+    assert machine.depends_on >= urns(deployment, "DataVolume", "multi-tier-database-0-data")
+
+
+def test_services_are_not_awaited_because_ready_machines_are_endpoints_already() -> None:
+    deployment = deploy(SCALED)
+    services = deployment.of_kind("Service")
+
+    for service in services:
+        assert service.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    for machine in deployment.of_kind("VirtualMachine"):
+        assert not machine.depends_on & {service.urn for service in services}
+
+
+def test_a_machine_has_to_become_ready_within_the_timeout() -> None:
+    for machine in deploy({"timeouts": {"ready": "7m", "delete": "90s"}}).of_kind("VirtualMachine"):
+        assert machine.inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+        timeouts = machine.request.customTimeouts
+        assert (timeouts.create, timeouts.update, timeouts.delete) == ("7m", "7m", "90s")
+
+
+def test_a_changed_machine_is_replaced_after_the_old_one_is_deleted() -> None:
+    for machine in deploy().of_kind("VirtualMachine"):
+        assert list(machine.request.replaceOnChanges) == ["spec"], "KubeVirt would stage the change until a restart"
+        assert machine.request.deleteBeforeReplace, "both have the same name"
+
+
+@pytest.mark.parametrize(
+    ("change", "machines"),
+    [
+        ({"database": {"scale": 20}}, ["database-0"]),
+        ({"database": {"family": "fedora"}}, ["database-0"]),
+        ({"application": {"family": "fedora"}}, ["application-0"]),
+        ({"load": {"enabled": False}}, ["web-0"]),
+        ({"load": {"rps": 500, "mix": {"hot": 50}}}, []),
+        ({"load": {"profile": "spike", "peak": 900, "duration": "5m", "concurrency": 40, "seed": 7}}, []),
+        ({"load": {"dedicated": True}}, ["web-0"]),
+        ({"gates": {"total": {"p99": 50}}}, []),
+        ({"metrics": {"enabled": True}}, ["database-0", "application-0", "web-0"]),
+        ({"tracing": {"endpoint": "http://collector:4318"}}, ["application-0", "web-0"]),
+        ({"web": {"replicas": 2}}, []),
+        ({"timeouts": {"ready": "20m"}}, []),
+    ],
+    ids=str,
+)
+def test_only_machines_with_changed_user_data_are_replaced(change: dict[str, Any], machines: list[str]) -> None:
+    assert replaced(deploy(), deploy(change)) == machines
+
+
+def test_a_new_password_replaces_the_machines_that_use_it() -> None:
+    assert replaced(deploy(), deploy(password="another0123456789abcdefghijklmno")) == ["database-0", "application-0"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"load": {"rps": 500}}, {"load": {"profile": "ramp"}}, {"gates": {"errorRate": 0}}], ids=str
+)
+def test_a_changed_plan_or_gate_updates_one_object(change: dict[str, Any]) -> None:
+    before = {resource.urn: resource.inputs for resource in deploy().objects}
+
+    changed = [resource for resource in deploy(change).objects if before[resource.urn] != resource.inputs]
+    assert [(resource.kind, resource.object_name) for resource in changed] == [("ConfigMap", "multi-tier-load")]
+
+
+def test_scaling_out_changes_no_existing_object() -> None:
+    after = {resource.urn: resource.inputs for resource in deploy(SCALED).objects}
+
+    for resource in deploy().objects:
+        assert after[resource.urn] == resource.inputs
+
+
+def test_a_preview_works_before_the_token_exists() -> None:
+    assert deploy(preview=True).of_kind("VirtualMachine")

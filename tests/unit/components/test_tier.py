@@ -1,0 +1,99 @@
+"""A tier: machines with their user data, behind one Service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloudinit.constants import (
+    APPLICATION_METRICS_PORT,
+    APPLICATION_PORT,
+    DATABASE_METRICS_PORT,
+    DATABASE_PORT,
+    LOAD_AGENT_PORT,
+    NODE_METRICS_PORT,
+    WEB_METRICS_PORT,
+    WEB_PORT,
+)
+from tests.unit.cloudinit.guest_examples import parse
+from tests.unit.components.mocks import DEDICATED, METRICS, SCALED, Deployment, deploy
+
+
+def ports(deployment: Deployment, tier: str) -> dict[str, int]:
+    """Return the ports of a tier's Service, by name."""
+    return {one["name"]: one["port"] for one in deployment.spec("Service", f"multi-tier-{tier}")["ports"]}
+
+
+@pytest.mark.parametrize("tier", ["database", "application", "web"])
+def test_a_service_selects_only_the_machines_of_its_tier(tier: str) -> None:
+    deployment = deploy(SCALED)
+    selector = deployment.spec("Service", f"multi-tier-{tier}")["selector"].items()
+
+    selected = [
+        name
+        for name in deployment.machines
+        if selector <= deployment.machine(name)["template"]["metadata"]["labels"].items()
+    ]
+    assert selected == [name for name in deployment.machines if f"-{tier}-" in name]
+
+
+@pytest.mark.parametrize(
+    ("tier", "port", "port_name", "probe"),
+    [
+        ("database", DATABASE_PORT, "postgresql", {"tcpSocket": {"port": DATABASE_PORT}}),
+        ("application", APPLICATION_PORT, "http", {"httpGet": {"path": "/ready", "port": APPLICATION_PORT}}),
+        ("web", WEB_PORT, "http", {"httpGet": {"path": "/ready", "port": WEB_PORT}}),
+    ],
+)
+def test_a_tier_is_probed_and_served_on_its_port(tier: str, port: int, port_name: str, probe: dict[str, Any]) -> None:
+    deployment = deploy()
+    (service_port,) = deployment.spec("Service", f"multi-tier-{tier}")["ports"]
+    readiness = deployment.instance(f"multi-tier-{tier}-0")["readinessProbe"]
+
+    assert service_port == {"name": port_name, "port": port, "targetPort": port, "protocol": "TCP"}
+    assert readiness.items() >= probe.items()
+    assert readiness["periodSeconds"] <= 2, "a tier starts no sooner than a probe of the tier before it succeeds"
+
+
+@pytest.mark.parametrize(
+    ("tier", "port", "node"),
+    [
+        ("database", DATABASE_METRICS_PORT, NODE_METRICS_PORT),
+        ("application", APPLICATION_METRICS_PORT, NODE_METRICS_PORT),
+        ("web", WEB_METRICS_PORT, NODE_METRICS_PORT),
+        ("load", LOAD_AGENT_PORT, None),
+    ],
+)
+def test_metrics_ports_are_found_by_name(tier: str, port: int, node: int | None) -> None:
+    found = ports(deploy(METRICS), tier)
+
+    assert found["metrics"] == port
+    assert found.get("node-metrics") == node, "each machine is scraped through one Service"
+
+
+@pytest.mark.parametrize("tier", ["database", "web"])
+def test_a_distribution_without_the_exporter_has_no_port_for_it(tier: str) -> None:
+    found = ports(deploy({tier: {"family": "fedora"}, **METRICS}), tier)
+
+    assert "metrics" not in found
+    assert "node-metrics" in found
+
+
+@pytest.mark.parametrize("config", [SCALED, DEDICATED, {"load": {"enabled": False}}])
+def test_user_data_is_a_cloud_config_in_a_secret_of_the_machine(config: dict[str, Any]) -> None:
+    deployment = deploy(config)
+    for name in deployment.machines:
+        reference = deployment.volumes(name)["cloudinit"]["cloudInitNoCloud"]
+
+        assert reference == {"secretRef": {"name": f"{name}-cloud-init"}}
+        assert deployment.user_data(name).startswith("#cloud-config\n")
+        assert parse(deployment.user_data(name))
+
+
+def test_a_tier_reaches_the_one_behind_it_by_its_fully_qualified_name() -> None:
+    deployment = deploy({"name": "shop", "namespace": "retail"})
+
+    assert "shop-database.retail.svc.cluster.local" in deployment.user_data("shop-application-0")
+    assert "shop-application.retail.svc.cluster.local" in deployment.user_data("shop-web-0")
+    assert "http://shop-web.retail.svc.cluster.local" in deployment.user_data("shop-web-0")

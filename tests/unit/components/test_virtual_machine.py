@@ -1,0 +1,146 @@
+"""VirtualMachines: size, disks, firmware, scheduling."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.unit.components.mocks import DEDICATED, METRICS, SCALED, Deployment, deploy
+
+GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}, "size": "40Gi"}
+ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}
+EXPOSED = {
+    "mesh": {"enabled": True},
+    "networkPolicies": {"webFrom": [], "loadFrom": [], "metricsFrom": ["monitoring"]},
+    "web": {
+        "service": {"type": "LoadBalancer"},
+        "expose": {"kind": "HTTPRoute", "gateway": {"name": "public"}},
+    },
+}
+CONFIGS = [
+    {},
+    SCALED,
+    {"web": ON_FEDORA, "database": ON_FEDORA},
+    {"load": {"enabled": False}},
+    {**DEDICATED, **METRICS},
+    EXPOSED,
+]
+# These request a feature without options, and the API keeps them.
+EMPTY_ON_PURPOSE = re.compile(r"\.(rng|masquerade|pod|blank)$")
+
+
+def domain(deployment: Deployment, machine: str) -> dict[str, Any]:
+    found: dict[str, Any] = deployment.instance(machine)["domain"]
+    return found
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_disk_has_a_volume_and_every_volume_a_disk(config: dict[str, Any]) -> None:
+    deployment = deploy(config)
+    for name in deployment.machines:
+        disks = [disk["name"] for disk in domain(deployment, name)["devices"]["disks"]]
+
+        assert sorted(disks) == sorted(deployment.volumes(name))
+        assert disks[0] == "root", "the firmware boots from the first disk"
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_webhooks_have_nothing_to_add(config: dict[str, Any]) -> None:
+    deployment = deploy(config)
+    for name in deployment.machines:
+        assert domain(deployment, name)["machine"] == {"type": "q35"}
+        assert set(domain(deployment, name)["firmware"]) == {"uuid", "serial"}
+        assert deployment.instance(name)["architecture"] == "amd64"
+        assert deployment.machine(name)["runStrategy"] == "Always"
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_no_map_or_list_is_empty_because_every_preview_would_show_a_change(config: dict[str, Any]) -> None:
+    def empty(value: Any, path: str) -> list[str]:
+        if isinstance(value, dict | list) and not value:
+            return [] if EMPTY_ON_PURPOSE.search(path) else [path]
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        return [found for key, item in items for found in empty(item, f"{path}.{key}")]
+
+    for resource in deploy(config).objects:
+        assert not empty(resource.inputs, resource.name)
+
+
+def test_firmware_identities_are_unique_and_stable() -> None:
+    def identities(config: dict[str, Any]) -> list[str]:
+        deployment = deploy(config)
+        return [domain(deployment, name)["firmware"]["uuid"] for name in deployment.machines]
+
+    assert identities(SCALED) == identities({**SCALED, "load": {"rps": 1}})
+    assert len({*identities(SCALED), *identities({"namespace": "other"})}) == 8
+
+
+def test_an_instancetype_replaces_cpus_and_memory() -> None:
+    deployment = deploy({"web": ON_FEDORA})
+    spec = deployment.machine("multi-tier-web-0")
+
+    assert spec["instancetype"] == {"kind": "VirtualMachineClusterInstancetype", "name": "u1.small"}
+    assert spec["preference"] == {"kind": "VirtualMachineClusterPreference", "name": "fedora"}
+    assert not {"cpu", "memory"} & set(domain(deployment, "multi-tier-web-0"))
+    assert "instancetype" not in deployment.machine("multi-tier-database-0")
+
+
+@pytest.mark.parametrize(
+    ("tier", "machine", "vcpus", "memory"),
+    [
+        ("database", {"size": "small"}, 2, "2Gi"),
+        ("database", {"size": "medium"}, 4, "8Gi"),
+        ("database", {"size": "large"}, 8, "16Gi"),
+        ("web", {"size": "small"}, 1, "1Gi"),
+        ("web", {"size": "medium"}, 2, "2Gi"),
+        ("web", {"size": "large"}, 4, "4Gi"),
+        ("web", {"vcpus": 3, "memory": "3Gi"}, 3, "3Gi"),
+        ("web", {}, 1, "1Gi"),
+        ("database", {}, 2, "2Gi"),
+    ],
+)
+def test_a_machine_has_the_size_in_the_settings(tier: str, machine: dict[str, Any], vcpus: int, memory: str) -> None:
+    sized = domain(deploy({tier: machine}), f"multi-tier-{tier}-0")
+
+    assert sized["cpu"] == {"sockets": vcpus, "cores": 1, "threads": 1}
+    assert sized["memory"] == {"guest": memory}
+
+
+def test_requests_are_left_to_the_cluster_unless_set() -> None:
+    deployment = deploy({"web": {"cpuRequest": 1, "memoryRequest": "512Mi"}, "database": {"cpuRequest": "250m"}})
+
+    assert domain(deployment, "multi-tier-web-0")["resources"] == {"requests": {"cpu": "1", "memory": "512Mi"}}
+    assert domain(deployment, "multi-tier-database-0")["resources"] == {"requests": {"cpu": "250m"}}
+    assert "resources" not in domain(deployment, "multi-tier-application-0")
+
+
+def test_a_machine_is_scheduled_and_evicted_as_set() -> None:
+    scheduling = {
+        "nodeSelector": {"disktype": "ssd", "example.com/zone": "a"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}],
+        "evictionStrategy": "LiveMigrateIfPossible",
+    }
+    found = deploy({"database": scheduling}).instance("multi-tier-database-0")
+
+    assert {key: found[key] for key in scheduling} == scheduling
+    assert not set(scheduling) & set(deploy().instance("multi-tier-database-0"))
+
+
+def test_the_machines_of_a_tier_prefer_different_nodes() -> None:
+    deployment = deploy({"web": {"replicas": 2}})
+    (spread,) = deployment.instance("multi-tier-web-1")["topologySpreadConstraints"]
+    selector = spread["labelSelector"]["matchLabels"].items()
+
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert selector <= deployment.machine("multi-tier-web-0")["template"]["metadata"]["labels"].items()
+    assert not selector <= deployment.machine("multi-tier-application-0")["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(("chosen", "found"), [("DoNotSchedule", ["DoNotSchedule"]), ("Off", [])])
+def test_the_spread_can_be_required_or_off(chosen: str, found: list[str]) -> None:
+    instance = deploy({"web": {"topologySpread": chosen}}).instance("multi-tier-web-0")
+
+    assert [one["whenUnsatisfiable"] for one in instance.get("topologySpreadConstraints", [])] == found
