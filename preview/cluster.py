@@ -110,7 +110,7 @@ class Cluster:
         try:
             self._api.create(resource, other, dry_run=True)
         except StatusError as error:
-            return f"{error.status} {error.message}"
+            return error.message or str(error)
         return ""
 
     def machines_ready(self) -> AbstractContextManager[None]:

@@ -50,7 +50,8 @@ class Comparison:
 
     def _preview(self, stack: str, deployed: Deployed) -> StackReport:
         digest = self.baseline.stack(self.head, stack, deployed).preview()
-        refusals = [*(digest.get("refusals") or ()), *self._refused_replacements(digest)]
+        refusals = [*digest.get("refusals", ())]
+        refusals += self._refused_replacements(digest, known="\n".join(refusals))
         digest = self._with_real_namespaces({**digest, "refusals": refusals}, stack, deployed)
         found = changes(digest.get("steps") or ())
         return StackReport(
@@ -61,8 +62,8 @@ class Comparison:
             notes=list(_notes(found)),
         )
 
-    def _refused_replacements(self, digest: Mapping[str, Any]) -> Iterator[str]:
-        """Yield why the API server refuses objects that replace others.
+    def _refused_replacements(self, digest: Mapping[str, Any], known: str) -> Iterator[str]:
+        """Yield why the API server refuses objects that replace others, unless it is known already.
 
         The engine's dry run updates the old object instead, which keeps fields that the new object may lack.
         """
@@ -70,7 +71,7 @@ class Comparison:
             incomplete = any(json.dumps(value) in json.dumps(change.new) for value in (SECRET, UNKNOWN))
             namespaced = "namespace" in change.new.get("metadata", {})
             checkable = change.action is Action.REPLACED and namespaced and not incomplete
-            if checkable and (refusal := self.cluster.refusal(change.new)):
+            if checkable and (refusal := self.cluster.refusal(change.new)) and refusal not in known:
                 yield f"{change.kind} {change.name}: {refusal}"
 
     def _with_lines(self, message: str, stack: str) -> str:
