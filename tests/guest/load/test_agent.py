@@ -20,7 +20,7 @@ from tests.unit.cloudinit.test_load_agent import SPIKE, STACK, has_run, until
 LIBRARY = "/usr/local/lib/virtwork"
 
 
-@pytest.mark.parametrize("module", ["load.agent.conductor", "load.agent.service", "load.agent.generator"])
+@pytest.mark.parametrize("module", ["load.agent.controller", "load.agent.api", "load.agent.generator"])
 def test_the_guests_python_imports_the_modules(guest: GuestRoot, module: str) -> None:
     guest.write_files(load_machine())
     guest.run("env", f"PYTHONPATH={LIBRARY}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "-c", f"import {module}")

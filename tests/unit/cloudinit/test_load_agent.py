@@ -15,11 +15,10 @@ import httpx
 import psutil
 import pytest
 
-import cloudinit
 from cloudinit import LoadPlan, Profile, render_load_plan
 from cloudinit.files.load.agent import __main__ as program
-from cloudinit.files.load.agent import conductor
-from cloudinit.files.load.agent.service import Server
+from cloudinit.files.load.agent import controller
+from cloudinit.files.load.agent.api import Server
 from tests.unit.api_server import ApiServer, api_server
 from tests.unit.cloudinit.load_samples import line, rows
 from tests.unit.cloudinit.otlp_receiver import receiving
@@ -107,8 +106,8 @@ def until(
 def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Iterator[Running]:
     """Run an agent whose k6 is a script, fast."""
     monkeypatch.setattr(program, "FOLLOW_INTERVAL", 0.02)
-    monkeypatch.setattr(program, "STEP_INTERVAL", 0.01)
-    monkeypatch.setattr(conductor, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(program, "RECONCILE_INTERVAL", 0.01)
+    monkeypatch.setattr(controller, "FIRST_BACKOFF", 0.05)
     (directory / "k6").write_text(K6)
     (directory / "k6").chmod(0o755)
     (directory / "state").mkdir(exist_ok=True)
@@ -122,8 +121,8 @@ def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str
             "STATE_DIRECTORY": str(directory / "state"),
             "K6": str(directory / "k6"),
         }
-        agent = program.Agent(program.settings(settings | environment))
-        server = Server(agent.board, 0)
+        agent = program.Agent(program.read_settings(settings | environment))
+        server = Server(agent.endpoints, 0)
         for each in (web, server):
             thread = threading.Thread(target=each.serve_forever, args=(0.01,))
             thread.start()
@@ -131,7 +130,7 @@ def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str
             stack.callback(each.server_close)
             stack.callback(each.shutdown)
         stop = threading.Event()
-        for work in (agent.follow, agent.conduct):
+        for work in (agent.follow, agent.control):
             thread = threading.Thread(target=work, args=(stop,))
             thread.start()
             stack.callback(thread.join)
@@ -151,7 +150,7 @@ def has_run(status: dict[str, Any], state: str) -> bool:
 
 def test_an_agent_without_a_plan_is_not_ready_and_says_why(agent: Running) -> None:
     status = agent.until(lambda found: found["problem"])
-    assert status["problem"] == "plan.json of the load's ConfigMap can't be followed: it is not there."
+    assert status["problem"] == "plan.json in the load ConfigMap is invalid: it is missing."
     assert (status["run"], status["last"]) == (None, None)
     answer = agent.get("/ready")
     assert (answer.status_code, answer.json()) == (503, {"error": "there is no load plan yet"})
@@ -191,7 +190,7 @@ def test_a_k6_that_fails_is_said_and_started_again(agent: Running) -> None:
     agent.behave("echo 'GoError: it is broken'; echo '  at requests.js:1'; exit 107\n")
     agent.give()
     status = agent.until(lambda found: has_run(found, "failed"))
-    assert status["run"]["problem"] == "k6 ended with 107: GoError: it is broken"
+    assert status["run"]["problem"] == "k6 exited with 107: GoError: it is broken"
     agent.behave(ENDLESS)
     assert agent.until(lambda found: has_run(found, "running"))["run"]["problem"] == ""
 
@@ -214,7 +213,7 @@ def test_an_agent_that_is_ended_ends_k6(agent: Running) -> None:
         ("/samples?from=" + "9" * 19, 400, "beyond it"),
         ("/samples?from=" + "9" * 5000, 400, "from must be a byte offset"),
         ("/metrics", 404, "metrics are off: set metrics.enabled"),
-        ("/", 404, "there is /ready, /status"),
+        ("/", 404, "the endpoints are /ready, /status"),
     ],
 )
 def test_nonsense_is_refused_in_words(agent: Running, path: str, status: int, words: str) -> None:
@@ -224,7 +223,7 @@ def test_nonsense_is_refused_in_words(agent: Running, path: str, status: int, wo
 
 
 def test_samples_that_are_gone_are_said_to_be(agent: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.agent._samples, "_begins", [500])
+    monkeypatch.setattr(agent.agent._samples, "_starts", [500])
     answer = agent.get("/samples?from=10")
     assert (answer.status_code, answer.json()["first"]) == (410, 500)
 
@@ -236,7 +235,6 @@ def test_the_interface_is_to_read_only(agent: Running) -> None:
 def test_samples_become_metrics_and_spans_where_they_are_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(Path(cloudinit.__file__).parent / "files" / "common")
     monkeypatch.setattr("cloudinit.files.load.agent.otlp.BATCH_SECONDS", 0.05)
     with (
         receiving() as collector,

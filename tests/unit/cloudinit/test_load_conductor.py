@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cloudinit import LoadPlan, Profile, render_load_plan
-from cloudinit.files.load.agent.conductor import Conductor, Tools
-from cloudinit.files.load.agent.plans import Plans
-from cloudinit.files.load.agent.run import Record, Run
+from cloudinit.files.load.agent.controller import Controller, Dependencies
+from cloudinit.files.load.agent.desired_plans import DesiredPlans
+from cloudinit.files.load.agent.run import Run, RunStore
 from cloudinit.files.load.agent.sample_log import SampleLog
 
 STACK = LoadPlan(
@@ -34,13 +34,13 @@ class Process:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.started: float | None = None
-        self.words = ""
-        self.code: int | None = None
-        self.seconds = 0.0
+        self.message = ""
+        self.exit_code: int | None = None
+        self.age = 0.0
         self.stopped = False
 
     def stop(self) -> None:
-        self.stopped, self.code = True, 105
+        self.stopped, self.exit_code = True, 105
 
 
 @dataclass
@@ -49,20 +49,20 @@ class Scene:
 
     directory: Path
     processes: list[Process] = field(default_factory=list)
-    chain: str = ""
+    unreachable: str = ""
     k6_missing: bool = False
     now: float = 1000.0
 
     def __post_init__(self) -> None:
-        self.plans = Plans()
+        self.plans = DesiredPlans()
         self.restart()
 
     def restart(self) -> None:
         """Begin anew with what is on the disk."""
         self.samples = SampleLog(self.directory / "samples")
-        self.record = Record(self.directory / "runs.json", self.samples.next)
-        tools = Tools(start=self._start, chain=lambda: self.chain, clock=lambda: self.now)
-        self.conductor = Conductor(self.plans, self.record, self.samples, tools)
+        self.runs = RunStore(self.directory / "runs.json", self.samples.next)
+        dependencies = Dependencies(start=self._start, probe=lambda: self.unreachable, clock=lambda: self.now)
+        self.controller = Controller(self.plans, self.runs, self.samples, dependencies)
 
     def _start(self, run: Run) -> Process:
         if self.k6_missing:
@@ -78,12 +78,12 @@ class Scene:
     def step(self, seconds: float = 0.0) -> dict[str, Any]:
         """Let time pass, then the agent look at everything; returns what is in force."""
         self.now += seconds
-        self.conductor.step()
+        self.controller.reconcile()
         return self.status["run"] or {}
 
     @property
     def status(self) -> dict[str, Any]:
-        return self.record.documents()
+        return self.runs.documents()
 
     @property
     def k6(self) -> Process:
@@ -122,13 +122,13 @@ def test_the_stacks_plan_runs_without_an_end(scene: Scene) -> None:
 
 def test_load_waits_for_the_tiers_and_says_for_what(scene: Scene) -> None:
     scene.give()
-    scene.chain = "http://web/api/v1/accounts/1 answers 503: the application tier is not known yet"
+    scene.unreachable = "http://web/api/v1/accounts/1 responds with 503: the application tier is not known yet"
     scene.step()
     for _ in range(5):
         run = scene.step(1)
-    assert (run["state"], run["problem"], run["started"]) == ("waiting", scene.chain, None)
+    assert (run["state"], run["problem"], run["started"]) == ("waiting", scene.unreachable, None)
     assert not scene.processes
-    scene.chain = ""
+    scene.unreachable = ""
     scene.step(1)
     scene.k6.started = 1.0
     assert scene.step()["problem"] == ""
@@ -154,7 +154,7 @@ def test_a_run_is_done_once_and_then_the_stacks_plan_resumes(scene: Scene) -> No
     assert (run["id"], run["state"], run["first"]) == ("one-spike", "running", 20)
     assert run["asked"] == 24 * 50 + 12 * 200 + 24 * 50
     scene.samples.append([b"of the run"])
-    scene.k6.code = 0
+    scene.k6.exit_code = 0
     scene.step()
     last = scene.status["last"]
     assert (last["id"], last["state"], last["problem"]) == ("one-spike", "finished", "")
@@ -169,7 +169,7 @@ def test_a_run_is_done_once_and_then_the_stacks_plan_resumes(scene: Scene) -> No
 def test_a_finished_run_is_not_done_again_after_a_restart(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
-    scene.k6.code = 0
+    scene.k6.exit_code = 0
     scene.step()
     scene.restart()
     assert scene.status["last"]["state"] == "finished"
@@ -206,10 +206,10 @@ def test_what_is_changed_in_a_run_under_way_does_not_touch_it(scene: Scene) -> N
 def test_a_run_that_k6_fails_in_has_failed_and_says_why(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
-    scene.k6.code, scene.k6.words = 107, "GoError: no such thing"
+    scene.k6.exit_code, scene.k6.message = 107, "GoError: no such thing"
     scene.step()
     last = scene.status["last"]
-    assert (last["state"], last["problem"]) == ("failed", "k6 ended with 107: GoError: no such thing")
+    assert (last["state"], last["problem"]) == ("failed", "k6 exited with 107: GoError: no such thing")
     assert scene.step(5) != {}
     scene.step()
     assert scene.k6.run.plan.run == "", "half a run can't be gone on with"
@@ -220,17 +220,17 @@ def test_a_k6_that_fails_is_started_again_each_time_later(scene: Scene) -> None:
     scene.begin()
     pauses = []
     for _ in range(8):
-        scene.k6.code, scene.k6.words = 2, "panic"
+        scene.k6.exit_code, scene.k6.message = 2, "panic"
         assert scene.step()["state"] == "failed"
-        assert scene.step()["problem"] == "k6 ended with 2: panic"
+        assert scene.step()["problem"] == "k6 exited with 2: panic"
         begun, processes = scene.now, len(scene.processes)
         while len(scene.processes) == processes:
             scene.step(0.5)
         pauses.append(scene.now - begun)
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
-    scene.k6.started, scene.k6.seconds = 1.0, 61.0
+    scene.k6.started, scene.k6.age = 1.0, 61.0
     scene.step()
-    scene.k6.code = 2
+    scene.k6.exit_code = 2
     scene.step()
     processes = len(scene.processes)
     scene.step(1)
@@ -241,7 +241,7 @@ def test_each_new_start_of_the_stacks_plan_has_samples_and_traces_of_its_own(sce
     scene.give()
     before = scene.begin()
     scene.samples.append([b"sample"])
-    scene.k6.code = 2
+    scene.k6.exit_code = 2
     assert scene.step()["next"] == 7
     scene.step(1)
     scene.k6.started = 2000.0
@@ -256,7 +256,7 @@ def test_a_k6_that_is_not_there_is_said(scene: Scene) -> None:
     scene.step()
     run = scene.step()
     assert run["state"] == "failed"
-    assert "k6 can't be started: [Errno 2] No such file" in run["problem"]
+    assert "k6 could not be started: [Errno 2] No such file" in run["problem"]
     scene.k6_missing = False
     scene.step(1)
     scene.k6.started = 1.0
@@ -278,12 +278,12 @@ def test_another_plan_is_tried_at_once_after_failures(scene: Scene) -> None:
 def test_a_k6_that_does_not_end_is_ended(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
-    scene.k6.seconds = 79.0
+    scene.k6.age = 79.0
     assert scene.step()["state"] == "running"
-    scene.k6.seconds = 81.0
+    scene.k6.age = 81.0
     scene.step()
     assert scene.processes[0].stopped
-    assert scene.status["last"]["problem"] == "k6 didn't end after the last request"
+    assert scene.status["last"]["problem"] == "k6 did not exit after the last request"
 
 
 def test_a_run_that_a_restart_cuts_off_has_failed_and_is_not_done_again(scene: Scene) -> None:
@@ -293,14 +293,14 @@ def test_a_run_that_a_restart_cuts_off_has_failed_and_is_not_done_again(scene: S
     scene.restart()
     last = scene.status["last"]
     assert (last["state"], last["next"]) == ("failed", 7)
-    assert last["problem"] == "the load generator was restarted in the middle of it"
+    assert last["problem"] == "the load generator was restarted during the run"
     assert scene.begin()["id"] == ""
 
 
 def test_an_agent_that_is_ended_ends_k6_and_the_run(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
-    scene.conductor.close()
+    scene.controller.close()
     assert scene.k6.stopped
     assert (scene.status["last"]["state"], scene.status["run"]) == ("stopped", None)
     scene.restart()
@@ -309,7 +309,7 @@ def test_an_agent_that_is_ended_ends_k6_and_the_run(scene: Scene) -> None:
 
 def test_a_run_that_waited_when_the_agent_restarted_waits_again(scene: Scene) -> None:
     scene.give(run=SPIKE)
-    scene.chain = "away"
+    scene.unreachable = "away"
     scene.step()
     scene.step()
     scene.restart()
@@ -326,9 +326,9 @@ def test_a_broken_record_is_no_reason_not_to_start(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({}, "plan.json of the load's ConfigMap can't be followed: it is not there."),
-        ({"plan.json": "{broken"}, "plan.json of the load's ConfigMap can't be followed: Expecting property name"),
-        ({"plan.json": render_load_plan(SPIKE)}, "can't be followed: run is 'one-spike' there."),
+        ({}, "plan.json in the load ConfigMap is invalid: it is missing."),
+        ({"plan.json": "{broken"}, "plan.json in the load ConfigMap is invalid: Expecting property name"),
+        ({"plan.json": render_load_plan(SPIKE)}, "is invalid: its run must be empty, but is 'one-spike'."),
         ({"plan.json": render_load_plan(STACK).replace("50", "0")}, "rps of a load plan must be at least 1, not 0"),
     ],
 )
@@ -347,22 +347,22 @@ def test_a_broken_run_leaves_the_stacks_plan(scene: Scene) -> None:
     scene.give()
     scene.begin()
     scene.plans.update({"plan.json": render_load_plan(STACK), "run.json": render_load_plan(STACK)})
-    assert scene.plans.problem == "run.json of the load's ConfigMap can't be followed: run is '' there."
+    assert scene.plans.problem == "run.json in the load ConfigMap is invalid: its run must not be empty, but is ''."
     assert scene.step()["id"] == ""
 
 
 def test_an_api_server_that_is_away_leaves_the_last_plan(scene: Scene) -> None:
-    scene.plans.out_of_date("the API server is away")
-    assert scene.plans.problem == "the API server is away; there is no plan yet"
+    scene.plans.mark_stale("the API server is unreachable")
+    assert scene.plans.problem == "the API server is unreachable; there is no plan yet"
     scene.give(run=SPIKE)
     scene.begin()
-    scene.plans.out_of_date("the API server is away")
+    scene.plans.mark_stale("the API server is unreachable")
     assert scene.step()["state"] == "running"
-    assert scene.plans.problem == "the API server is away; the last plan stays"
+    assert scene.plans.problem == "the API server is unreachable; the last plan stays in force"
 
 
 def test_a_k6_that_is_killed_is_said_to_be(scene: Scene) -> None:
     scene.give()
     scene.begin()
-    scene.k6.code = -9
-    assert scene.step()["problem"] == "k6 was ended by signal 9: it said nothing"
+    scene.k6.exit_code = -9
+    assert scene.step()["problem"] == "k6 was killed by signal 9: it printed no message"

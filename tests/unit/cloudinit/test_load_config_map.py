@@ -42,7 +42,7 @@ def test_a_connection_that_the_server_has_closed_is_opened_again_without_a_word(
 
 def test_a_refused_token_is_said_by_its_status(api: ApiServer, source: ConfigMap) -> None:
     (api.credentials / "token").write_text("another", encoding="ascii")
-    with pytest.raises(SourceError, match="the API server answered 401"):
+    with pytest.raises(SourceError, match="the API server responded with 401"):
         source.fetch()
 
 
@@ -55,14 +55,14 @@ def test_a_server_of_another_authority_is_not_trusted(api: ApiServer, source: Co
 
 
 def test_an_api_server_that_is_away_is_said_in_words(api: ApiServer) -> None:
-    with pytest.raises(SourceError, match=r"the API server is away: .*refused"):
+    with pytest.raises(SourceError, match=r"the API server is unreachable: .*refused"):
         ConfigMap("https://127.0.0.1:1/", api.credentials).fetch()
 
 
 @pytest.mark.parametrize("body", ["[]", "not JSON", '{"data": 3}'])
 def test_what_is_no_config_map_is_said(api: ApiServer, source: ConfigMap, body: str) -> None:
     api.body = body
-    with pytest.raises(SourceError, match="the API server's answer is no ConfigMap"):
+    with pytest.raises(SourceError, match="the API server's response is not a ConfigMap"):
         source.fetch()
 
 

@@ -53,7 +53,7 @@ def test_the_oldest_lines_go_and_no_more_is_kept_than_that(tmp_path: Path) -> No
         log.read(log.first - 10)
 
 
-@pytest.mark.parametrize(("offset", "words"), [(21, "beyond"), (3, "no sample begins at 3"), (19, "no sample")])
+@pytest.mark.parametrize(("offset", "words"), [(21, "beyond"), (3, "no sample starts at 3"), (19, "no sample")])
 def test_an_offset_where_no_line_begins_is_refused(tmp_path: Path, offset: int, words: str) -> None:
     log = SampleLog(tmp_path)
     log.append([b"123456789", b"123456789"])

@@ -1,4 +1,4 @@
-"""The load agent: follows the load plan, runs k6 by it, keeps what k6 measures and serves it by HTTP.
+"""The load agent: follows the load plan, runs k6 accordingly, and serves k6's samples over HTTP.
 
-Runs in the guest on Python's standard library; nothing here is templated.
+Runs in the guest on Python's standard library.
 """

@@ -1,4 +1,4 @@
-"""The load agent's program: `python3 -m load.agent`. Its settings come from the environment, see `settings`."""
+"""The load agent: `python3 -m load.agent`, with settings from the environment (see `read_settings`)."""
 
 import logging
 import os
@@ -15,47 +15,53 @@ from typing import TYPE_CHECKING, Any
 from ..constants import LOAD_AGENT_PORT
 from ..load_plan import render_load_plan
 from ..sample_columns import HEADER
-from . import chain
-from .conductor import Conductor, Tools
+from .api import Endpoints, Server
 from .config_map import ConfigMap, SourceError
+from .controller import Controller, Dependencies
+from .desired_plans import DesiredPlans
 from .generator import OPTIONS, Generator
-from .plans import Plans
-from .run import Record, Run
+from .probe import probe
+from .run import Run, RunStore
 from .sample_log import SampleLog
-from .service import Board, Server
 
 if TYPE_CHECKING:
     from .metrics import Metrics
     from .tracing import Spans
 
 SCRIPT = Path(__file__).parents[1] / "requests.js"
-FOLLOW_INTERVAL = 1.0  # seconds between readings of the ConfigMap
-STEP_INTERVAL = 0.1  # seconds
+FOLLOW_INTERVAL = 1.0  # seconds between reads of the ConfigMap
+RECONCILE_INTERVAL = 0.1  # seconds
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the agent is told."""
+    """The agent's settings.
+
+    Attributes:
+        target: Base URL of the web tier.
+        config_map: URL of the ConfigMap with the plans.
+        credentials: Directory with `token` and `ca`.
+        state: Directory that survives restarts.
+        k6: Path of k6.
+        metrics: Whether to serve metrics.
+        tracing_endpoint: Base URL of the collector; empty: no tracing.
+        tracing_service: The spans' service.name.
+    """
 
     target: str
-    """Base URL of the web tier."""
     config_map: str
-    """URL of the ConfigMap with the plans."""
     credentials: Path
-    """Directory with `token` and `ca`."""
     state: Path
-    """Directory that stays when the program ends."""
     k6: str
     metrics: bool
     tracing_endpoint: str
-    """Empty: no tracing."""
     tracing_service: str
 
 
-def settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment; raises KeyError for one that is not there."""
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Return the settings in an environment; raises KeyError if one is missing."""
     return Settings(
         target=environment["TARGET"],
         config_map=environment["CONFIG_MAP_URL"],
@@ -69,23 +75,23 @@ def settings(environment: Mapping[str, str]) -> Settings:
 
 
 class Agent:
-    """All parts of the agent, put together."""
+    """The agent's parts, connected."""
 
-    def __init__(self, told: Settings) -> None:
-        self._told = told
-        self._plans = Plans()
-        self._samples = SampleLog(told.state / "samples")
-        self._record = Record(told.state / "runs.json", self._samples.next)
-        tools = Tools(start=self._generator, chain=partial(chain.problem_of, told.target))
-        self._conductor = Conductor(self._plans, self._record, self._samples, tools)
-        self._metrics = _metrics(self._asked) if told.metrics else None
-        self._spans = _spans(told) if told.tracing_endpoint else None
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._plans = DesiredPlans()
+        self._samples = SampleLog(settings.state / "samples")
+        self._runs = RunStore(settings.state / "runs.json", self._samples.next)
+        dependencies = Dependencies(start=self._start_generator, probe=partial(probe, settings.target))
+        self._controller = Controller(self._plans, self._runs, self._samples, dependencies)
+        self._metrics = _metrics(self._scheduled_rate) if settings.metrics else None
+        self._spans = _spans(settings) if settings.tracing_endpoint else None
         self._k6 = ""
 
     @property
-    def board(self) -> Board:
-        """What the HTTP interface shows."""
-        return Board(
+    def endpoints(self) -> Endpoints:
+        """What the HTTP API responds with."""
+        return Endpoints(
             self._samples,
             self._status,
             lambda: self._plans.stack is not None,
@@ -93,49 +99,49 @@ class Agent:
         )
 
     def follow(self, stop: threading.Event) -> None:
-        """Read the ConfigMap until told to stop; say each change of state once."""
-        source = ConfigMap(self._told.config_map, self._told.credentials)
-        said = ""
+        """Read the ConfigMap until `stop` is set, and log each new problem once."""
+        source = ConfigMap(self._settings.config_map, self._settings.credentials)
+        logged = ""
         while True:
             try:
                 self._plans.update(source.fetch())
             except SourceError as error:
-                self._plans.out_of_date(str(error))
-            if self._plans.problem not in ("", said):
+                self._plans.mark_stale(str(error))
+            if self._plans.problem not in ("", logged):
                 log.warning("%s", self._plans.problem)
-            said = self._plans.problem
+            logged = self._plans.problem
             if stop.wait(FOLLOW_INTERVAL):
                 return
 
-    def conduct(self, stop: threading.Event) -> None:
-        """Do what the plans ask for until told to stop."""
-        while not stop.wait(STEP_INTERVAL):
-            self._conductor.step()
-        self._conductor.close()
+    def control(self, stop: threading.Event) -> None:
+        """Run the desired plans until `stop` is set."""
+        while not stop.wait(RECONCILE_INTERVAL):
+            self._controller.reconcile()
+        self._controller.close()
         if self._spans:
             self._spans.close()
         self._samples.close()
 
-    def _asked(self) -> float:
-        run = self._record.current
+    def _scheduled_rate(self) -> float:
+        run = self._runs.current
         return run.rate(time.time()) if run else 0.0
 
     def _status(self) -> dict[str, Any]:
         return {
             "versions": {"k6": self._k6},
-            "target": self._told.target,
+            "target": self._settings.target,
             "problem": self._plans.problem,
-            **self._record.documents(),
+            **self._runs.documents(),
         }
 
-    def _generator(self, run: Run) -> Generator:
-        self._k6 = self._k6 or _version(self._told.k6)
-        plan = self._told.state / "plan.json"
+    def _start_generator(self, run: Run) -> Generator:
+        self._k6 = self._k6 or _version(self._settings.k6)
+        plan = self._settings.state / "plan.json"
         plan.write_text(render_load_plan(run.plan), encoding="utf-8")
         environment = {
             "HOME": "/tmp",  # noqa: S108
             "PLAN": str(plan),
-            "TARGET": self._told.target,
+            "TARGET": self._settings.target,
             "TRACE": run.trace,
             "COLUMNS": HEADER,
         }
@@ -147,41 +153,41 @@ class Agent:
             if self._spans:
                 self._spans.take(run, started, lines)
 
-        return Generator([self._told.k6, *OPTIONS, str(SCRIPT)], environment, take)
+        return Generator([self._settings.k6, *OPTIONS, str(SCRIPT)], environment, take)
 
 
 def _version(k6: str) -> str:
-    """The version of k6, such as 1.8.1; raises OSError when there is no k6."""
-    said = subprocess.run([k6, "version"], capture_output=True, text=True, check=False).stdout.split()
-    return next((word.lstrip("v") for word in said if word[:1] == "v" and word[1:2].isdigit()), "")
+    """Return the version of k6, such as 1.8.1; raises OSError if there is no k6."""
+    output = subprocess.run([k6, "version"], capture_output=True, text=True, check=False).stdout.split()
+    return next((word.lstrip("v") for word in output if word[:1] == "v" and word[1:2].isdigit()), "")
 
 
-# Both imported only where asked for: what they need is not there otherwise.
+# Imported only when enabled: otherwise the guest has neither the modules nor what they need.
 
 
-def _metrics(asked: Callable[[], float]) -> "Metrics":
+def _metrics(scheduled_rate: Callable[[], float]) -> "Metrics":
     from .metrics import Metrics
 
-    return Metrics(asked)
+    return Metrics(scheduled_rate)
 
 
-def _spans(told: Settings) -> "Spans":
+def _spans(settings: Settings) -> "Spans":
     from .tracing import Spans
 
-    return Spans(told.tracing_endpoint, told.tracing_service)
+    return Spans(settings.tracing_endpoint, settings.tracing_service)
 
 
 def main() -> None:
-    """Run until told to end by a signal."""
+    """Run until a signal arrives."""
     logging.basicConfig(format="multi-tier load: %(message)s", level=logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    agent = Agent(settings(os.environ))
-    server = Server(agent.board, LOAD_AGENT_PORT)
+    agent = Agent(read_settings(os.environ))
+    server = Server(agent.endpoints, LOAD_AGENT_PORT)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     threading.Thread(target=agent.follow, args=(stop,), name="plans", daemon=True).start()
-    agent.conduct(stop)
+    agent.control(stop)
 
 
 if __name__ == "__main__":

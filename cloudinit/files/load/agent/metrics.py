@@ -1,4 +1,4 @@
-"""The samples as Prometheus metrics, by the distribution's client library."""
+"""The samples as Prometheus metrics, with the distribution's client library."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,17 +20,17 @@ class Metrics:
     """Counts requests and times their parts.
 
     Args:
-        asked: Gives the arrivals per second that the plan in force asks for now.
+        scheduled_rate: Returns the arrivals per second that the current plan schedules now.
     """
 
-    def __init__(self, asked: Callable[[], float]) -> None:
-        rate = Gauge("multi_tier_load_asked_rate", "Requests per second that the plan in force asks for.")
-        rate.set_function(asked)
+    def __init__(self, scheduled_rate: Callable[[], float]) -> None:
+        rate = Gauge("multi_tier_load_asked_rate", "Requests per second that the current plan schedules.")
+        rate.set_function(scheduled_rate)
         self._requests = Counter(
             "multi_tier_load_requests_total", "Requests sent, by outcome.", ("kind", "status", "good")
         )
         durations = Histogram(
-            "multi_tier_load_duration_seconds", "Parts of the requests' time.", ("part",), buckets=BUCKETS
+            "multi_tier_load_duration_seconds", "Time of each part of a request.", ("part",), buckets=BUCKETS
         )
         self._durations = [durations.labels(part) for part in PARTS]
 
@@ -39,18 +39,18 @@ class Metrics:
         for line in lines:
             sample = parse(line)
             self._requests.labels(sample.kind, str(sample.status), str(int(sample.good))).inc()
-            answered = sample.app is not None
+            responded = sample.app is not None
             parts = (
                 sample.total,
                 sample.wait,
                 sample.web,
                 sample.application,
-                sample.db if answered else None,
+                sample.db if responded else None,
             )
             for duration, milliseconds in zip(self._durations, parts, strict=True):
                 if milliseconds is not None:
                     duration.observe(milliseconds / 1000)
 
     def exposition(self) -> tuple[bytes, str]:
-        """The text that Prometheus reads, and its content type."""
+        """Return Prometheus' exposition, and its content type."""
         return generate_latest(), CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""One doing of a plan, and the record of the newest ones."""
+"""Runs of a plan, and the store of the latest ones."""
 
 import json
 import logging
@@ -14,10 +14,9 @@ log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
-    """How far a run is."""
+    """The state of a run."""
 
-    WAITING = "waiting"
-    """The tiers don't answer yet, or the generator is starting."""
+    WAITING = "waiting"  # for the tiers to respond, or for the generator to start
     RUNNING = "running"
     FINISHED = "finished"
     STOPPED = "stopped"
@@ -26,35 +25,40 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One doing of a plan."""
+    """One run of a plan.
+
+    Attributes:
+        plan: The plan.
+        state: The run's state.
+        problem: Why it isn't running, or why it failed.
+        started: Unix time at which its first request was due.
+        trace: 16 hexadecimal digits that its trace ids start with.
+        first: Offset of its first sample.
+        next: Offset after its last sample; None until it has ended.
+    """
 
     plan: LoadPlan
     state: State
     problem: str = ""
-    """Why it isn't running, or failed."""
     started: float | None = None
-    """Unix time at which its first request was due."""
     trace: str
-    """16 hexadecimal digits that its trace ids begin with."""
     first: int
-    """Offset of its first sample."""
     next: int | None = None
-    """Offset after its last sample; None until it ended."""
 
     @property
     def once(self) -> bool:
-        """Whether it has an id, and so is done only once."""
+        """Whether it has an id, and so runs only once."""
         return bool(self.plan.run)
 
     def rate(self, now: float) -> float:
-        """Arrivals per second that it asks for at a Unix time; 0 before its first request is due and after its last."""
+        """Return the arrivals per second scheduled for a Unix time; 0 before the first request and after the last."""
         if self.started is None:
             return 0.0
         second = now - self.started
         return rate_at(self.plan.segments, second if self.once else second % self.plan.seconds)
 
     def document(self) -> dict[str, Any]:
-        """The run as the API tells of it."""
+        """Return the run as the API reports it."""
         return {
             "id": self.plan.run,
             "plan": json.loads(render_load_plan(self.plan)),
@@ -68,8 +72,8 @@ class Run:
         }
 
 
-def _run_of(document: Mapping[str, Any]) -> Run:
-    """The run that a document tells of; raises ValueError, KeyError or TypeError when it tells of none."""
+def _parse_run(document: Mapping[str, Any]) -> Run:
+    """Return the run that a document describes; raises ValueError, KeyError or TypeError if it describes none."""
     return Run(
         plan=parse_load_plan(json.dumps(document["plan"])),
         state=State(document["state"]),
@@ -81,16 +85,16 @@ def _run_of(document: Mapping[str, Any]) -> Run:
     )
 
 
-class Record:
-    """What is being done, and the newest run with an id that ended; kept across restarts.
+class RunStore:
+    """The current run and the latest finished one, which survive restarts of the agent.
 
     Args:
         path: The file.
-        next_sample: Offset of the next sample, where a run that a restart has cut off ends.
+        next_sample: Offset of the next sample, which ends a run that a restart has interrupted.
 
     Attributes:
-        current: What is being done, None for nothing.
-        last: The newest run with an id that ended.
+        current: The current run, or None.
+        last: The latest run with an id that has ended.
     """
 
     def __init__(self, path: Path, next_sample: int) -> None:
@@ -99,37 +103,37 @@ class Record:
         self.last: Run | None = None
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            current, self.last = (_run_of(document[key]) if document[key] else None for key in ("run", "last"))
+            current, self.last = (_parse_run(document[key]) if document[key] else None for key in ("run", "last"))
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError) as error:
-            log.warning("the record of the last runs is broken and begins anew: %r", error)
+            log.warning("the stored runs are unreadable and are discarded: %r", error)
             return
         if current and current.once and current.state is State.RUNNING:
-            # Its numbers can't be gone on with, and to do it again would mix two runs.
-            problem = "the load generator was restarted in the middle of it"
+            # It can't be resumed at the right request, and repeating it would mix two runs.
+            problem = "the load generator was restarted during the run"
             self.last = replace(current, state=State.FAILED, problem=problem, next=next_sample)
-            self._keep()
+            self._save()
 
     def put(self, run: Run) -> None:
-        """Note how far the current run is."""
+        """Store the state of the current run."""
         self.current = run
         if run.once and run.state is not State.WAITING:
-            self._keep()
+            self._save()
 
     def end(self) -> None:
-        """Note that what was the current run has ended."""
+        """Store that the current run has ended."""
         if self.current and self.current.once:
             self.last = self.current
         self.current = None
-        self._keep()
+        self._save()
 
     def documents(self) -> dict[str, Any]:
-        """Both as the API tells of them."""
+        """Return both as the API reports them."""
         current, last = self.current, self.last
         return {"run": current.document() if current else None, "last": last.document() if last else None}
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         new = self._path.with_suffix(".new")
         new.write_text(json.dumps(self.documents()), encoding="utf-8")
         new.replace(self._path)

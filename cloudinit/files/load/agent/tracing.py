@@ -1,4 +1,4 @@
-"""The sampled requests as OpenTelemetry spans of the client."""
+"""OpenTelemetry client spans of the sampled requests."""
 
 from collections.abc import Sequence
 
@@ -6,38 +6,38 @@ from .otlp import Exporter, Kind
 from .run import Run
 from .sample import Sample, parse
 
-_NAMES = {
+_OPERATIONS = {
     "slow": ("GET", "/api/v1/branches/{bid}"),
     "write": ("POST", "/api/v1/accounts/{aid}"),
 }
-_USUAL = ("GET", "/api/v1/accounts/{aid}")
+_DEFAULT_OPERATION = ("GET", "/api/v1/accounts/{aid}")
 
 
 class Spans:
-    """Sends a span for each request whose trace is sampled.
+    """Exports a span for each request whose trace is sampled.
 
     Args:
         endpoint: Base URL of an OTLP/HTTP collector.
-        service_name: What the spans are said to be of.
+        service_name: The spans' service.name.
     """
 
     def __init__(self, endpoint: str, service_name: str) -> None:
         self._exporter = Exporter(endpoint, service_name)
 
     def close(self) -> None:
-        """Send what is waiting."""
+        """Send the queued spans."""
         self._exporter.close()
 
     def take(self, run: Run, started: float, lines: Sequence[bytes]) -> None:
-        """Send the spans of a run's samples; started is the Unix time of the run's begin."""
+        """Export the spans of a run's samples; `started` is the Unix time of the run's start."""
         for line in lines:
             trace = line[-16:]
             if int(trace[:8], 16) / 2**32 < run.plan.sampled:
                 self._send(run, started, parse(line))
 
     def _send(self, run: Run, started: float, sample: Sample) -> None:
-        method, route = _NAMES.get(sample.kind, _USUAL)
-        begin = started + sample.sent / 1000
+        method, route = _OPERATIONS.get(sample.kind, _DEFAULT_OPERATION)
+        start = started + sample.sent / 1000
         attributes: dict[str, str | int | float | bool] = {
             "http.request.method": method,
             "url.template": route,
@@ -57,8 +57,8 @@ class Spans:
             span_id=sample.trace,
             parent_id="",
             kind=Kind.CLIENT,
-            start=begin,
-            end=begin + sample.client / 1000,
+            start=start,
+            end=start + sample.client / 1000,
             attributes=attributes,
             error=not sample.good,
         )

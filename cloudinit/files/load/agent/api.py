@@ -1,4 +1,4 @@
-"""The agent's HTTP interface: how far the runs are, and their samples. To read only."""
+"""The agent's HTTP API, which is read-only: the state of the runs, and their samples."""
 
 import json
 import socket
@@ -13,21 +13,20 @@ from urllib.parse import parse_qs, urlsplit
 from .sample_log import GoneError, SampleLog
 
 JSON, CSV = "application/json", "text/csv"
-IDLE = 60  # seconds after which a silent connection is closed
+IDLE_TIMEOUT = 60  # seconds
 
-Exposition = Callable[[], tuple[bytes, str]]
-"""Gives Prometheus' text and its content type."""
+Exposition = Callable[[], tuple[bytes, str]]  # returns the text and its content type
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """What the interface shows.
+class Endpoints:
+    """What the API's endpoints respond with.
 
     Attributes:
-        samples: The samples' log.
-        status: Gives what else /status tells, besides the time and the samples.
-        ready: Whether there is a plan.
-        metrics: Gives the metrics; None where they are off.
+        samples: The sample log.
+        status: Returns what /status reports besides the time and the log's offsets.
+        ready: Returns whether there is a plan.
+        metrics: Returns the metrics; None if they are off.
     """
 
     samples: SampleLog
@@ -37,18 +36,18 @@ class Board:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a board on a port of every address."""
+    """The HTTP server, on a port of every address."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, board: Board, port: int) -> None:
+    def __init__(self, endpoints: Endpoints, port: int) -> None:
         if socket.has_dualstack_ipv6():
             self.address_family = socket.AF_INET6
-        super().__init__(("", port), _handler(board))
+        super().__init__(("", port), _handler(endpoints))
 
     def server_bind(self) -> None:
-        """Take the port, for IPv4 too; and ask no resolver for this machine's name, as the library's own does."""
+        """Bind the port for IPv4 and IPv6, without the name lookup that the standard library would do."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -57,18 +56,18 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "load", self.server_address[1]
 
 
-def _handler(of: Board) -> type["_Handler"]:
+def _handler(of: Endpoints) -> type["_Handler"]:
     class Handler(_Handler):
-        board = of
+        endpoints = of
 
     return Handler
 
 
 class _Handler(BaseHTTPRequestHandler):
-    board: ClassVar[Board]
+    endpoints: ClassVar[Endpoints]
     protocol_version = "HTTP/1.1"
-    timeout = IDLE
-    wbufsize = -1  # head and body in one packet: apart, the body would wait for the head's acknowledgement
+    timeout = IDLE_TIMEOUT
+    wbufsize = -1  # headers and body in one packet, or the body would wait for the headers' acknowledgement
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -82,42 +81,44 @@ class _Handler(BaseHTTPRequestHandler):
             case "/metrics":
                 self._metrics()
             case _:
-                self._refuse(HTTPStatus.NOT_FOUND, "there is /ready, /status, /samples?from=<byte offset> and /metrics")
+                self._refuse(
+                    HTTPStatus.NOT_FOUND, "the endpoints are /ready, /status, /samples?from=<byte offset> and /metrics"
+                )
 
     def _ready(self) -> None:
-        if self.board.ready():
-            self._answer(HTTPStatus.OK, {"status": "ready"})
+        if self.endpoints.ready():
+            self._respond(HTTPStatus.OK, {"status": "ready"})
         else:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "there is no load plan yet")
 
     def _status(self) -> None:
-        samples = {"first": self.board.samples.first, "next": self.board.samples.next}
-        self._answer(HTTPStatus.OK, {"time": time.time(), **self.board.status(), "samples": samples})
+        samples = {"first": self.endpoints.samples.first, "next": self.endpoints.samples.next}
+        self._respond(HTTPStatus.OK, {"time": time.time(), **self.endpoints.status(), "samples": samples})
 
     def _samples(self, query: dict[str, list[str]]) -> None:
         offset = query.get("from", [""])[-1]
         if not (offset.isascii() and offset.isdigit() and len(offset) < 20):
-            self._refuse(HTTPStatus.BAD_REQUEST, "from must be a byte offset: a whole number, 0 or more")
+            self._refuse(HTTPStatus.BAD_REQUEST, "from must be a byte offset: an integer, 0 or more")
             return
         try:
-            self._send(HTTPStatus.OK, self.board.samples.read(int(offset)), CSV)
+            self._send(HTTPStatus.OK, self.endpoints.samples.read(int(offset)), CSV)
         except GoneError:
-            first = self.board.samples.first
-            self._answer(HTTPStatus.GONE, {"error": f"samples before {first} are not kept any more", "first": first})
+            first = self.endpoints.samples.first
+            self._respond(HTTPStatus.GONE, {"error": f"samples before {first} are no longer kept", "first": first})
         except ValueError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
 
     def _metrics(self) -> None:
-        if self.board.metrics is None:
+        if self.endpoints.metrics is None:
             self._refuse(HTTPStatus.NOT_FOUND, "metrics are off: set metrics.enabled in the stack's configuration")
         else:
-            text, kind = self.board.metrics()
+            text, kind = self.endpoints.metrics()
             self._send(HTTPStatus.OK, text, kind)
 
     def _refuse(self, status: HTTPStatus, error: str) -> None:
-        self._answer(status, {"error": error})
+        self._respond(status, {"error": error})
 
-    def _answer(self, status: HTTPStatus, document: dict[str, Any]) -> None:
+    def _respond(self, status: HTTPStatus, document: dict[str, Any]) -> None:
         self._send(status, json.dumps(document).encode() + b"\n", JSON)
 
     def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:
@@ -128,4 +129,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the interface is asked every second."""
+        """Log nothing: the API is polled every second."""
