@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from cloudinit.constants import APPLICATION_PORT
 from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.guest_sql import sql
 from tests.guest.running_tiers import APPLICATION, WEB
@@ -37,7 +38,7 @@ def raw(tiers: GuestRoot, data: bytes, *, wait: bool = True) -> str:
     """Send bytes to the application, and return its response: all until it closes or falls silent for 0.1 s."""
     program = f"""
         import socket, sys
-        peer = socket.create_connection(("127.0.0.1", APPLICATION_PORT))
+        peer = socket.create_connection(("127.0.0.1", {APPLICATION_PORT}))
         peer.sendall(bytes.fromhex(sys.argv[1]))
         peer.settimeout(0.1)
         try:
@@ -207,17 +208,17 @@ def test_a_client_that_disconnects_within_its_body_changes_nothing(tiers: GuestR
 def test_a_body_that_does_not_arrive_in_time_is_408(tiers: GuestRoot) -> None:
     program = """
         import asyncio
-        from application import inputs
+        from application import validation
         from starlette.requests import Request
-        inputs.BODY_SECONDS = 0.05
+        validation.BODY_SECONDS = 0.05
 
         async def receive():
             await asyncio.sleep(60)
 
         scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
         try:
-            asyncio.run(inputs.delta(Request(scope, receive)))
-        except inputs.HTTPException as error:
+            asyncio.run(validation.delta(Request(scope, receive)))
+        except validation.HTTPException as error:
             print(error.status_code, error.detail)
     """
     said = tiers.run("env", "PYTHONPATH=/usr/local/lib/virtwork", "python3", "-c", textwrap.dedent(program))

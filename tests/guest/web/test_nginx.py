@@ -13,7 +13,7 @@ from cloudinit import Family
 from cloudinit.constants import APPLICATION_PORT
 from tests.guest.application.test_requests import TRACEPARENT, milliseconds
 from tests.guest.guest_root import GuestRoot
-from tests.guest.running_tiers import WEB
+from tests.guest.running_tiers import WEB, learn_upstream
 from tests.unit.cloudinit.guest_examples import web, web_with_load
 
 
@@ -73,6 +73,7 @@ def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: Gues
         changed = config.replace("virtwork/upstream.conf", f"{upstream}.conf").replace("nginx.pid", "81")
         tiers.write(f"/opt/test/{upstream}.conf", changed)
     tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
+    learn_upstream(tiers)  # nginx's configuration tests reset it
     refused = tiers.read("/etc/nginx/virtwork/upstream.conf").replace(f":{APPLICATION_PORT}", ":1")
     tiers.write("/etc/nginx/refused.conf", refused)
     url = "http://127.0.0.1:81"
