@@ -19,6 +19,8 @@ from pulumi_policy import (
 
 from rules import RULES, UNKNOWN, Rule, Secret, lookup
 
+_UNKNOWN_VALUES = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
+
 
 def _validator(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -59,8 +61,6 @@ def _marked(value: Any) -> Any:
         return [_marked(item) for item in value]
     return UNKNOWN if isinstance(value, str) and value in _UNKNOWN_VALUES else value
 
-
-_UNKNOWN_VALUES = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
 
 _keep_secret_marks()
 PolicyPack(

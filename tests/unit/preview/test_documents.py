@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from preview.__main__ import app
@@ -31,11 +30,6 @@ def test_the_page_and_the_pipelines_use_existing_options() -> None:
     }
     assert named
     assert [option for option in named if option not in shown] == []
-
-
-@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.name)
-def test_each_pipeline_is_yaml(path: Path) -> None:
-    assert yaml.safe_load(path.read_text())
 
 
 @pytest.mark.parametrize("name", ["github-preview-comment.yaml", "gitlab-preview.yaml"])
