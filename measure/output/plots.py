@@ -82,8 +82,8 @@ def percentile_plot(samples: Samples) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(4.0)
         lines = [(name, PART_COLOURS[name], "-", name) for name in TIERS if name != "wait"]
-        lines += [("client", _CLIENT, "--", "total from the send time (closed loop)")]
-        lines += [("total", PART_COLOURS["total"], "-", "total from the scheduled time")]
+        lines += [("client", _CLIENT, "--", "total, send time (closed loop)")]
+        lines += [("total", PART_COLOURS["total"], "-", "total, scheduled time")]
         for name, colour, dash, label in lines:
             times = np.sort(part(samples, name))
             times = times[~np.isnan(times)]

@@ -17,6 +17,16 @@ from measure.output.files import REPORT
 from measure.summary import Summary
 
 
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(ms=milliseconds, share=share, failures=describe_failures)
+
+
 def write_report(directory: Path, summary: Summary, samples: Samples, timeline: Timeline) -> Path:
     """Write a run's report.html and return its path."""
     path = directory / REPORT
@@ -26,19 +36,11 @@ def write_report(directory: Path, summary: Summary, samples: Samples, timeline: 
 
 def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(ms=milliseconds, share=share, failures=describe_failures)
     shares = {one.part: {"all": one.share, "tail": one.tail_share} for one in summary.shares}
     inside = [shares[name] for name in tables.OF_APPLICATION if name in shares]
     shares["application"] = {which: sum(one[which] for one in inside) for which in ("all", "tail")}
     mix = ", ".join(f"{kind} {weight}" for kind, weight in summary.plan.mix.items() if weight)
-    return environment.get_template("report.html.j2").render(
+    return _ENVIRONMENT.get_template("report.html.j2").render(
         summary=summary,
         plan=f"{describe(summary.plan)}; mix {mix}; seed {summary.plan.seed}",
         outcome_colour=tables.OUTCOME_COLOURS[summary.verdict.outcome],

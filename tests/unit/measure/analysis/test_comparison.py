@@ -12,7 +12,7 @@ from measure.output.files import measured_runs
 from tests.unit.measure.conftest import Program
 from tests.unit.measure.synthetic import Response, Service, plan, write_run
 
-COURSE = plan(seconds=15, run="a-run")
+COURSE = plan(seconds=10, run="a-run")
 
 
 def noisy(seed: int, database: float = 1.0, between_runs: float = 0.0) -> Service:
