@@ -20,7 +20,7 @@ from measure.analysis import statistics
 from measure.analysis.recording import SampleBuffer
 from measure.analysis.samples import Samples
 from measure.failures import MeasureError
-from measure.run.cluster import Cluster, connect
+from measure.run.stack import StackClient, connect
 
 Stack = dict[str, object]
 """A stack's outputs."""
@@ -94,7 +94,7 @@ def load_samples(lab: Lab, stack: Stack, progress: Progress, timeout: float) -> 
     found = re.search(r"/namespaces/([^/]+)/services/([^/]+)-load:", str(stack.get("loadStatus", "")))
     if not found:
         return None
-    cluster = Cluster(connect(lab.kubeconfig, None), namespace=found[1], name=found[2])
+    cluster = StackClient(connect(lab.kubeconfig, None), namespace=found[1], name=found[2])
     buffer, offset, problem = SampleBuffer(), None, "its virtual machine isn't ready"
     deadline = time.monotonic() + timeout
     with progress.step("Traffic through all tiers") as step:
@@ -112,7 +112,8 @@ def load_samples(lab: Lab, stack: Stack, progress: Progress, timeout: float) -> 
             if time.monotonic() > deadline:
                 raise LabError(
                     f"No traffic after {timeout:.0f} s. Load generator: {problem or 'no problem reported'}. "
-                    "`python -m lab status` shows what isn't ready, `python -m lab console <vm>` a guest's console."
+                    "Find what isn't ready with `.venv/bin/python -m lab status`; for a guest's console, "
+                    "`.venv/bin/python -m lab console <vm>`."
                 )
             time.sleep(_POLL_SECONDS)
     return buffer.samples
@@ -160,7 +161,7 @@ def show(cluster: Api, stack: Stack, samples: Samples | None, console: Console) 
             send(client, 1)  # opens the connection, which the table would otherwise include
             crossings = [send(client, random.randint(1, _ACCOUNTS)) for _ in range(_SAMPLES)]  # noqa: S311
     except httpx.HTTPError as error:
-        raise LabError(f"{url} doesn't respond: {error}. See `python -m lab status`.") from None
+        raise LabError(f"{url} doesn't respond: {error}. See `.venv/bin/python -m lab status`.") from None
     console.print(requests_table(crossings, str(stack["url"])))
     if samples is not None:
         console.print(load_table(samples))

@@ -18,10 +18,10 @@ from measure.failures import ExitCode, MeasureError, WrongUsageError, command
 from measure.output.files import measured_runs, read_samples, read_summary, runs_in, write
 from measure.output.report import write_report
 from measure.output.tables import comparison_table, print_summary, say
-from measure.run.cluster import Cluster, connect
 from measure.run.interrupt import interruptible
 from measure.run.plan import Overrides, seconds_of
 from measure.run.runner import Runner, RunRequest
+from measure.run.stack import StackClient, connect
 from measure.run.view import view
 from measure.run.watch import watch as watch_load
 
@@ -104,9 +104,9 @@ def run(
     request = RunRequest(
         overrides=overrides, gates=tuple(gate or ()), results=results, timeout=seconds_of(timeout), repeat=repeat
     )
-    cluster = Cluster(connect(kubeconfig, context), namespace=namespace, name=name)
+    stack = StackClient(connect(kubeconfig, context), namespace=namespace, name=name)
     with interruptible(console.show_cursor) as stop:
-        code = Runner(cluster, request, console, stop=stop, view=view).run()
+        code = Runner(stack, request, console, stop=stop, view=view).run()
     raise typer.Exit(code)
 
 
@@ -122,10 +122,10 @@ def watch(
 ) -> None:
     """Show the load in force, from now on. Starts and changes nothing."""
     seconds = seconds_of(duration) if duration else None
-    cluster = Cluster(connect(kubeconfig, context), namespace=namespace, name=name)
-    cluster.load_object()
+    stack = StackClient(connect(kubeconfig, context), namespace=namespace, name=name)
+    stack.load_object()
     with interruptible(console.show_cursor) as stop, view(console) as shown:
-        watch_load(cluster, view=shown, stop=stop, seconds=seconds)
+        watch_load(stack, view=shown, stop=stop, seconds=seconds)
 
 
 @app.command()

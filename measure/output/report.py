@@ -16,7 +16,6 @@ from measure.output import tables
 from measure.output.files import REPORT
 from measure.summary import Summary
 
-
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,

@@ -1,1 +1,1 @@
-"""A load run against a cluster: start it, follow it, show it, clean up."""
+"""A load run against a stack: start it, follow it, show it, clean up."""

@@ -13,45 +13,45 @@ from typing import Any
 from pydantic import ValidationError
 
 from measure.failures import MeasureError
-from measure.run.cluster import Cluster
+from measure.run.stack import StackClient
 from measure.summary import MachineSummary, Storage
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _LIBRARIES = ("kubernetes", "numpy")
 
 
-def versions(cluster: Cluster, agent: dict[str, str]) -> dict[str, str]:
+def versions(stack: StackClient, agent: dict[str, str]) -> dict[str, str]:
     """Return versions by program, without those that can't be read.
 
     Args:
-        cluster: The stack.
+        stack: Client of the stack.
         agent: Versions reported by the load agent.
     """
-    kubevirts = _items(cluster, "/apis/kubevirt.io/v1/kubevirts")
+    kubevirts = _items(stack, "/apis/kubevirt.io/v1/kubevirts")
     found = {
         "multi-tier": _commit(),
         "python": platform.python_version(),
         **{f"python {name}": metadata.version(name) for name in _LIBRARIES},
         **agent,
-        "Kubernetes": str(_read(cluster, "/version").get("gitVersion", "")),
+        "Kubernetes": str(_read(stack, "/version").get("gitVersion", "")),
         "KubeVirt": str(kubevirts[0].get("status", {}).get("observedKubeVirtVersion", "")) if kubevirts else "",
     }
     return {name: version for name, version in found.items() if version}
 
 
-def machines(cluster: Cluster) -> list[MachineSummary]:
+def machines(stack: StackClient) -> list[MachineSummary]:
     """Return the stack's virtual machines by name; empty if they can't be read."""
-    found = _items(cluster, f"/apis/kubevirt.io/v1/namespaces/{cluster.namespace}/virtualmachines")
+    found = _items(stack, f"/apis/kubevirt.io/v1/namespaces/{stack.namespace}/virtualmachines")
     return sorted(
-        (_machine(one) for one in found if _label(one, "instance") == cluster.name), key=lambda machine: machine.name
+        (_machine(one) for one in found if _label(one, "instance") == stack.name), key=lambda machine: machine.name
     )
 
 
-def storage(cluster: Cluster) -> Storage | None:
+def storage(stack: StackClient) -> Storage | None:
     """Return the performance of the data disk, None if it was not measured or can't be read."""
-    path = f"/api/v1/namespaces/{cluster.namespace}/services/{cluster.name}-web:http/proxy/api/v1/storage"
+    path = f"/api/v1/namespaces/{stack.namespace}/services/{stack.name}-web:http/proxy/api/v1/storage"
     try:
-        return Storage.model_validate(cluster.read(path))
+        return Storage.model_validate(stack.read(path))
     except (MeasureError, ValidationError):
         return None
 
@@ -78,13 +78,13 @@ def _label(manifest: dict[str, Any], name: str) -> str:
     return str(manifest["metadata"].get("labels", {}).get(f"app.kubernetes.io/{name}", ""))
 
 
-def _items(cluster: Cluster, path: str) -> list[dict[str, Any]]:
-    return list(_read(cluster, path).get("items") or ())
+def _items(stack: StackClient, path: str) -> list[dict[str, Any]]:
+    return list(_read(stack, path).get("items") or ())
 
 
-def _read(cluster: Cluster, path: str) -> dict[str, Any]:
+def _read(stack: StackClient, path: str) -> dict[str, Any]:
     try:
-        found = cluster.read(path)
+        found = stack.read(path)
     except MeasureError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,13 +9,13 @@ from http import HTTPStatus
 from cloudinit.load_plan import LoadPlan, parse_load_plan, render_load_plan
 from measure.failures import ApiStatusError, TimedOutError, WrongUsageError, command
 from measure.run.agent import AgentStatus
-from measure.run.cluster import RUN, Cluster, LoadObject
+from measure.run.stack import RUN, LoadObject, StackClient
 
 _ABANDONED = 60.0  # seconds after the end of its plan until a run that is still there is taken over
 _TRIES = 5
 
 
-def put_run(cluster: Cluster, plan: LoadPlan) -> None:
+def put_run(stack: StackClient, plan: LoadPlan) -> None:
     """Add a run to the cluster.
 
     Raises:
@@ -24,14 +24,14 @@ def put_run(cluster: Cluster, plan: LoadPlan) -> None:
     """
 
     def put(load: LoadObject) -> None:
-        refuse_another_run(load, cluster.status())
-        cluster.put_run(render_load_plan(plan), load.version)
+        refuse_another_run(load, stack.status())
+        stack.put_run(render_load_plan(plan), load.version)
 
-    _retry_on_conflict(cluster, put)
+    _retry_on_conflict(stack, put)
 
 
-def remove_run(cluster: Cluster, run: str) -> None:
-    """Remove a run from the cluster, if it is still there.
+def remove_run(stack: StackClient, run: str) -> None:
+    """Remove a run from the stack, if it is still there.
 
     Raises:
         MeasureError: The API server is unreachable or refuses.
@@ -40,19 +40,19 @@ def remove_run(cluster: Cluster, run: str) -> None:
     def remove(load: LoadObject) -> None:
         current = _run_in(load)
         if current is not None and current.run == run:
-            cluster.remove_run(load.version)
+            stack.remove_run(load.version)
 
-    _retry_on_conflict(cluster, remove)
+    _retry_on_conflict(stack, remove)
 
 
-def _retry_on_conflict(cluster: Cluster, change: Callable[[LoadObject], None]) -> None:
+def _retry_on_conflict(stack: StackClient, change: Callable[[LoadObject], None]) -> None:
     for _ in range(_TRIES):
         try:
-            return change(cluster.load_object())
+            return change(stack.load_object())
         except ApiStatusError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-    raise TimedOutError(f"ConfigMap {cluster.load_name} keeps changing. Find out what else writes to it.")
+    raise TimedOutError(f"ConfigMap {stack.load_name} keeps changing. Find out what else writes to it.")
 
 
 def refuse_another_run(load: LoadObject, status: AgentStatus) -> None:

@@ -22,10 +22,10 @@ from measure.formatting import describe
 from measure.output.files import SamplesFile, write
 from measure.output.report import write_report
 from measure.output.tables import print_summary, say
-from measure.run.cluster import GATES, PLAN, Cluster
 from measure.run.inventory import machines, storage, versions
 from measure.run.plan import Overrides, run_plan
 from measure.run.session import Session, View
+from measure.run.stack import GATES, PLAN, StackClient
 from measure.summary import Config
 
 
@@ -53,7 +53,7 @@ class Runner:
 
     def __init__(
         self,
-        cluster: Cluster,
+        stack: StackClient,
         request: RunRequest,
         console: Console,
         *,
@@ -67,9 +67,9 @@ class Runner:
             NotServingError: The stack doesn't exist.
             TimedOutError: The API server is unreachable.
         """
-        self._cluster, self._request, self._console, self._stop, self._view = cluster, request, console, stop, view
+        self._stack, self._request, self._console, self._stop, self._view = stack, request, console, stop, view
         with_flags({}, request.gates)  # invalid gates are reported even if the cluster is unreachable
-        load = cluster.load_object()
+        load = stack.load_object()
         self._stack_plan = _stack_plan(load.data.get(PLAN))
         self._gates = with_flags(stack_gates(load.data.get(GATES)), request.gates)
         self._plan = run_plan(self._stack_plan, request.overrides)
@@ -93,7 +93,7 @@ class Runner:
     def _run(self, name: str, directory: Path) -> ExitCode:
         recording = Recording.of(replace(self._plan, run=name), self._gates)
         with self._view(self._console) as view, _created(directory):
-            session = Session(self._cluster, recording, view=view, stop=self._stop, timeout=self._request.timeout)
+            session = Session(self._stack, recording, view=view, stop=self._stop, timeout=self._request.timeout)
             session.start()
             say(self._console, f"{name}: {describe(recording.plan)}")
             with SamplesFile(directory) as file:
@@ -102,9 +102,9 @@ class Runner:
         summary = summarize(
             recording,
             self._config(agent.target if agent else ""),
-            versions=versions(self._cluster, agent.versions if agent else {}),
+            versions=versions(self._stack, agent.versions if agent else {}),
             early=early,
-            storage=storage(self._cluster),
+            storage=storage(self._stack),
         )
         seconds = timeline(recording.samples, recording.plan)
         write(directory, summary, seconds)
@@ -116,12 +116,12 @@ class Runner:
 
     def _config(self, target: str) -> Config:
         return Config(
-            namespace=self._cluster.namespace,
-            name=self._cluster.name,
+            namespace=self._stack.namespace,
+            name=self._stack.name,
             target=target,
             stack_plan=asdict(self._stack_plan),
             gates=self._gates,
-            machines=machines(self._cluster),
+            machines=machines(self._stack),
         )
 
 

@@ -17,8 +17,8 @@ from measure.failures import (
     TimedOutError,
 )
 from measure.run.agent import AgentStatus, RunStatus
-from measure.run.cluster import Cluster
 from measure.run.ownership import put_run, remove_run
+from measure.run.stack import StackClient
 
 POLL = 0.5
 """Seconds between two polls of the agent."""
@@ -47,11 +47,11 @@ class Session:
         warning: What went wrong while cleaning up, in words.
     """
 
-    def __init__(self, cluster: Cluster, recording: Recording, *, view: View, stop: Event, timeout: float) -> None:
+    def __init__(self, stack: StackClient, recording: Recording, *, view: View, stop: Event, timeout: float) -> None:
         """Prepare a run.
 
         Args:
-            cluster: The stack.
+            stack: Client of the stack.
             recording: The empty recording of a plan with an id; filled during the run.
             view: Display of the run.
             stop: Ends the run when set.
@@ -59,7 +59,7 @@ class Session:
         """
         self.status: AgentStatus | None = None
         self.warning = ""
-        self._cluster = cluster
+        self._stack = stack
         self._recording = recording
         self._id = recording.plan.run
         self._view = view
@@ -83,12 +83,12 @@ class Session:
             self._show(str(reason))
             if self._stop.wait(POLL):
                 raise InterruptedRunError("Interrupted before anything was started.")
-        put_run(self._cluster, self._recording.plan)
+        put_run(self._stack, self._recording.plan)
 
     def _unready(self) -> MeasureError | None:
         """Return why the stack doesn't serve, None if it does."""
         try:
-            run = self._cluster.status().run
+            run = self._stack.status().run
         except (ApiUnreachableError, ApiStatusError) as error:
             return error
         if run is not None and run.state not in ("waiting", "failed"):
@@ -144,7 +144,7 @@ class Session:
 
     def _poll(self) -> tuple[RunStatus | None, bool]:
         """Read the run's status and its new samples; return the status and whether there were samples."""
-        self.status = status = self._cluster.status()
+        self.status = status = self._stack.status()
         run = status.find(self._id)
         new_samples = False
         if run is not None and run.first is not None and run.state != "waiting":
@@ -159,7 +159,7 @@ class Session:
 
     def _read(self, start: int, end: int, trace: str) -> bool:
         self._offset = start
-        while self._offset < end and (lines := self._cluster.samples(self._offset)[: end - self._offset]):
+        while self._offset < end and (lines := self._stack.samples(self._offset)[: end - self._offset]):
             self._recording.buffer.append(lines)
             self._keep(lines, trace)
             self._offset += len(lines)
@@ -189,7 +189,7 @@ class Session:
         """Remove the run from the cluster and read its remaining samples."""
         deadline = time.monotonic() + _DRAIN
         try:
-            remove_run(self._cluster, self._id)
+            remove_run(self._stack, self._id)
             run = self.status.find(self._id) if self.status else None
             while run is not None and self._offset is not None and (run.next is None or self._offset < run.next):
                 if time.monotonic() > deadline:

@@ -10,13 +10,13 @@ from cloudinit.load_plan import LoadPlan, parse_load_plan
 from measure.analysis.recording import Recording
 from measure.failures import ApiStatusError, ApiUnreachableError, NotServingError
 from measure.run.agent import RunStatus
-from measure.run.cluster import Cluster
 from measure.run.session import POLL, SILENCE, View
+from measure.run.stack import StackClient
 
 _KEEP = 200_000  # samples beyond which the older half is dropped: a stack's own load never ends
 
 
-def watch(cluster: Cluster, *, view: View, stop: Event, seconds: float | None) -> None:
+def watch(stack: StackClient, *, view: View, stop: Event, seconds: float | None) -> None:
     """Show the load in force until stopped.
 
     Raises:
@@ -27,10 +27,10 @@ def watch(cluster: Cluster, *, view: View, stop: Event, seconds: float | None) -
     responded = time.monotonic()
     recording: Recording | None = None
     watched: str | None = None  # the id of the recorded run
-    offset = cluster.status().samples.next
+    offset = stack.status().samples.next
     while not stop.wait(POLL) and (end is None or time.monotonic() < end):
         try:
-            status = cluster.status()
+            status = stack.status()
             run = status.run
             if run is None:
                 raise NotServingError("The load generator has no plan.")
@@ -38,7 +38,7 @@ def watch(cluster: Cluster, *, view: View, stop: Event, seconds: float | None) -
                 recording, watched = Recording(_plan(run)), run.id
             recording.elapsed = status.elapsed(run)
             offset = max(offset, run.first or 0, status.samples.first)
-            while offset < status.samples.next and (lines := cluster.samples(offset)):
+            while offset < status.samples.next and (lines := stack.samples(offset)):
                 recording.buffer.append(lines)
                 offset += len(lines)
             responded = time.monotonic()

@@ -21,7 +21,7 @@ from kube.client import Api
 from kube.resources import SECRETS, SERVICES, VIRTUAL_MACHINE_INSTANCES
 from lab import environment, traffic
 from lab.config import PROJECT, Lab
-from measure.run.cluster import Cluster, connect
+from measure.run.stack import StackClient, connect
 
 NAME = "multi-tier"
 
@@ -87,9 +87,9 @@ class Stack:
             check=False,
         )
 
-    def load_cluster(self) -> Cluster:
+    def load_cluster(self) -> StackClient:
         """Return the client with which `measure` reaches the load agent."""
-        return Cluster(connect(self.lab.kubeconfig, None), namespace=NAME, name=NAME)
+        return StackClient(connect(self.lab.kubeconfig, None), namespace=NAME, name=NAME)
 
     def outputs(self) -> dict[str, Any]:
         done = self.run("stack", "output", "--json", "--stack", "lab")

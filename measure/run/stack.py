@@ -40,8 +40,8 @@ class LoadObject:
     changed: float | None
 
 
-class Cluster:
-    """Access to the load of one stack."""
+class StackClient:
+    """Client of one stack: its load, and anything else that its API server can tell."""
 
     def __init__(self, api: Api, *, namespace: str, name: str) -> None:
         self._api = api
