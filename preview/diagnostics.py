@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 # "  multi-tier:web.memory: ...": the program reports each invalid setting on a line of its own.
-_INVALID_SETTING = re.compile(r"^(?P<key>\s*[\w-]+:[\w.-]+): ", re.MULTILINE)
+_INVALID_SETTING = re.compile(r"^(?P<key>\s*[\w-]+:[\w.\[\]-]+): ", re.MULTILINE)
 _URN = re.compile(r'resource "urn:[^"]*::([^":]+)"')
 
 
@@ -59,7 +59,7 @@ def with_lines(message: str, name: str, text: str) -> str:
 
 def _line(root: yaml.Node | None, setting: str) -> int | None:
     """Return the line of a setting or of its closest parent in the file, None if the file has neither."""
-    first, *rest = setting.split(".")
+    first, *rest = setting.replace("[", ".[").split(".")
     node, line = root, None
     for depth, key in enumerate(("config", first, *rest)):
         pairs = node.value if isinstance(node, yaml.MappingNode) else ()

@@ -1,4 +1,4 @@
-"""From a stack's configuration to its settings: all mistakes are reported together, in one line each."""
+"""From a stack's configuration to its settings: all errors are reported together, in one line each."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from components.settings.stack import Settings
 from components.settings.unknown_keys import suggestion
 
 LONGEST_VALUE = 60
-Mistake = tuple[Location, str]
+Refusal = tuple[Location, str]
 """Where something is wrong, and what."""
 
 
 class ConfigurationError(Exception):
-    """A stack's configuration has mistakes; the message has a line for each."""
+    """The configuration of a stack is invalid; the message has a line for each error."""
 
 
 def parse(
@@ -39,10 +39,10 @@ def parse(
         model: the settings to expect.
 
     Raises:
-        ConfigurationError: the configuration has mistakes. Contradictions are reported once all values are valid.
+        ConfigurationError: the configuration is invalid. Contradictions are reported once all values are valid.
     """
     schema = schema_of(model)
-    mistakes: list[Mistake] = [
+    refusals: list[Refusal] = [
         ((key,), "is encrypted, but no setting is secret: store it in plain text") for key in secrets
     ]
     document = json.dumps({key: _value(schema, key, text) for key, text in raw.items()})
@@ -50,13 +50,13 @@ def parse(
         # JSON, because that is what strict validation accepts the values of an enumeration from.
         settings = model.model_validate_json(document, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        mistakes += [_mistake(schema, detail, secrets) for detail in error.errors(include_url=False)]
+        refusals += [_refusal(schema, detail, secrets) for detail in error.errors(include_url=False)]
     else:
-        mistakes = mistakes or list(_contradictions(settings))
-        if not mistakes:
+        refusals = refusals or list(_contradictions(settings))
+        if not refusals:
             return settings
-    lines = sorted(f"{_printable(prefix + _key(location))}: {problem}" for location, problem in mistakes)
-    count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    lines = sorted(f"{_printable(prefix + _key(location))}: {problem}" for location, problem in refusals)
+    count = "an error" if len(lines) == 1 else f"{len(lines)} errors"
     raise ConfigurationError("\n  ".join([f"The stack's configuration has {count}; nothing was changed.", *lines]))
 
 
@@ -70,14 +70,14 @@ def _value(schema: Schema, key: str, text: str) -> Any:
         return text
 
 
-def _mistake(schema: Schema, detail: ErrorDetails, secrets: frozenset[str]) -> Mistake:
+def _refusal(schema: Schema, detail: ErrorDetails, secrets: frozenset[str]) -> Refusal:
     location = detail["loc"]
     match detail["type"]:
         case "extra_forbidden":
             return location, suggestion(schema, location)
         case "missing":
             return location, "is missing"
-    if location[-1] == "[key]":  # the name of an item is wrong, not its value
+    if location[-1] == "[key]" and location[-2] == detail["input"]:  # the key of a mapping, not its value
         location = location[:-2]
         found = schema_at(schema, location)["propertyNames"]
     else:
@@ -86,7 +86,7 @@ def _mistake(schema: Schema, detail: ErrorDetails, secrets: frozenset[str]) -> M
     return location, ("" if secret else _shown(detail["input"])) + f"must be {allowed(found)}"
 
 
-def _contradictions(settings: Settings) -> Iterator[Mistake]:
+def _contradictions(settings: Settings) -> Iterator[Refusal]:
     """Yield the first contradiction of each value."""
     values = settings.model_dump(mode="json", by_alias=True)
     problems: dict[Location, str] = {}

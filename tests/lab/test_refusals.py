@@ -17,7 +17,7 @@ MISTAKES = """\
       containerDisk: localhost/multi-tier-golden:debian-12
   multi-tier:web:
     vcpu: 2
-    memory: 64Mi
+    memory: 64MB
   multi-tier:load:
     rps: 0
 """
@@ -25,7 +25,7 @@ REFUSALS = (
     "multi-tier:databse: is unknown; did you mean database?",
     'multi-tier:application.replicas: "two" must be a whole number',
     "multi-tier:web.vcpu: is unknown; did you mean vcpus?",
-    'multi-tier:web.memory: "64Mi" is less than the 256Mi',
+    'multi-tier:web.memory: "64MB" must be a quantity',
     "multi-tier:load.rps: 0 must be a whole number from 1",
 )
 

@@ -56,6 +56,9 @@ def test_a_missing_setting_gets_the_line_of_its_parent() -> None:
     assert with_lines("multi-tier:web.image.dataSource.name: is missing", NAME, STACK_FILE) == (
         f"multi-tier:web.image.dataSource.name ({NAME}, line 5): is missing"
     )
+    assert with_lines("multi-tier:web.image[0]: is wrong", NAME, STACK_FILE) == (
+        f"multi-tier:web.image[0] ({NAME}, line 5): is wrong"
+    )
 
 
 @pytest.mark.parametrize("message", ["multi-tier:load.rps: 0 is wrong", "error: no such thing", "a:b"])

@@ -22,11 +22,11 @@ def accepted(config: Mapping[str, Any], model: type[Settings] = Settings) -> Set
 def refusals(
     config: Mapping[str, Any], secrets: frozenset[str] = frozenset(), model: type[Settings] = Settings
 ) -> list[str]:
-    """Return the lines about a configuration's mistakes, without the prefix of their keys."""
+    """Return the lines about the errors in a configuration, without the prefix of their keys."""
     with pytest.raises(ConfigurationError) as refused:
         parse(_raw(config), secrets, PREFIX, model)
     head, *lines = str(refused.value).split("\n  ")
-    count = "a mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+    count = "an error" if len(lines) == 1 else f"{len(lines)} errors"
     assert head == f"The stack's configuration has {count}; nothing was changed."
     return [line.removeprefix(PREFIX) for line in lines]
 

@@ -77,6 +77,10 @@ def test_a_key_that_cannot_be_printed_is_quoted() -> None:
     assert line.startswith('"multi-tier:load.a\\nb": is unknown')
 
 
+def test_a_label_called_key_is_not_taken_for_a_key_error() -> None:
+    assert len(refusals({"web": {"nodeSelector": {"[key]": True}}})) == 2
+
+
 def test_numbers_with_a_decimal_point_are_accepted_as_pulumi_config_stores_them() -> None:
     settings = accepted({"gates": {"errorRate": "0.01", "total": {"p99": "12.5"}}})
 
