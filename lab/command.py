@@ -23,15 +23,15 @@ def run(
     """Run a program and return its standard output.
 
     Args:
-        command: the program and its arguments.
-        failure: what the error says first; default: that the command failed.
-        stdin: text for its standard input.
-        cwd: its working directory.
-        env: its environment; default: this process's.
-        timeout: seconds; None for no limit.
+        command: The program and its arguments.
+        failure: What the error says first; default: that the command failed.
+        stdin: Text for its standard input.
+        cwd: Its working directory.
+        env: Its environment; default: this process's.
+        timeout: Seconds; None for no limit.
 
     Raises:
-        LabError: it is missing, failed, or took too long. The message ends with the last of its output.
+        LabError: It is missing, failed, or took too long. The message ends with the last of its output.
     """
     words = [str(word) for word in command]
     failure = failure or f"`{shlex.join(words)}` failed"

@@ -44,7 +44,7 @@ class Lab:
         """Return the lab that the MULTI_TIER_LAB* variables describe; default: the checkout's own.
 
         Raises:
-            LabError: the subnet is not an IPv4 /16.
+            LabError: The subnet is not an IPv4 /16.
         """
         root = Path(os.environ.get("MULTI_TIER_LAB") or PROJECT / ".lab").resolve()
         uplink = bool(os.environ.get("MULTI_TIER_LAB_UPLINK"))
@@ -64,9 +64,9 @@ class Lab:
         """Return the lab in a directory: on the subnet that it was started with, else on any free one.
 
         Args:
-            root: the lab's directory.
-            preferred: the subnet to use if it is free, for a lab that was not started yet.
-            uplink: whether guests may open connections to the outside.
+            root: The lab's directory.
+            preferred: The subnet to use if it is free, for a lab that was not started yet.
+            uplink: Whether guests may open connections to the outside.
         """
         try:
             return cls(root, IPv4Network((root / _SUBNET_FILE).read_text().strip()), uplink)

@@ -28,7 +28,7 @@ def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
     It runs in a control group, because a killed engine leaves its plugins behind.
 
     Raises:
-        LabError: it failed or took too long.
+        LabError: It failed or took too long.
     """
     words = " ".join(("pulumi", *arguments))
     quiet = [] if sys.stdout.isatty() else ["--non-interactive"]
@@ -74,7 +74,7 @@ def up(lab: Lab, stack: str) -> None:
     """Run `pulumi up` on a stack, which continues where an interrupted run stopped.
 
     Raises:
-        LabError: it failed.
+        LabError: It failed.
     """
     remove_stale_locks(lab)
     pulumi(lab, "stack", "select", "--create", stack)
@@ -85,7 +85,7 @@ def destroy(lab: Lab) -> None:
     """Run `pulumi destroy` on each of the lab's stacks.
 
     Raises:
-        LabError: it failed.
+        LabError: It failed.
     """
     remove_stale_locks(lab)
     for stack in stacks(lab):
@@ -102,7 +102,7 @@ def outputs(lab: Lab, stack: str) -> dict[str, object]:
     """Return a stack's outputs.
 
     Raises:
-        LabError: the lab or the stack does not exist.
+        LabError: The lab or the stack does not exist.
     """
     engine = lab.binaries / "pulumi"
     if not os.access(engine, os.X_OK):

@@ -31,7 +31,7 @@ def install(lab: Lab, progress: Progress) -> None:
     """Install everything that the lab runs, or find it in the cache.
 
     Raises:
-        LabError: something can't be installed or built.
+        LabError: Something can't be installed or built.
     """
     if lab.isolated:
         prerequisites.ensure(progress.console)
@@ -48,7 +48,7 @@ def start(lab: Lab, progress: Progress) -> Lab:
         The lab, with the subnet that it runs on.
 
     Raises:
-        LabError: something can't be installed, or a component ended or did not become ready.
+        LabError: Something can't be installed, or a component ended or did not become ready.
     """
     install(lab, progress)
     with subnets.claimed(lab, progress) as lab:
@@ -64,7 +64,7 @@ def start(lab: Lab, progress: Progress) -> Lab:
     with progress.step("KubeVirt and CDI"):
         for component in controllers:
             process.start(lab, component)
-        cluster = client.connect(lab.component_kubeconfig("admin"))
+        cluster = client.connect(lab.kubeconfig)
         manifests = objects.generated(lab)
         _install_kubevirt(lab, cluster, manifests)
         _run(lab, [*controllers, *kubevirt])
@@ -101,7 +101,7 @@ def stop(lab: Lab, progress: Progress) -> None:
     """Stop the lab, in whatever state it is, and remove everything that it created except the cache.
 
     Raises:
-        LabError: something does not end or can't be removed.
+        LabError: Something does not end or can't be removed.
     """
     with progress.step("Stopping the lab"):
         # Nothing is shut down in an orderly way, because its state is removed as well.

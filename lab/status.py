@@ -28,7 +28,7 @@ def text_of(path: Path) -> str:
     """Return the text of a log.
 
     Raises:
-        LabError: it can't be read.
+        LabError: It can't be read.
     """
     try:
         return path.read_text(errors="replace")
@@ -41,7 +41,7 @@ def console_of(lab: Lab, name: str) -> str:
     """Return the console output of the guest with a name; of several, the newest.
 
     Raises:
-        LabError: the lab has had no such guest.
+        LabError: The lab has had no such guest.
     """
     found = consoles.find(lab, name)
     if not found:

@@ -31,7 +31,7 @@ def running(progress: Progress) -> Iterator[Lab]:
     """Yield the control plane, started unless this version of it runs. Other previews wait until the body ends.
 
     Raises:
-        LabError: something can't be installed, or a component ended or did not become ready.
+        LabError: Something can't be installed, or a component ended or did not become ready.
     """
     with _locked():
         found = preview_lab()
@@ -48,7 +48,7 @@ def stop(progress: Progress) -> None:
     """Stop the control plane and delete its data.
 
     Raises:
-        LabError: a component does not end.
+        LabError: A component does not end.
     """
     with _locked():
         lifecycle.stop(preview_lab(), progress)

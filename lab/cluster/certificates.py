@@ -6,7 +6,7 @@ import base64
 import datetime
 import os
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import yaml
@@ -135,44 +135,39 @@ class Authority:
 
 def _general_name(name: str) -> x509.GeneralName:
     try:
-        return x509.IPAddress(IPv4Address(ip_address(name)))
+        return x509.IPAddress(IPv4Address(name))
     except ValueError:
         return x509.DNSName(name)
 
 
-def _kubeconfig(lab: Lab, user: str, cluster: dict[str, str], credentials: dict[str, str]) -> bytes:
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "multi-tier-lab", "cluster": {"server": lab.api_server, **cluster}}],
-        "users": [{"name": user, "user": credentials}],
-        "contexts": [{"name": "multi-tier-lab", "context": {"cluster": "multi-tier-lab", "user": user}}],
-        "current-context": "multi-tier-lab",
-    }
-    return yaml.safe_dump(document, sort_keys=False).encode()
-
-
-def _component_kubeconfig(lab: Lab, identity: Identity) -> bytes:
-    """Refer to the certificate files beside it, so that a private key is stored once."""
-    credentials = {"client-certificate": f"{identity.file}.crt", "client-key": f"{identity.file}.key"}
-    return _kubeconfig(lab, identity.common_name, {"certificate-authority": "ca.crt"}, credentials)
-
-
-def _user_kubeconfig(lab: Lab) -> bytes:
-    """Embed the certificates, so that the file can be copied."""
+def _kubeconfig(lab: Lab, identity: Identity) -> bytes:
+    """Return a kubeconfig that contains its certificates, so that it can be copied."""
 
     def encoded(name: str) -> str:
         return base64.b64encode((lab.pki / name).read_bytes()).decode()
 
-    credentials = {"client-certificate-data": encoded("admin.crt"), "client-key-data": encoded("admin.key")}
-    return _kubeconfig(lab, "admin", {"certificate-authority-data": encoded("ca.crt")}, credentials)
+    name, user = "multi-tier-lab", identity.common_name
+    cluster = {"server": lab.api_server, "certificate-authority-data": encoded("ca.crt")}
+    credentials = {
+        "client-certificate-data": encoded(f"{identity.file}.crt"),
+        "client-key-data": encoded(f"{identity.file}.key"),
+    }
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": user, "user": credentials}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "current-context": name,
+    }
+    return yaml.safe_dump(document, sort_keys=False).encode()
 
 
 def _exist(lab: Lab) -> bool:
     """Whether the certificates exist.
 
     Raises:
-        LabError: they are for another subnet or about to expire.
+        LabError: They are for another subnet or about to expire.
     """
     if not lab.kubeconfig.exists():
         return False
@@ -190,7 +185,7 @@ def ensure(lab: Lab) -> None:
     """Create the lab's certificates, keys and kubeconfigs, unless they exist.
 
     Raises:
-        LabError: those that exist are for another subnet or about to expire.
+        LabError: Those that exist are for another subnet or about to expire.
     """
     if _exist(lab):
         return
@@ -203,5 +198,5 @@ def ensure(lab: Lab) -> None:
         certificate, key = authority.issue(identity)
         write_private(lab.pki / f"{identity.file}.crt", certificate)
         write_private(lab.pki / f"{identity.file}.key", key)
-        write_private(lab.component_kubeconfig(identity.file), _component_kubeconfig(lab, identity))
-    write_private(lab.kubeconfig, _user_kubeconfig(lab))
+        write_private(lab.component_kubeconfig(identity.file), _kubeconfig(lab, identity))
+    lab.component_kubeconfig("admin").rename(lab.kubeconfig)

@@ -77,7 +77,7 @@ def start(lab: Lab, component: Component) -> None:
     """Start a component, unless it runs.
 
     Raises:
-        LabError: its program can't be executed.
+        LabError: Its program can't be executed.
     """
     if find(lab, component.name):
         return
@@ -119,7 +119,7 @@ def stop(lab: Lab, name: str, timeout: float = 10.0) -> None:
     """Kill a component, if it runs.
 
     Raises:
-        LabError: it still runs after `timeout` seconds.
+        LabError: It still runs after `timeout` seconds.
     """
     pid = find(lab, name)
     if pid is None:
@@ -133,24 +133,16 @@ def stop(lab: Lab, name: str, timeout: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def last_lines(path: Path, count: int = _LAST_LINES) -> str:
-    """Return the last lines of a text file, or why it can't be read."""
-    try:
-        return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
-    except OSError as error:
-        return str(error)
-
-
 def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
     """Wait until a component is ready.
 
     Args:
-        lab: the lab.
-        component: a started component.
-        timeout: seconds.
+        lab: The lab.
+        component: A started component.
+        timeout: Seconds.
 
     Raises:
-        LabError: it ended or took too long; the message contains the last lines of its log.
+        LabError: It ended or took too long; the message contains the last lines of its log.
     """
     deadline = time.monotonic() + timeout
     while (why := component.ready()) is not None:
@@ -158,5 +150,6 @@ def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
         if ended or time.monotonic() > deadline:
             what = "ended" if ended else f"is not ready after {timeout:.0f} s ({why})"
             path = log(lab, component.name)
-            raise LabError(f"{component.name} {what}. Last lines of {path}:\n{last_lines(path)}")
+            last_lines = "\n".join(path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+            raise LabError(f"{component.name} {what}. Last lines of {path}:\n{last_lines}")
         time.sleep(0.05)

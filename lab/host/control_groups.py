@@ -103,17 +103,14 @@ class Group:
                     parent.mkdir(exist_ok=True)
                     _delegate(parent, tree.controllers)
             directory.mkdir(parents=True, exist_ok=True)
-        refused = []
-        if memory is not None and not self._limit(
-            "memory", v1={"memory.limit_in_bytes": str(memory)}, v2={"memory.max": str(memory)}
-        ):
-            refused.append("memory")
+        limits: dict[str, dict[int, dict[str, str]]] = {}  # controller -> version -> file -> content
+        if memory is not None:
+            limits["memory"] = {1: {"memory.limit_in_bytes": str(memory)}, 2: {"memory.max": str(memory)}}
         if cpus is not None:
             quota, period = str(round(cpus * CPU_PERIOD_US)), str(CPU_PERIOD_US)
             v1 = {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": quota}
-            if not self._limit("cpu", v1=v1, v2={"cpu.max": f"{quota} {period}"}):
-                refused.append("cpu")
-        return refused
+            limits["cpu"] = {1: v1, 2: {"cpu.max": f"{quota} {period}"}}
+        return [controller for controller, files in limits.items() if not self._limit(controller, files)]
 
     def enter(self, command: Sequence[str]) -> list[str]:
         """Return a command that joins the group and then executes `command` in the same process."""
@@ -121,11 +118,6 @@ class Group:
             f"echo $$ > {shlex.quote(str(tree.base / self.name / 'cgroup.procs'))} &&" for tree in self._trees
         )
         return ["sh", "-c", f'{script} exec "$@"', "sh", *command]
-
-    def add(self, pid: int) -> None:
-        """Move a process into the group."""
-        for tree in self._trees:
-            (tree.base / self.name / "cgroup.procs").write_text(str(pid))
 
     def pids(self) -> set[int]:
         """Return the processes in the group and below."""
@@ -141,7 +133,7 @@ class Group:
         """Kill all processes in the group and below, and wait for their end.
 
         Raises:
-            LabError: some are still there after `timeout` seconds.
+            LabError: Some are still there after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while pids := self.pids():
@@ -181,12 +173,12 @@ class Group:
                     if path.is_dir():
                         yield path
 
-    def _limit(self, controller: str, *, v1: dict[str, str], v2: dict[str, str]) -> bool:
+    def _limit(self, controller: str, files: dict[int, dict[str, str]]) -> bool:
         """Write limits to the tree with the controller; return False if there is none or it refuses."""
         for tree in self._trees:
             if controller in tree.controllers:
                 try:
-                    for file, value in (v1 if tree.version == 1 else v2).items():
+                    for file, value in files[tree.version].items():
                         (tree.base / self.name / file).write_text(value)
                 except OSError:
                     return False
@@ -209,14 +201,10 @@ def _delegate(directory: Path, controllers: frozenset[str]) -> None:
 def _remove_directory(directory: Path, timeout: float = 2.0) -> None:
     """Remove one group, which stays busy for some milliseconds after its last process."""
     deadline = time.monotonic() + timeout
-    while True:
+    while directory.exists():
         try:
             directory.rmdir()
-        except FileNotFoundError:
-            return
         except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_SECONDS)
-        else:
-            return

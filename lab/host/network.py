@@ -51,7 +51,7 @@ def up(lab: Lab) -> None:
     """Create the namespace and the link unless they are up.
 
     Raises:
-        LabError: a system tool failed.
+        LabError: A system tool failed.
     """
     if is_up(lab):
         return

@@ -34,7 +34,7 @@ def claimed(lab: Lab, progress: Progress) -> Iterator[Lab]:
     """Choose the lab's subnet. Other labs can't choose theirs until the body has put this one to use.
 
     Raises:
-        LabError: the subnet is in use and the lab can't move, or no other is free.
+        LabError: The subnet is in use and the lab can't move, or no other is free.
     """
     with socket.socket(socket.AF_UNIX) as lock:
         with progress.step("Waiting for another lab to start"):

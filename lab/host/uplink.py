@@ -46,7 +46,7 @@ def up(lab: Lab) -> None:
     """Give guests a way out, unless they have one.
 
     Raises:
-        LabError: a system tool failed.
+        LabError: A system tool failed.
     """
     if _table(lab) in _tables():
         return

@@ -163,7 +163,7 @@ def ensure(lab: Lab, progress: Progress) -> None:
     """Link every program that the lab runs into `.lab/bin`. Build those that are neither on the PATH nor in the cache.
 
     Raises:
-        LabError: a program can't be built. Those built before it stay in the cache.
+        LabError: A program can't be built. Those built before it stay in the cache.
     """
     lab.binaries.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link(lab.binaries / "etcd", _etcd(progress))

@@ -18,7 +18,7 @@ def unpack(*packages: str) -> Path:
     Dependencies are not resolved: name the libraries that a program needs and that a machine may lack.
 
     Raises:
-        LabError: apt doesn't know a package or can't download it.
+        LabError: Apt doesn't know a package or can't download it.
     """
     release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     return cache.get("debian", "-".join((release, *packages)), lambda directory: _fill(directory, packages))

@@ -57,14 +57,14 @@ def build(module: Path, package: str, output: Path, linker_flags: str, step: Ste
     """Build one program.
 
     Args:
-        module: the directory with go.mod and go.sum.
-        package: the Go package to build.
-        output: the file to write.
-        linker_flags: flags for the linker.
-        step: shows which package is being compiled.
+        module: The directory with go.mod and go.sum.
+        package: The Go package to build.
+        output: The file to write.
+        linker_flags: Flags for the linker.
+        step: Shows which package is being compiled.
 
     Raises:
-        LabError: the build failed; the message ends with Go's error.
+        LabError: The build failed; the message ends with Go's error.
     """
     command = [_program(step), "build", "-v", f"-ldflags={linker_flags}", "-o", str(output), package]
     last: list[str] = []
@@ -87,12 +87,12 @@ def download(module: Path, paths: Iterable[str], step: Step) -> dict[str, Path]:
     """Download modules without building anything, and return the directories of their files.
 
     Args:
-        module: the directory with the go.mod that requires them and the go.sum that verifies them.
-        paths: the modules' paths.
-        step: shows when Go itself is being installed.
+        module: The directory with the go.mod that requires them and the go.sum that verifies them.
+        paths: The modules' paths.
+        step: Shows when Go itself is being installed.
 
     Raises:
-        LabError: a module can't be downloaded or doesn't match go.sum.
+        LabError: A module can't be downloaded or doesn't match go.sum.
     """
     failure = f"`go mod download` failed in {module}"
     output = run(

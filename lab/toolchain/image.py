@@ -74,7 +74,7 @@ def ensure(lab: Lab, reference: str, progress: Progress) -> Path:
     """Return an image's root file system, built unless it is in the cache.
 
     Raises:
-        LabError: it can't be built.
+        LabError: It can't be built.
     """
     names, hooks, _ = _recipe(lab, reference)
     with progress.step(f"Guest image {reference} ({len(names)} Debian packages and their dependencies, about 2 min)"):

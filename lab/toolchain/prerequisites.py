@@ -25,20 +25,16 @@ _TOOLS = {
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
-def _missing() -> list[str]:
-    return sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool, path=_SEARCH_PATH)})
-
-
 def ensure(console: Console) -> None:
     """Install the system tools that are missing.
 
     Raises:
-        LabError: this is not root or not a Debian machine, or the installation failed.
+        LabError: This is not root or not a Debian machine, or the installation failed.
     """
     if os.geteuid() != 0:
         raise LabError("The lab creates network namespaces, mounts and guests, which needs root: run `sudo make lab`.")
     os.environ["PATH"] = _SEARCH_PATH
-    missing = _missing()
+    missing = sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool)})
     if not missing:
         return
     packages = " ".join(missing)
@@ -48,5 +44,3 @@ def ensure(console: Console) -> None:
     run("apt-get", "update", "-q", timeout=None)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run("apt-get", "install", "-q", "-y", "--no-install-recommends", *missing, env=environment, timeout=None)
-    if still := _missing():
-        raise LabError(f"Tools are missing although their packages are installed: {', '.join(still)}.")

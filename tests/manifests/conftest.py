@@ -15,7 +15,7 @@ from tests.manifests.kinds import definitions
 
 @pytest.fixture(scope="session")
 def admission(control_plane: Lab) -> Admission:
-    return Admission(client.connect(control_plane.component_kubeconfig("admin")))
+    return Admission(client.connect(control_plane.kubeconfig))
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def namespace(admission: Admission) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def other_kinds(control_plane: Lab) -> None:
     """The kinds that other clusters have and the lab lacks, from their projects' own definitions."""
-    cluster = client.connect(control_plane.component_kubeconfig("admin"))
+    cluster = client.connect(control_plane.kubeconfig)
     found = definitions()
     cluster.apply(*found)
     cluster.wait_established([definition["metadata"]["name"] for definition in found])
