@@ -53,6 +53,7 @@ def start(lab: Lab, progress: Progress) -> Lab:
     install(lab, progress)
     with subnets.claimed(lab, progress) as lab:
         certificates.ensure(lab)
+        lab.save_subnet()
         environment.write(lab)
         if lab.isolated:
             network.up(lab)

@@ -43,7 +43,6 @@ def claimed(lab: Lab, progress: Progress) -> Iterator[Lab]:
         chosen = _choose(lab)
         if chosen.subnet != lab.subnet and lab.isolated:
             progress.console.print(f"{lab.subnet} is in use on this machine; the lab's subnet is {chosen.subnet}.")
-        chosen.save_subnet()
         yield chosen
 
 
