@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from kube import client
 from measure import __main__ as program
 from measure.output import report
 from measure.run import session, watch
 from measure.run.plan import seconds_of
-from tests.unit.measure.fake_cluster import FakeCluster, fake_cluster
+from tests.unit.measure.fake_cluster import FakeCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,10 @@ Program = Callable[..., Ended]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[FakeCluster]:
-    with fake_cluster(tmp_path) as made:
-        yield made
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    made = FakeCluster()
+    monkeypatch.setattr(client, "connect", lambda *_, **__: made)
+    return made
 
 
 @pytest.fixture
@@ -58,6 +60,6 @@ def measure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.fixture
-def measure_run(measure: Program, cluster: FakeCluster, results: Path) -> Program:
+def measure_run(measure: Program, cluster: FakeCluster, results: Path) -> Program:  # noqa: ARG001
     """`python -m measure run` on the fake cluster."""
-    return lambda *arguments: measure("run", "--kubeconfig", cluster.kubeconfig, "--results", results, *arguments)
+    return lambda *arguments: measure("run", "--results", results, *arguments)

@@ -1,26 +1,20 @@
-"""An API server with one ConfigMap, and behind its service proxy a load agent whose clock advances with each poll."""
+"""A Kubernetes client for tests: one ConfigMap, and a load agent whose clock advances with each poll."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from cloudinit.load_plan import LoadPlan, parse_load_plan, render_load_plan
+from kube.errors import StatusError
 from tests.unit.measure.synthetic import TRACE, Service, plan, requests, steady
 
-CONFIG_MAP = "/api/v1/namespaces/multi-tier/configmaps/multi-tier-load"
-STORAGE = "/api/v1/namespaces/multi-tier/services/multi-tier-web:http/proxy/api/v1/storage"
-WEB = "/api/v1/namespaces/multi-tier/services/multi-tier-web"
-PROXY = "/api/v1/namespaces/multi-tier/services/multi-tier-load:http/proxy"
+NAMESPACE = "/api/v1/namespaces/multi-tier"
+PROXY = f"{NAMESPACE}/services/multi-tier-load:http/proxy"
+STORAGE = f"{NAMESPACE}/services/multi-tier-web:http/proxy/api/v1/storage"
 
 
 @dataclass
@@ -118,18 +112,29 @@ class Agent:
 
 @dataclass
 class FakeCluster:
-    """Everything that the program reads from a cluster or changes in it."""
+    """A cluster with one stack, seen through `kube.client.Api`.
 
-    kubeconfig: Path
+    Attributes:
+        agent: The stack's load agent.
+        data: The load's ConfigMap, None if it doesn't exist.
+        version: Its resource version.
+        changed: Unix time when a run was last added or removed.
+        has_web: Whether the stack exists, if only without load.
+        forbidden: Whether the user may do nothing.
+        storage: What the application reports about its data disk.
+        changes: What was done to the ConfigMap.
+    """
+
     agent: Agent = field(default_factory=Agent)
-    data: dict[str, str] | None = field(default_factory=dict)
+    data: dict[str, str] | None = field(
+        default_factory=lambda: {"plan.json": render_load_plan(plan()), "gates.json": "{}"}
+    )
     version: int = 1
     changed: float | None = None
     has_web: bool = True
     forbidden: bool = False
     storage: dict[str, Any] | None = None
     changes: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def run(self) -> LoadPlan | None:
@@ -142,105 +147,52 @@ class FakeCluster:
         self.data["run.json"] = render_load_plan(plan)
         self.changed = changed
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, bytes]:
-        with self.lock:
-            self.agent.advance((self.data or {}).get("run.json"))
-            if self.forbidden:
-                return 403, _status("configmaps is forbidden")
-            if path == CONFIG_MAP:
-                return self._config_map(method, query, body)
-            if path == WEB and self.has_web:
-                return 200, b"{}"
-            if path == STORAGE and self.storage:
-                return 200, json.dumps(self.storage).encode()
-            if path == "/version":
-                return 200, b'{"gitVersion": "v1.35.1"}'
-            if path.startswith(PROXY):
-                return self._agent(path.removeprefix(PROXY), query)
-            return 404, _status(f"{path} not found")
+    def request(self, method: str, path: str) -> Any:
+        assert method == "GET"
+        return json.loads(self.read(path))
 
-    def _config_map(self, method: str, query: dict[str, list[str]], body: Any) -> tuple[int, bytes]:
-        if self.data is None:
-            return 404, _status('configmaps "multi-tier-load" not found')
-        if method == "PATCH":
-            assert query["fieldManager"] == ["multi-tier-measure"]
-            if body["metadata"]["resourceVersion"] != str(self.version):
-                return 409, _status("the object has been modified")
-            # Server-side apply removes what the field manager no longer names.
-            self.data.pop("run.json", None)
-            self.data.update(body.get("data") or {})
-            self.changes.append(f"added {self.run.run}" if self.run else "removed")
-            self.version, self.changed = self.version + 1, time.time()
+    def read(self, path: str) -> bytes:
+        self.agent.advance((self.data or {}).get("run.json"))
+        if self.forbidden:
+            raise StatusError(f"GET {path}", 403, "forbidden")
+        if path.startswith(PROXY):
+            return self._agent(path)
+        objects = {
+            f"{NAMESPACE}/configmaps/multi-tier-load": self._config_map() if self.data is not None else None,
+            f"{NAMESPACE}/services/multi-tier-web": {} if self.has_web else None,
+            STORAGE: self.storage,
+            "/version": {"gitVersion": "v1.35.1"},
+        }
+        if objects.get(path) is None:
+            raise StatusError(f"GET {path}", 404, "not found")
+        return json.dumps(objects[path]).encode()
+
+    def patch(self, _resource: object, name: str, body: dict[str, Any], **options: str) -> None:
+        assert (name, options["kind"], options["field_manager"]) == ("multi-tier-load", "apply", "multi-tier-measure")
+        assert self.data is not None
+        self.agent.advance(self.data.get("run.json"))
+        if body["metadata"]["resourceVersion"] != str(self.version):
+            raise StatusError(f"PATCH {name}", 409, "the object has been modified")
+        # Server-side apply removes what the field manager no longer names.
+        self.data.pop("run.json", None)
+        self.data.update(body["data"])
+        self.changes.append(f"added {self.run.run}" if self.run else "removed")
+        self.version, self.changed = self.version + 1, time.time()
+
+    def _config_map(self) -> dict[str, Any]:
         managers = [{"manager": "pulumi", "time": "2026-01-01T00:00:00Z"}]
         if self.changed:
             changed = datetime.fromtimestamp(self.changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             managers.append({"manager": "multi-tier-measure", "time": changed})
-        metadata = {"name": "multi-tier-load", "resourceVersion": str(self.version), "managedFields": managers}
-        return 200, json.dumps({"metadata": metadata, "data": self.data}).encode()
+        return {"metadata": {"resourceVersion": str(self.version), "managedFields": managers}, "data": self.data}
 
-    def _agent(self, path: str, query: dict[str, list[str]]) -> tuple[int, bytes]:
+    def _agent(self, path: str) -> bytes:
         if self.agent.unreachable:
-            return 503, _status('no endpoints available for service "multi-tier-load"')
-        if path == "/status":
+            raise StatusError(f"GET {path}", 503, 'no endpoints available for service "multi-tier-load"')
+        if path == f"{PROXY}/status":
             status = json.dumps(self.agent.status()).encode()
             self.agent.passed += self.agent.step
-            return 200, status
-        start = int(query["from"][0])
+            return status
+        start = int(path.removeprefix(f"{PROXY}/samples?from="))
         piece = bytes(self.agent.log[start : start + 2**18])
-        return 200, piece[: piece.rfind(b"\n") + 1]
-
-
-def _status(message: str) -> bytes:
-    return json.dumps({"kind": "Status", "message": message}).encode()
-
-
-@contextmanager
-def fake_cluster(directory: Path) -> Iterator[FakeCluster]:
-    """Yield a cluster with a stack that serves, and its kubeconfig."""
-    cluster = FakeCluster(directory / "kubeconfig")
-    cluster.data = {"plan.json": render_load_plan(plan()), "gates.json": "{}"}
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def handle_any(self) -> None:
-            split = urlsplit(self.path)
-            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(sent) if sent else None
-            status, answer = cluster.answer(self.command, split.path, parse_qs(split.query), body)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_PATCH = handle_any  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that closed its connection
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    cluster.kubeconfig.write_text(_kubeconfig(f"http://127.0.0.1:{server.server_address[1]}"))
-    try:
-        yield cluster
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _kubeconfig(server: str) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "fake",
-            "clusters": [{"name": "fake", "cluster": {"server": server}}],
-            "users": [{"name": "fake", "user": {"token": "token"}}],
-            "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
-        }
-    )
+        return piece[: piece.rfind(b"\n") + 1]

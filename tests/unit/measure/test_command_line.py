@@ -33,7 +33,6 @@ WRONG = {
     "--repeat 0": "--repeat must be at least 1, not 0.",
     "--rps many": "Invalid value for '--rps': Input should be a valid integer",
     "--frobnicate": "No such option: --frobnicate",
-    "--context nowhere": "can't be used as a kubeconfig",
 }
 
 
@@ -75,7 +74,7 @@ def test_a_missing_or_broken_kubeconfig_is_refused(measure: Program, tmp_path: P
 
 def test_results_that_can_not_be_written_are_refused(measure: Program, cluster: FakeCluster, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    ended = measure("run", "--kubeconfig", cluster.kubeconfig, "--results", tmp_path / "file")
+    ended = measure("run", "--results", tmp_path / "file")
     assert ended.code == 2
     assert "for the results" in ended.err
     assert cluster.changes == []
@@ -86,15 +85,6 @@ def test_a_directory_without_a_run_is_refused(command: str, directories: int, me
     ended = measure(command, *[tmp_path] * directories)
     assert ended.code == 2
     assert f"{tmp_path} holds no run" in ended.err
-
-
-def test_a_server_that_is_not_an_api_server_is_refused(
-    measure_run: Program, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "answer", lambda *_: (200, b"<html>It works!</html>"))
-    ended = measure_run()
-    assert ended.code == 2
-    assert "The kubeconfig's server is not a Kubernetes API server" in ended.err
 
 
 def test_a_printed_command_works_as_typed_in_the_current_directory(

@@ -61,7 +61,7 @@ def test_a_log_gets_a_line_every_few_seconds(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_watching_starts_and_changes_nothing(measure: Program, cluster: FakeCluster) -> None:
-    assert measure("watch", "--kubeconfig", cluster.kubeconfig, "--for", "1s").code == 0
+    assert measure("watch", "--for", "1s").code == 0
     assert cluster.changes == []
 
 
@@ -72,11 +72,11 @@ def test_watching_follows_the_run_in_force(
     cluster.agent.step = 0.1
     cluster.agent.advance(None)
     cluster.add_run(plan(run="another"))
-    ended = measure("watch", "--kubeconfig", cluster.kubeconfig, "--for", "4s")
+    ended = measure("watch", "--for", "4s")
     assert ended.code == 0
     assert "/10 s  scheduled 100/s sent 100/s" in ended.out
 
 
 def test_without_anything_to_watch_the_exit_code_is_3(measure: Program, cluster: FakeCluster) -> None:
     cluster.agent.unreachable = True
-    assert measure("watch", "--kubeconfig", cluster.kubeconfig).code == 3
+    assert measure("watch").code == 3
