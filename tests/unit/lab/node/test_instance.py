@@ -1,107 +1,66 @@
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from kube.resources import Object, Resource
+from kube.resources import Object
 from lab.config import Lab
 from lab.node import instance
-from lab.node.context import Context
-from lab.node.guest import Guest
+from lab.node.guest import REBOOT, Guest
 from lab.node.instance import InstanceController
 from lab.node.record import Record
 from lab.node.specification import BlockedError
 
 UID = "498ce2db-2448-4af1-b3bd-c0eadee685a1"
-MACHINE: Object = {"metadata": {"namespace": "shop", "name": "web", "uid": UID}, "spec": {"domain": {}}}
-LAUNCHER = {"namespace": "shop", "name": "launcher", "uid": "p", "creationTimestamp": "2026-01-01T00:00:00Z"}
-LAUNCHER_POD: Object = {
+VMI: Object = {"metadata": {"namespace": "shop", "name": "web", "uid": UID}, "spec": {"domain": {}}}
+LAUNCHER = {"namespace": "shop", "name": "launcher", "uid": "p", "creationTimestamp": ""}
+POD: Object = {
     "metadata": {**LAUNCHER, "labels": {"kubevirt.io/created-by": UID}},
     "spec": {"containers": [{"name": "compute", "image": "launcher"}]},
 }
 
 
-class FakeGuest:
-    """A guest that runs until it is stopped or `code` is set."""
-
-    def __init__(self) -> None:
-        self.record = Record(namespace="shop", name="web", uid=UID, address=IPv4Address("10.96.128.1"), started=1.0)
-        self.code: int | None = None
-        self.calls: list[object] = []
-
-    def has_ended(self) -> bool:
-        return self.code is not None
-
-    def exit_code(self) -> int | None:
-        return self.code
-
-    def console_tail(self, _: int) -> str:
-        return "kernel panic"
-
-    def stop(self, grace: float) -> None:
-        self.calls.append(("stop", grace))
-        self.code = 137
-
-    def release(self) -> None:
-        self.calls.append("release")
-
-    def reboot(self) -> "FakeGuest":
-        self.calls.append("reboot")
-        self.code = None
-        return self
-
-
 class Node:
-    """A controller between fake caches and clients that record what it writes, and as whom."""
+    """A controller with a mocked guest, caches that the test fills, and clients that record their calls."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        lab = Lab(directory, IPv4Network("10.96.0.0/16"))
-        self.guest = FakeGuest()
-        self.vmi: Object | None = {**MACHINE, "status": {"phase": "Scheduled"}}
-        self.pod: Object | None = {**LAUNCHER_POD, "status": {"phase": "Pending"}}
-        self.blocked: BlockedError | None = None
-        self.written: list[tuple[Any, ...]] = []
-        self.events: list[str] = []
-        context = SimpleNamespace(
-            lab=lab,
-            api=self.client("agent"),
-            handler=self.client("handler"),
-            events=SimpleNamespace(record=lambda _vmi, _kind, reason, _message: self.events.append(reason)),
-            instances=SimpleNamespace(get=lambda *_: self.vmi),
-            pods=SimpleNamespace(all=lambda: [self.pod] if self.pod else []),
-        )
-        monkeypatch.setattr(instance, "unschedulable", lambda *_: None)
+        record = Record(namespace="shop", name="web", uid=UID, address=IPv4Address("10.96.128.1"), started=1.0)
+        self.guest = Mock(spec=Guest, record=record, **{"console_tail.return_value": "panic"})
+        self.guest.reboot.return_value = self.guest
+        self.end(running=True)
+        self.launch = Mock(return_value=(self.guest, []))
         monkeypatch.setattr(instance, "launch", self.launch)
-        self.controller = InstanceController(cast("Context", context), ("shop", "web", UID), lambda _: None)
+        monkeypatch.setattr(instance, "unschedulable", lambda *_: None)
+        self.context = Mock(lab=Lab(directory, IPv4Network("10.96.0.0/16")))
+        self.controller = InstanceController(self.context, ("shop", "web", UID), lambda _: None)
+        self.see("Scheduled", "Pending")
 
-    def launch(self, *_: object) -> tuple[Guest, list[str]]:
-        if self.blocked:
-            raise self.blocked
-        return cast("Guest", self.guest), []
+    def end(self, code: int | None = None, *, running: bool = False) -> None:
+        self.guest.has_ended.return_value, self.guest.exit_code.return_value = not running, code
 
-    def client(self, user: str) -> SimpleNamespace:
-        def patch(resource: Resource, _name: str, body: Any, *, kind: str, **options: Any) -> None:
-            phase = body["status"]["phase"] if isinstance(body, dict) else body[1]["value"]
-            self.written.append((user, resource.plural, kind, options.get("subresource"), phase))
+    def see(self, vmi_phase: str, pod_phase: str, **metadata: str) -> None:
+        vmi = {**VMI, "metadata": {**VMI["metadata"], **metadata}, "status": {"phase": vmi_phase}}
+        self.context.instances.get.return_value = vmi
+        self.context.pods.all.return_value = [{**POD, "status": {"phase": pod_phase}}]
 
-        return SimpleNamespace(
-            patch=patch,
-            request=lambda method, path, _body: self.written.append((user, method, path)),
-            delete=lambda _resource, name, *_, **options: self.written.append((user, "DELETE", name, options)),
-        )
-
-    def reconcile(self) -> list[tuple[Any, ...]]:
-        """Make one pass and return what it has written."""
-        self.written = []
+    def reconcile(self) -> list[Any]:
+        """Make one pass and return what it has written, and as which user."""
+        self.context.reset_mock()
         self.controller._reconcile()
-        return self.written
+        written = []
+        for user, arguments, options in self.context.mock_calls:
+            if user in ("api.patch", "handler.patch"):
+                resource, _, body = arguments
+                phase = body["status"]["phase"] if isinstance(body, dict) else body[1]["value"]
+                written.append((user, resource.plural, options["kind"], options.get("subresource"), phase))
+            elif user.startswith("api."):
+                written.append((user, *arguments[:2], *options.values()))
+        return written
 
-    def see(self, phase: str, **metadata: str) -> None:
-        """Update the caches with what was written."""
-        self.vmi = {**MACHINE, "metadata": {**MACHINE["metadata"], **metadata}, "status": {"phase": phase}}
-        self.pod = {**LAUNCHER_POD, "status": {"phase": phase}}
+    def events(self) -> list[str]:
+        return [call.args[2] for call in self.context.events.record.mock_calls]
 
 
 @pytest.fixture
@@ -112,58 +71,57 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 @pytest.fixture
 def running(node: Node) -> Node:
     node.reconcile()
-    node.see("Running")
+    node.see("Running", "Running")
     return node
 
 
-def pod_status(phase: str) -> tuple[str, ...]:
-    return "agent", "pods", "strategic-merge", "status", phase
+def pod(phase: str) -> tuple[str, ...]:
+    return "api.patch", "pods", "strategic-merge", "status", phase
 
 
-def vmi_status(phase: str) -> tuple[Any, ...]:
-    return "handler", "virtualmachineinstances", "json", None, phase
+def vmi(phase: str) -> tuple[Any, ...]:
+    return "handler.patch", "virtualmachineinstances", "json", None, phase
 
 
-DELETE_POD = ("agent", "DELETE", "launcher", {"grace_seconds": 0, "uid": "p"})
+BINDING = ("api.request", "POST", "/api/v1/namespaces/shop/pods/launcher/binding")
 
 
 def test_a_started_guest_is_reported_on_its_pod_and_then_on_its_vmi_as_virt_handler(node: Node) -> None:
-    binding = ("agent", "POST", "/api/v1/namespaces/shop/pods/launcher/binding")
-    assert node.reconcile() == [binding, pod_status("Running"), vmi_status("Running")]
-    assert node.events == ["Started"]
-    assert node.reconcile() == [pod_status("Running")], "the VMI in the cache is still the old one"
+    assert node.reconcile() == [BINDING, pod("Running"), vmi("Running")]
+    assert node.events() == ["Started"]
+    assert node.reconcile() == [pod("Running")], "the VMI in the cache may be older than the last report"
 
 
 def test_a_guest_that_cannot_start_leaves_its_pod_pending(node: Node) -> None:
-    node.blocked = BlockedError("ErrImagePull", "no such image")
-    assert node.reconcile()[1:] == [pod_status("Pending")]
-    assert node.events == ["ErrImagePull"]
+    node.launch.side_effect = BlockedError("ErrImagePull", "no such image")
+    assert node.reconcile() == [BINDING, pod("Pending")]
+    assert node.events() == ["ErrImagePull"]
 
 
-def test_a_deleted_vmi_stops_its_guest_and_ends_its_pod_for_good(running: Node) -> None:
-    running.see("Running", deletionTimestamp="now")
-    assert running.reconcile() == [vmi_status("Succeeded"), pod_status("Succeeded"), DELETE_POD]
-    assert running.guest.calls == [("stop", 30), "release"]
+def test_a_deleted_vmi_stops_its_guest_and_its_pod_is_deleted_for_good(running: Node) -> None:
+    running.see("Running", "Running", deletionTimestamp="now")
+    written = running.reconcile()
+    assert written[:2] == [vmi("Succeeded"), pod("Succeeded")]
+    assert written[2][0] == "api.delete"
+    assert written[2][2:] == ("launcher", 0, "p"), "without grace, and only while it has this uid"
+    running.guest.stop.assert_called_once_with(30)
 
 
 @pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (None, "Failed"), (7, "Failed")])
-def test_a_guest_that_ends_is_reported_with_its_result(
-    running: Node, monkeypatch: pytest.MonkeyPatch, code: int | None, phase: str
-) -> None:
-    monkeypatch.setattr(running.guest, "has_ended", lambda: True)
-    running.guest.code = code
-    assert running.reconcile() == [vmi_status(phase), pod_status(phase)]
-    assert ("GuestFailed" in running.events) == (phase == "Failed")
-    assert running.guest.calls == ["release"]
+def test_a_guest_that_ends_is_reported_with_its_result(running: Node, code: int | None, phase: str) -> None:
+    running.end(code)
+    assert running.reconcile() == [vmi(phase), pod(phase)]
+    assert running.events() == (["GuestFailed"] if phase == "Failed" else [])
+    running.guest.release.assert_called_once_with()
 
 
 def test_a_guest_that_fails_its_liveness_probe_is_stopped(running: Node) -> None:
-    running.controller._health._failures["livenessProbe"] = "refused"  # type: ignore[union-attr]
-    assert running.reconcile() == [vmi_status("Failed"), pod_status("Failed")]
-    assert running.guest.calls == [("stop", 30), "release"]
+    running.controller._health = Mock(why_not_alive="refused")
+    assert running.reconcile() == [vmi("Failed"), pod("Failed")]
+    running.guest.stop.assert_called_once_with(30)
 
 
 def test_a_guest_that_reboots_is_started_again(running: Node) -> None:
-    running.guest.code = 133
-    assert running.reconcile() == [pod_status("Running")]
-    assert running.guest.calls == ["reboot"]
+    running.end(REBOOT)
+    running.reconcile()
+    running.guest.reboot.assert_called_once_with()

@@ -25,7 +25,7 @@ VMI: dict[str, Any] = {
     },
 }
 FOUND = Lookup(
-    secret={"init": {"userdata": b"#cloud-config\n"}}.get,
+    secret={"init": {"userdata": b"#cloud-config\n"}, "camel": {"userData": b"x"}}.get,
     claim={"data": Path("/disks/data.raw")}.get,
     scratch=Path("/scratch"),
 )
@@ -36,21 +36,18 @@ def vmi() -> dict[str, Any]:
     return copy.deepcopy(VMI)
 
 
-def test_size_image_and_cloud_init_data_are_read(vmi: dict[str, Any]) -> None:
+def test_size_image_name_and_cloud_init_data_are_read(vmi: dict[str, Any]) -> None:
     guest = specification.read(vmi, FOUND)
     assert (guest.cpus, guest.memory, guest.image) == (2, 1 << 30, "localhost/image:1")
     assert (guest.user_data, guest.network_data) == (b"#cloud-config\n", None)
-
-
-def test_the_hostname_defaults_to_the_name(vmi: dict[str, Any]) -> None:
-    assert specification.read(vmi, FOUND).hostname == "shop-database-0"
+    assert guest.hostname == "shop-database-0"
     vmi["spec"]["hostname"] = "db"
     assert specification.read(vmi, FOUND).hostname == "db"
 
 
 def test_disks_are_named_as_on_a_virtio_bus(vmi: dict[str, Any]) -> None:
-    disks = specification.read(vmi, FOUND).disks
-    assert disks == (Disk(Path("/disks/data.raw"), ("vdc", "disk/by-id/virtio-database")),)
+    disk = Disk(Path("/disks/data.raw"), ("vdc", "disk/by-id/virtio-database"))
+    assert specification.read(vmi, FOUND).disks == (disk,)
 
 
 def test_an_empty_disk_is_created_with_the_guest(vmi: dict[str, Any]) -> None:
@@ -59,67 +56,50 @@ def test_an_empty_disk_is_created_with_the_guest(vmi: dict[str, Any]) -> None:
     assert (disk.file, disk.scratch_bytes) == (Path("/scratch/data.raw"), 1 << 30)
 
 
-def test_user_data_and_network_data_may_be_inline(vmi: dict[str, Any]) -> None:
+def test_cloud_init_data_may_be_inline_or_under_either_key_of_a_secret(vmi: dict[str, Any]) -> None:
     encoded = base64.b64encode(b"network: x").decode()
     vmi["spec"]["volumes"][1]["cloudInitNoCloud"] = {"userData": "inline", "networkDataBase64": encoded}
     guest = specification.read(vmi, FOUND)
     assert (guest.user_data, guest.network_data) == (b"inline", b"network: x")
-
-
-@pytest.mark.parametrize("key", ["userdata", "userData"])
-def test_a_secret_may_use_either_key(vmi: dict[str, Any], key: str) -> None:
-    lookup = Lookup(secret=lambda _: {key: b"x"}, claim=FOUND.claim, scratch=FOUND.scratch)
-    assert specification.read(vmi, lookup).user_data == b"x"
+    vmi["spec"]["volumes"][1]["cloudInitNoCloud"] = {"secretRef": {"name": "camel"}}
+    assert specification.read(vmi, FOUND).user_data == b"x"
 
 
 def test_guest_memory_takes_precedence_over_the_pods_request(vmi: dict[str, Any]) -> None:
-    vmi["spec"]["domain"]["resources"] = {"requests": {"memory": "2Gi"}}
+    vmi["spec"]["domain"]["resources"] = {"requests": {"memory": "2Gi", "cpu": "1500m"}}
     assert specification.read(vmi, FOUND).memory == 1 << 30
-    del vmi["spec"]["domain"]["memory"]
-    assert specification.read(vmi, FOUND).memory == 2 << 30
-
-
-def missing_secret(vmi: dict[str, Any]) -> None:
-    vmi["spec"]["volumes"][1]["cloudInitNoCloud"]["secretRef"]["name"] = "other"
-
-
-def missing_claim(vmi: dict[str, Any]) -> None:
-    vmi["spec"]["volumes"][2] = {"name": "data", "persistentVolumeClaim": {"claimName": "other"}}
-
-
-def no_memory(vmi: dict[str, Any]) -> None:
-    del vmi["spec"]["domain"]["memory"]
-
-
-def foreign_volume(vmi: dict[str, Any]) -> None:
-    vmi["spec"]["volumes"][2] = {"name": "data", "configMap": {"name": "x"}}
-
-
-def no_image(vmi: dict[str, Any]) -> None:
-    vmi["spec"]["volumes"][0] = {"name": "root", "dataVolume": {"name": "data"}}
+    del vmi["spec"]["domain"]["memory"], vmi["spec"]["domain"]["cpu"]
+    guest = specification.read(vmi, FOUND)
+    assert (guest.memory, guest.cpus) == (2 << 30, 2)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "reason", "words"),
+    ("position", "volume", "reason", "words"),
     [
-        (missing_secret, "FailedMount", "Secret other"),
-        (missing_claim, "FailedMount", "PersistentVolumeClaim other"),
-        (no_memory, "NoMemory", "requests no memory"),
-        (foreign_volume, "UnsupportedVolume", "configMap"),
-        (no_image, "UnsupportedRootDisk", "containerDisk"),
+        (1, {"name": "i", "cloudInitNoCloud": {"secretRef": {"name": "other"}}}, "FailedMount", "Secret other"),
+        (2, {"name": "data", "persistentVolumeClaim": {"claimName": "other"}}, "FailedMount", "VolumeClaim other"),
+        (2, {"name": "data", "configMap": {"name": "x"}}, "UnsupportedVolume", "configMap"),
+        (0, {"name": "root", "dataVolume": {"name": "data"}}, "UnsupportedRootDisk", "containerDisk"),
     ],
 )
-def test_what_blocks_the_start_is_named(vmi: dict[str, Any], spoil: Any, reason: str, words: str) -> None:
-    spoil(vmi)
+def test_a_volume_that_blocks_the_start_is_named(
+    vmi: dict[str, Any], position: int, volume: dict[str, Any], reason: str, words: str
+) -> None:
+    vmi["spec"]["volumes"][position] = volume
     with pytest.raises(BlockedError, match=words) as caught:
         specification.read(vmi, FOUND)
     assert caught.value.reason == reason
 
 
+def test_a_machine_without_memory_is_blocked(vmi: dict[str, Any]) -> None:
+    del vmi["spec"]["domain"]["memory"]
+    with pytest.raises(BlockedError, match="requests no memory"):
+        specification.read(vmi, FOUND)
+
+
 def test_a_deletion_shortens_the_grace_period_but_never_extends_it(vmi: dict[str, Any]) -> None:
     assert specification.grace_seconds(vmi) == 30
     vmi["spec"]["terminationGracePeriodSeconds"] = 60
-    vmi["metadata"]["deletionGracePeriodSeconds"] = 5
-    assert specification.grace_seconds(vmi) == 5
-    vmi["metadata"]["deletionGracePeriodSeconds"] = 90
-    assert specification.grace_seconds(vmi) == 60
+    for deletion, expected in ((5, 5), (90, 60)):
+        vmi["metadata"]["deletionGracePeriodSeconds"] = deletion
+        assert specification.grace_seconds(vmi) == expected

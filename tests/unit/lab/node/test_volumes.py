@@ -1,4 +1,3 @@
-import copy
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -8,38 +7,29 @@ import pytest
 from lab.config import Lab
 from lab.node import disks, volumes
 
-BLANK: dict[str, Any] = {
-    "metadata": {"name": "data", "namespace": "shop", "uid": "dv-uid", "labels": {"tier": "database"}},
-    "spec": {
-        "source": {"blank": {}},
-        "storage": {"resources": {"requests": {"storage": "2Gi"}}, "accessModes": ["ReadWriteOnce"]},
-    },
-}
-CLAIM: dict[str, Any] = {
-    "metadata": {"name": "data", "namespace": "shop", "uid": "claim-uid"},
-    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}},
-}
+SIZE = {"resources": {"requests": {"storage": "2Gi"}}, "accessModes": ["ReadWriteOnce"]}
+METADATA = {"name": "data", "namespace": "shop", "uid": "dv-uid", "labels": {"tier": "database"}}
+CLAIM: dict[str, Any] = {"metadata": {"name": "data", "namespace": "shop", "uid": "claim-uid"}, "spec": SIZE}
 
 
-@pytest.fixture
-def data_volume() -> dict[str, Any]:
-    return copy.deepcopy(BLANK)
+def data_volume(**spec: Any) -> dict[str, Any]:
+    return {"metadata": METADATA, "spec": {"source": {"blank": {}}, "storage": SIZE, **spec}}
 
 
-def test_a_blank_data_volume_gets_a_claim_of_its_own(data_volume: dict[str, Any]) -> None:
-    assert volumes.refusal(data_volume) is None
-    claim = volumes.claim_for(data_volume)
+def test_a_blank_data_volume_gets_a_claim_of_its_own() -> None:
+    assert volumes.refusal(data_volume()) is None
+    claim = volumes.claim_for(data_volume())
     assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
-    assert "storageClassName" not in claim["spec"], "the default class is the API server's to fill in"
+    assert "storageClassName" not in claim["spec"], "the API server fills in the default class"
     [owner] = claim["metadata"]["ownerReferences"]
     assert (owner["uid"], owner["controller"]) == ("dv-uid", True)
-    assert claim["metadata"]["labels"]["tier"] == "database", "one selector finds all of a stack"
+    assert claim["metadata"]["labels"]["tier"] == "database", "one selector finds everything of a stack"
 
 
-def test_the_older_form_of_the_size_is_accepted(data_volume: dict[str, Any]) -> None:
-    data_volume["spec"]["pvc"] = data_volume["spec"].pop("storage")
-    assert volumes.refusal(data_volume) is None
-    assert volumes.claim_for(data_volume)["spec"]["accessModes"] == ["ReadWriteOnce"]
+def test_the_older_form_of_the_size_is_accepted() -> None:
+    older = data_volume(storage=None, pvc=SIZE)
+    assert volumes.refusal(older) is None
+    assert volumes.claim_for(older)["spec"]["accessModes"] == ["ReadWriteOnce"]
 
 
 @pytest.mark.parametrize(
@@ -53,43 +43,33 @@ def test_the_older_form_of_the_size_is_accepted(data_volume: dict[str, Any]) -> 
         ({"storage": {"resources": {"requests": {"storage": "0"}}}}, "above 0"),
     ],
 )
-def test_an_unsupported_data_volume_fails_with_the_reason(
-    data_volume: dict[str, Any], spec: dict[str, Any], words: str
-) -> None:
-    data_volume["spec"].update(spec)
-    why = volumes.refusal(data_volume)
+def test_an_unsupported_data_volume_fails_with_the_reason(spec: dict[str, Any], words: str) -> None:
+    why = volumes.refusal(data_volume(**spec))
     assert why is not None
     assert words in why
-    written = volumes.data_volume_status(data_volume, None, why)
+    written = volumes.data_volume_status(data_volume(**spec), None, why)
     assert written["phase"] == "Failed"
     assert why in [condition["message"] for condition in written["conditions"]]
 
 
 @pytest.mark.parametrize(("phase", "expected"), [("Bound", "Succeeded"), ("Pending", "Pending"), (None, "Pending")])
-def test_a_data_volume_succeeds_once_its_claim_is_bound(
-    data_volume: dict[str, Any], phase: str | None, expected: str
-) -> None:
+def test_a_data_volume_succeeds_once_its_claim_is_bound(phase: str | None, expected: str) -> None:
     claim = {**CLAIM, "status": {"phase": phase}} if phase else None
-    assert volumes.data_volume_status(data_volume, claim, None)["phase"] == expected
+    assert volumes.data_volume_status(data_volume(), claim, None)["phase"] == expected
 
 
-def test_a_volume_belongs_to_one_claim_and_is_retained_on_release() -> None:
-    spec = volumes.volume_for(CLAIM)["spec"]
-    assert spec["claimRef"]["uid"] == "claim-uid"
-    assert spec["persistentVolumeReclaimPolicy"] == "Retain", "the agent removes the volume together with its file"
-
-
-def test_a_claims_file_is_named_after_its_volume() -> None:
-    lab = Lab(Path("/lab"), IPv4Network("10.96.0.0/16"))
-    assert volumes.file_of(lab, CLAIM) == Path("/lab/disks") / f"{volumes.volume_for(CLAIM)['metadata']['name']}.raw"
+def test_a_volume_belongs_to_one_claim_and_is_retained_with_its_file() -> None:
+    volume, lab = volumes.volume_for(CLAIM), Lab(Path("/lab"), IPv4Network("10.96.0.0/16"))
+    assert volume["spec"]["claimRef"]["uid"] == "claim-uid"
+    assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain", "the agent removes the volume with its file"
+    assert volumes.file_of(lab, CLAIM) == Path("/lab/disks") / f"{volume['metadata']['name']}.raw"
 
 
 def test_a_new_disk_is_sparse_and_private_and_an_existing_one_keeps_its_data(tmp_path: Path) -> None:
     file = tmp_path / "disks" / "a.raw"
     disks.create(file, 1 << 30)
-    assert file.stat().st_size == 1 << 30
-    assert file.stat().st_blocks == 0
-    assert file.stat().st_mode & 0o077 == 0
+    found = file.stat()
+    assert (found.st_size, found.st_blocks, found.st_mode & 0o077) == (1 << 30, 0, 0)
     with file.open("r+b") as disk:
         disk.write(b"data")
     disks.create(file, 1 << 20)
