@@ -120,6 +120,6 @@ class TestEachDocument:
         assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
 
     def test_files_of_the_project_that_it_names_exist(self, document: Path) -> None:
-        tops = "cloudinit|components|deploy|lab|policy|stacks|tests|docs"
+        tops = "bench|cloudinit|components|deploy|docs|kube|lab|measure|policy|preview|stacks|tests"
         named = re.findall(rf"`((?:{tops})/[\w./-]+)`", document.read_text())
         assert [path for path in named if not (PROJECT / path).exists()] == []
