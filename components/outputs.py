@@ -30,6 +30,6 @@ def outputs(settings: Settings, external_url: pulumi.Output[str] | str | None = 
     if external_url is not None:
         shown["externalUrl"] = external_url
     if settings.load.enabled:
-        shown["measure"] = f"python -m measure run --namespace {names.namespace} --name {names.name}"
+        shown["measure"] = f".venv/bin/python -m measure run --namespace {names.namespace} --name {names.name}"
         shown["loadStatus"] = f"kubectl get --raw {services}/{names.load}:http/proxy/status"
     return shown

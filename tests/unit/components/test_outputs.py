@@ -18,7 +18,7 @@ def test_outputs_name_the_objects_and_the_commands_to_use_them() -> None:
         "dataDisk": "DataVolume shop-database-0-data: pulumi destroy deletes it",
         "watch": "kubectl get vm,vmi -n retail -l app.kubernetes.io/instance=shop -w",
         "request": "kubectl get --raw /api/v1/namespaces/retail/services/shop-web:http/proxy/api/v1/accounts/1",
-        "measure": "python -m measure run --namespace retail --name shop",
+        "measure": ".venv/bin/python -m measure run --namespace retail --name shop",
         "loadStatus": "kubectl get --raw /api/v1/namespaces/retail/services/shop-load:http/proxy/status",
     }
 
