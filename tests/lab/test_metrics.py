@@ -30,7 +30,7 @@ EXPRESSIONS = [
 ]
 VARIABLES = {"$namespace": NAME, "$stack": NAME, "$__rate_interval": "10s"}
 RATE = 50
-SECONDS = 15  # of scrapes, for rates over ten seconds
+SECONDS = 12  # of scrapes, for rates over ten seconds
 TARGETS = {
     (f"{NAME}-application-0", "application"): {NODE_METRICS_PORT, APPLICATION_METRICS_PORT},
     (f"{NAME}-database-0", "database"): {NODE_METRICS_PORT, DATABASE_METRICS_PORT},
