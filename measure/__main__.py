@@ -1,4 +1,4 @@
-"""`python -m measure`: load runs with a verdict, a live view of the load, reports, and comparisons of runs."""
+"""Run load through a stack and judge it; watch load; report on runs and compare them."""
 
 from __future__ import annotations
 
@@ -93,8 +93,13 @@ def run(
 ) -> None:
     """Run load through a stack and judge it.
 
-    Exit codes: 0 passed, 1 a gate failed, 2 wrong usage (nothing was started), 3 the stack doesn't serve, 4 timed out,
-    130 interrupted (the results so far are kept).
+    Exit codes:
+    0 passed
+    1 a gate failed
+    2 wrong usage; nothing was started
+    3 the stack doesn't serve
+    4 timed out
+    130 interrupted; the results so far are kept
     """
     if repeat < 1:
         raise WrongUsageError(f"--repeat must be at least 1, not {repeat}.")

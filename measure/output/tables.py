@@ -173,14 +173,14 @@ def delivery_lines(summary: Summary) -> list[str]:
         f"{one.sent:,} of {one.scheduled:,} scheduled requests sent (delivery ratio {share(one.delivered_share)}), "
         f"{one.errors:,} errors ({share(one.error_rate)}), {one.waited:,} waited for a connection "
         f"({share(one.waited_share)})",
-        f"busy connections: {one.busy_mean:.1f} on average, {one.busy_max} at most, of {summary.plan.concurrency}"
+        f"Busy connections: {one.busy_mean:.1f} on average, {one.busy_max} at most, of {summary.plan.concurrency}"
         + (f"; burstiness {one.burstiness:.2f} (0: evenly spaced, 1: Poisson)" if one.burstiness is not None else ""),
-        f"client >= application >= database for {checks.consistent:,} of {checks.checked:,} requests",
+        f"Client >= application >= database for {checks.consistent:,} of {checks.checked:,} requests",
     ]
     if summary.parts_over_p50 is not None:
         lines[-1] += f"; around the median the parts add up to {summary.parts_over_p50:.1%} of it"
     if one.errors_by:
-        lines.append("errors: " + ", ".join(f"{count:,} x {name}" for name, count in one.errors_by.items()))
+        lines.append("Errors: " + ", ".join(f"{count:,} x {name}" for name, count in one.errors_by.items()))
     return lines
 
 
