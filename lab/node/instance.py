@@ -118,7 +118,7 @@ class InstanceController(Thread):
     def _reconcile(self) -> float | None:
         """Do what is due; return the seconds after which to try again, or None to wait for a change."""
         vmi, pod = self._vmi(), self._pod()
-        unwanted = _leaving(vmi) or _leaving(pod)
+        unwanted = _ending(vmi) or _ending(pod)
         if self._guest:
             ended = self._guest.has_ended()
             not_alive = self._health.why_not_alive if self._health else None
@@ -271,7 +271,7 @@ def _deleted(item: Object) -> bool:
     return "deletionTimestamp" in item["metadata"]
 
 
-def _leaving(item: Object | None) -> bool:
+def _ending(item: Object | None) -> bool:
     """Whether a VMI or Pod is gone, is being deleted, or has finished."""
     return item is None or _deleted(item) or _phase(item) in status.FINAL_PHASES
 
