@@ -1,22 +1,14 @@
 """Cloud-init user data for the guests of each tier: pure functions, settings in, text out.
 
-A guest's files live beside their tier's renderer, readable as themselves. Every secret that a document holds
-stays inside it: the caller puts the text in a Secret.
+What lands in a guest is below `files/`, readable as itself. A document contains the guest's secrets in clear text:
+the caller puts it in a Secret.
 """
 
-from cloudinit.application import render_application
-from cloudinit.database import render_database
+from cloudinit.application import ApplicationGuest, render_application
+from cloudinit.database import DatabaseGuest, render_database
 from cloudinit.families import Family, packages
-from cloudinit.guests import (
-    ApplicationGuest,
-    DatabaseGuest,
-    LoadGuest,
-    LoadMachineGuest,
-    LoadPlanSource,
-    TracingTarget,
-    WebGuest,
-)
-from cloudinit.load import render_load
+from cloudinit.guests import TracingTarget
+from cloudinit.load import LoadGuest, LoadMachineGuest, LoadPlanSource, render_load
 from cloudinit.load_plan import (
     LARGEST_SEED,
     MIX,
@@ -30,7 +22,7 @@ from cloudinit.load_plan import (
     segments,
 )
 from cloudinit.site import ANYWHERE, Mirrors, Proxy, Site, SshAccess
-from cloudinit.web import render_web
+from cloudinit.web import WebGuest, render_web
 
 __all__ = [
     "ANYWHERE",

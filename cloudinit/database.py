@@ -1,111 +1,103 @@
-"""The database guest: PostgreSQL on a disk of its own, holding the pgbench tables."""
+"""The database guest: PostgreSQL on a disk of its own, with the pgbench tables."""
 
-from cloudinit.constants import LIBRARY, SETTINGS, UNITS
-from cloudinit.document import SECRET, GuestFile, cloud_config
-from cloudinit.exporters import exporter_commands, exporter_files
+from dataclasses import dataclass, field
+
+from cloudinit.constants import LIBRARY, METRICS_ACCOUNT, SETTINGS, UNITS
 from cloudinit.families import FACTS, Exporter, Family, has_exporter
-from cloudinit.guest_files import CONFIGURE, install_packages, program
-from cloudinit.guests import DatabaseGuest
-from cloudinit.site import site_commands, site_files, site_keys
-from cloudinit.templates import read, render, shell_settings
+from cloudinit.guest_files import SECRET, GuestFile, guest_file, program, shell_settings, source
+from cloudinit.guests import Guest, check_password, user_data
 
 _LABEL = "virtwork-data"  # at most 16 bytes on ext4
-_EXPORTERS = (Exporter.NODE, Exporter.POSTGRESQL)
+_CLUSTER_SCRIPTS = {Family.DEBIAN: "database/cluster.debian.sh.j2", Family.FEDORA: "database/cluster.fedora.sh"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseGuest(Guest):
+    """The inputs of the database guest.
+
+    Attributes:
+        password: The password of the database user.
+        scale: pgbench scale: 100,000 accounts (about 15 MB) each.
+        data_disk_serial: The disk's virtio serial, in the guest /dev/disk/by-id/virtio-<serial>.
+        metrics: Whether it runs exporters.
+        fio_seconds: How long each of fio's three jobs benchmarks the data disk before PostgreSQL first starts;
+            0: no benchmark.
+    """
+
+    password: str = field(repr=False)
+    scale: int
+    data_disk_serial: str
+    metrics: bool = False
+    fio_seconds: int = 0
+
+    def __post_init__(self) -> None:
+        check_password(self.password)
 
 
 def render_database(guest: DatabaseGuest) -> str:
-    """User data of the database guest; it holds the password in clear."""
+    """Return the user data of the database guest; it contains the password in clear text."""
     facts = FACTS[guest.family]
     device = f"/dev/disk/by-id/virtio-{guest.data_disk_serial}"
-    cluster = f"{facts.database_mount}/cluster"  # not the mount itself: ext4 has a lost+found there
-    watched = guest.metrics and has_exporter(guest.family, Exporter.POSTGRESQL)
-    return cloud_config(
-        hostname=guest.hostname,
-        keys={
-            **site_keys(guest.site),
-            "fs_setup": [
-                {
-                    "label": _LABEL,
-                    "filesystem": "ext4",
-                    "device": device,
-                    "overwrite": False,
-                    # cloud-init trusts lsblk, which may answer from a stale cache; this asks the disk itself, and
-                    # makes a filesystem only where there is positively nothing (status 2).
-                    "cmd": "blkid --probe %(device)s || test $? -ne 2 || "
-                    "mkfs.%(filesystem)s -q -L %(label)s %(device)s",
-                }
-            ],
-            "mounts": [
-                [device, facts.database_mount, "ext4", "defaults,noatime,nofail,x-systemd.device-timeout=30s", "0", "2"]
-            ],
-        },
-        files=[
-            *site_files(guest.site, guest.family),
-            install_packages(guest.family),
-            program("configure", "database/configure.sh"),
-            program("database-setup", "database/setup.sh.j2"),
-            GuestFile(path=f"{LIBRARY}/cluster.sh", content=_cluster(guest.family)),
-            GuestFile(
-                path=f"{SETTINGS}/database.conf",
-                content=shell_settings(
-                    DEVICE=device,
-                    MOUNT=facts.database_mount,
-                    CLUSTER=cluster,
-                    SCALE=guest.scale,
-                    **({"FIO_SECONDS": guest.fio_seconds} if guest.fio_seconds else {}),
-                ),
-            ),
-            # The newline is the one that psql's backquotes take off again, so that any other one is kept.
-            GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
-            GuestFile(path=f"{SETTINGS}/role.sql", content=render("database/role.sql.j2", watched=watched)),
-            GuestFile(path=f"{SETTINGS}/seeded-scale.sql", content=read("database/seeded-scale.sql")),
-            GuestFile(path=f"{SETTINGS}/storage-table.sql", content=render("database/storage-table.sql.j2")),
-            *(_figures_files() if guest.fio_seconds else []),
-            GuestFile(path=f"{SETTINGS}/postgresql.conf", content=render("database/postgresql.conf.j2")),
-            GuestFile(path=f"{SETTINGS}/pg_hba.conf", content=render("database/pg_hba.conf.j2", watched=watched)),
-            GuestFile(
-                path=f"{UNITS}/virtwork-database-setup.service",
-                content=read("database/virtwork-database-setup.service"),
-            ),
-            GuestFile(
-                path=f"{facts.postgresql_drop_in}/virtwork.conf",
-                content=render(
-                    "database/postgresql.service.conf.j2",
-                    mount=facts.database_mount,
-                    cluster=cluster if guest.family is Family.FEDORA else None,
-                ),
-            ),
-            *_debian_files(guest.family),
-            *(_metrics_files(guest, watched=watched) if guest.metrics else []),
-        ],
-        commands=[
-            *site_commands(guest.site, guest.family),
-            [CONFIGURE, *facts.database_packages, *(facts.storage_packages if guest.fio_seconds else ())],
-            *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
-        ],
+    mount = [device, facts.database_mount, "ext4", "defaults,noatime,nofail,x-systemd.device-timeout=30s", "0", "2"]
+    return user_data(
+        guest,
+        configure="database/configure.sh",
+        packages=[*facts.database_packages, *(facts.storage_packages if guest.fio_seconds else ())],
+        keys={"fs_setup": [_filesystem(device)], "mounts": [mount]},
+        files=_files(guest, device),
+        exporters=[Exporter.NODE, Exporter.POSTGRESQL] if guest.metrics else [],
     )
 
 
-def _cluster(family: Family) -> str:
-    return render("database/cluster.debian.sh.j2") if family is Family.DEBIAN else read("database/cluster.fedora.sh")
+def _filesystem(device: str) -> dict[str, object]:
+    # cloud-init trusts lsblk, which may answer from a stale cache. This asks the disk itself, and makes a filesystem
+    # only where there is certainly none (status 2).
+    command = "blkid --probe %(device)s || test $? -ne 2 || mkfs.%(filesystem)s -q -L %(label)s %(device)s"
+    return {"label": _LABEL, "filesystem": "ext4", "device": device, "overwrite": False, "cmd": command}
 
 
-def _figures_files() -> list[GuestFile]:
-    """What measures the data disk."""
-    return [
-        program("storage-figures", "database/storage-figures.sh.j2"),
-        GuestFile(path=f"{SETTINGS}/storage.fio", content=read("database/storage.fio")),
-        GuestFile(path=f"{SETTINGS}/store-figures.sql", content=render("database/store-figures.sql.j2")),
+def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
+    facts = FACTS[guest.family]
+    cluster = f"{facts.database_mount}/cluster"  # not the mount point itself, which has ext4's lost+found
+    monitored = guest.metrics and has_exporter(guest.family, Exporter.POSTGRESQL)
+    settings: dict[str, str | int] = {
+        "DEVICE": device,
+        "MOUNT": facts.database_mount,
+        "CLUSTER": cluster,
+        "SCALE": guest.scale,
+    }
+    if guest.fio_seconds:
+        settings["FIO_SECONDS"] = guest.fio_seconds
+    files = [
+        program("database-setup", "database/setup.sh.j2"),
+        GuestFile(path=f"{LIBRARY}/cluster.sh", content=source(_CLUSTER_SCRIPTS[guest.family])),
+        GuestFile(path=f"{SETTINGS}/database.conf", content=shell_settings(**settings)),
+        # psql's backquotes strip the last newline; any other is kept.
+        GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
+        guest_file("database/role.sql.j2", SETTINGS, monitored=monitored),
+        guest_file("database/seeded-scale.sql", SETTINGS),
+        guest_file("database/storage-table.sql.j2", SETTINGS),
+        guest_file("database/postgresql.conf.j2", SETTINGS),
+        guest_file("database/pg_hba.conf.j2", SETTINGS, monitored=monitored),
+        guest_file("database/virtwork-database-setup.service", UNITS),
+        GuestFile(
+            path=f"{facts.postgresql_drop_in}/virtwork.conf",
+            content=source(
+                "database/postgresql.service.conf.j2",
+                mount=facts.database_mount,
+                cluster=cluster if guest.family is Family.FEDORA else None,
+            ),
+        ),
     ]
-
-
-def _debian_files(family: Family) -> list[GuestFile]:
-    if family is not Family.DEBIAN:
-        return []
-    path = "/etc/postgresql-common/createcluster.conf"
-    return [GuestFile(path=path, content=read("database/createcluster.conf"))]
-
-
-def _metrics_files(guest: DatabaseGuest, *, watched: bool) -> list[GuestFile]:
-    user = GuestFile(path="/etc/sysusers.d/virtwork-metrics.conf", content=render("database/metrics.sysusers.conf.j2"))
-    return [*([user] if watched else []), *exporter_files(guest.family, *_EXPORTERS)]
+    if guest.family is Family.DEBIAN:
+        files.append(guest_file("database/createcluster.conf", "/etc/postgresql-common"))
+    if guest.fio_seconds:
+        files += [
+            program("storage-figures", "database/storage-figures.sh.j2"),
+            guest_file("database/storage.fio", SETTINGS),
+            guest_file("database/store-figures.sql.j2", SETTINGS),
+        ]
+    if monitored:
+        sysusers = source("database/metrics.sysusers.conf.j2")
+        files.append(GuestFile(path=f"/etc/sysusers.d/{METRICS_ACCOUNT}.conf", content=sysusers))
+    return files

@@ -1,37 +1,24 @@
 """The cloud-config document: built as data, dumped as YAML."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuestFile:
-    """One file that cloud-init writes in the guest, owned by root."""
-
-    path: str
-    content: str
-    mode: int = 0o644
-
-
-SECRET = 0o600
-PROGRAM = 0o755
-
+from cloudinit.guest_files import GuestFile
 
 _OTHER_LINE_BREAKS = frozenset("\r\x85\u2028\u2029")
 
 
-class _Dumper(yaml.CSafeDumper):  # libyaml: ten times faster, the same bytes
-    """Writes multi-line text as a block, so that a person can read the files inside."""
+class _Dumper(yaml.SafeDumper):
+    """Writes multi-line text as a block, so that the files inside stay readable."""
 
 
-def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     if not _OTHER_LINE_BREAKS.isdisjoint(text):
-        style: str | None = '"'  # the only style that tells one line break from another
+        style: str | None = '"'  # the only style that keeps different line breaks apart
     else:
-        # Where a block cannot hold the text exactly, PyYAML itself falls back to a quoted scalar.
+        # PyYAML falls back to a quoted scalar where a block can't hold the text exactly.
         style = "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -51,20 +38,20 @@ def cloud_config(
     Args:
         hostname: The guest's short name.
         files: Files to write before any command runs.
-        commands: Run once, in order, each an argument vector.
+        commands: Argument vectors to run once, in order.
         keys: More keys, such as those of the disk modules (`fs_setup`, `mounts`).
     """
     document: dict[str, Any] = {
         "hostname": hostname,
         "package_update": False,
         "package_upgrade": False,
-        # One host key instead of four, and nothing about keys on the console: seconds of boot time.
+        # One host key instead of four, and no keys on the console: saves seconds of boot time.
         "ssh_genkeytypes": ["ed25519"],
         "no_ssh_fingerprints": True,
         "ssh": {"emit_keys_to_console": False},
-        # The one locale that every image has: another one would be generated, or fail to.
+        # The one locale that every image has; any other would have to be generated.
         "locale": "C.UTF-8",
-        # The image's boot loader stays as it is.
+        # Leave the image's boot loader alone.
         "grub_dpkg": {"enabled": False},
         **(keys or {}),
         "write_files": [

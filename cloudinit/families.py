@@ -1,4 +1,4 @@
-"""What differs between the two guest families: the only place that knows."""
+"""What differs between the two guest families; no other module knows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Family(StrEnum):
 
 
 class Exporter(StrEnum):
-    """An exporter of Prometheus metrics, by what it watches."""
+    """A Prometheus exporter, by what it monitors."""
 
     NODE = "node"
     NGINX = "nginx"
@@ -22,7 +22,7 @@ class Exporter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExporterProgram:
-    """Where a distribution has an exporter."""
+    """A distribution's package of an exporter, and the program's path."""
 
     package: str
     path: str
@@ -30,27 +30,35 @@ class ExporterProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyFacts:
-    """Names and places that one family gives to the same things."""
+    """Names and paths in one family.
+
+    Attributes:
+        database_packages: Packages of the database guest.
+        application_packages: Packages of the application guest.
+        web_packages: Packages of the web guest.
+        load_packages: Packages of the load generator's guest.
+        storage_packages: Packages for benchmarking a disk.
+        database_mount: Mount point of the data disk; on Fedora the path that SELinux's policy labels for PostgreSQL.
+        postgresql_drop_in: Directory of drop-ins for the server's unit.
+        nginx_user: The user that nginx runs as.
+        trust_anchors: Directory for additional certificate authorities, and the suffix that their files need.
+        update_trust: Command that makes programs trust them.
+        exporters: The exporters that the distribution packages.
+        prometheus_client: Package of Prometheus' Python client.
+    """
 
     database_packages: tuple[str, ...]
     application_packages: tuple[str, ...]
     web_packages: tuple[str, ...]
     load_packages: tuple[str, ...]
     storage_packages: tuple[str, ...]
-    """What measures a disk."""
     database_mount: str
-    """Where the data disk is mounted; Fedora's SELinux policy labels this path for PostgreSQL by itself."""
     postgresql_drop_in: str
-    """Directory of drop-ins for the unit that runs the server."""
     nginx_user: str
     trust_anchors: tuple[str, str]
-    """Directory of the certificate authorities that an administrator adds, and the ending that their files need."""
     update_trust: str
-    """Command that makes programs trust what is there."""
     exporters: Mapping[Exporter, ExporterProgram]
-    """Those that the distribution packages."""
     prometheus_client: str
-    """Package of the Python library by which the application counts."""
 
 
 FACTS = {
@@ -82,7 +90,7 @@ FACTS = {
     ),
     Family.FEDORA: FamilyFacts(
         database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
-        # Without uvloop, which Fedora dropped after 42: uvicorn takes it where an image has it.
+        # Without uvloop, which Fedora dropped after 42; uvicorn uses it if the image has it.
         application_packages=("python3-uvicorn", "python3-starlette", "python3-asyncpg", "python3-httptools"),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
         load_packages=("curl", "ca-certificates", "python3"),
@@ -92,7 +100,7 @@ FACTS = {
         nginx_user="nginx",
         trust_anchors=("/etc/pki/ca-trust/source/anchors", "pem"),
         update_trust="update-ca-trust",
-        # Neither Fedora nor EPEL has one for nginx or PostgreSQL.
+        # Neither Fedora nor EPEL packages one for nginx or PostgreSQL.
         exporters={Exporter.NODE: ExporterProgram("node-exporter", "/usr/bin/node_exporter")},
         prometheus_client="python3-prometheus_client",
     ),
@@ -100,7 +108,7 @@ FACTS = {
 
 
 def packages(family: Family) -> tuple[str, ...]:
-    """Every distribution package that a golden image of the family should hold, sorted."""
+    """Return every package that a golden image of the family should have, sorted."""
     facts = FACTS[family]
     tiers = {*facts.database_packages, *facts.application_packages, *facts.web_packages, *facts.load_packages}
     every = {*tiers, *facts.storage_packages, facts.prometheus_client}
@@ -108,5 +116,5 @@ def packages(family: Family) -> tuple[str, ...]:
 
 
 def has_exporter(family: Family, exporter: Exporter) -> bool:
-    """Whether guests of the family can run an exporter: without one, there is no port to scrape."""
+    """Return whether guests of the family can run an exporter; without it there is no port to scrape."""
     return exporter in FACTS[family].exporters

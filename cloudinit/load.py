@@ -1,22 +1,63 @@
-"""The load generator: k6 and the agent that runs it by a plan, which is no part of the guest's user data."""
+"""The load generator: k6, and the agent that runs it by a load plan, which is not part of the user data."""
+
+from dataclasses import dataclass, field
 
 from cloudinit.constants import SETTINGS, UNITS
-from cloudinit.document import SECRET, GuestFile, cloud_config
-from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, install_packages, modules, program
-from cloudinit.guests import LoadGuest, LoadMachineGuest
-from cloudinit.site import site_commands, site_files, site_keys
-from cloudinit.templates import read, unit_settings
+from cloudinit.guest_files import SECRET, GuestFile, guest_file, modules, program, unit_settings
+from cloudinit.guests import Guest, TracingTarget, user_data
 
-_UNIT = "virtwork-multi-tier-load.service"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPlanSource:
+    """Where a guest reads the load plan, and with which credentials.
+
+    Attributes:
+        namespace: The ConfigMap's namespace.
+        config_map: The ConfigMap's name.
+        token: Bearer token of a service account that may read this one ConfigMap.
+        certificate_authority: The API server's certificate authority, as PEM.
+        server: Base URL of the API server.
+    """
+
+    namespace: str
+    config_map: str
+    token: str = field(repr=False)
+    certificate_authority: str
+    server: str = "https://kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadGuest:
+    """The inputs of the load generator, which runs on a web guest or on one of its own.
+
+    Attributes:
+        target: Base URL of the web Service, without a trailing slash.
+        plan: Where it reads the load plan.
+        metrics: Whether it serves metrics.
+        tracing: Where it sends spans; None: nowhere.
+    """
+
+    target: str
+    plan: LoadPlanSource
+    metrics: bool = False
+    tracing: TracingTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadMachineGuest(Guest):
+    """The inputs of the load generator's own guest."""
+
+    load: LoadGuest
 
 
 def load_files(guest: LoadGuest) -> list[GuestFile]:
     """Return the files that make a guest generate load."""
     plan = guest.plan
-    settings = {"TARGET": guest.target}
-    settings |= {"CONFIG_MAP_URL": f"{plan.server}/api/v1/namespaces/{plan.namespace}/configmaps/{plan.config_map}"}
+    settings = {
+        "TARGET": guest.target,
+        "CONFIG_MAP_URL": f"{plan.server}/api/v1/namespaces/{plan.namespace}/configmaps/{plan.config_map}",
+    }
     if guest.metrics:
         settings |= {"METRICS": "1"}
     if guest.tracing:
@@ -28,26 +69,17 @@ def load_files(guest: LoadGuest) -> list[GuestFile]:
         GuestFile(path=f"{SETTINGS}/load.env", content=unit_settings(**settings)),
         GuestFile(path=f"{SETTINGS}/load-plan.token", content=plan.token, mode=SECRET),
         GuestFile(path=f"{SETTINGS}/load-plan.ca", content=plan.certificate_authority, mode=SECRET),
-        GuestFile(path=f"{UNITS}/{_UNIT}", content=read(f"load/{_UNIT}")),
+        guest_file("load/virtwork-multi-tier-load.service", UNITS),
     ]
 
 
 def render_load(guest: LoadMachineGuest) -> str:
-    """User data of the load generator's own guest; it holds the token that reads the load plan."""
-    facts, load = FACTS[guest.family], guest.load
-    return cloud_config(
-        hostname=guest.hostname,
-        keys=site_keys(guest.site),
-        files=[
-            *site_files(guest.site, guest.family),
-            install_packages(guest.family),
-            program("configure", "load/configure.sh"),
-            *load_files(load),
-            *(exporter_files(guest.family, Exporter.NODE) if load.metrics else []),
-        ],
-        commands=[
-            *site_commands(guest.site, guest.family),
-            [CONFIGURE, *facts.load_packages, *([facts.prometheus_client] if load.metrics else [])],
-            *(exporter_commands(guest.family, Exporter.NODE) if load.metrics else []),
-        ],
+    """Return the user data of the load generator's own guest; it contains the token that reads the load plan."""
+    facts, metrics = FACTS[guest.family], guest.load.metrics
+    return user_data(
+        guest,
+        configure="load/configure.sh",
+        packages=[*facts.load_packages, *([facts.prometheus_client] if metrics else [])],
+        files=load_files(guest.load),
+        exporters=[Exporter.NODE] if metrics else [],
     )

@@ -1,6 +1,6 @@
-"""The load plan: what the load generator sends, as the program, the guest and a measuring run pass it on.
+"""The load plan: what the load generator sends. The program, measuring runs and the guest read and write it.
 
-It runs here and, as the same file, in the guest (`files/load/load_plan.py` is a link to it).
+The guest gets this same file (`files/load/load_plan.py` is a link to it).
 """
 
 import json
@@ -12,10 +12,8 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-STAIRS = 10
-"""Stairs of a stress profile."""
-_SPIKE = (2, 1, 2)
-"""Parts of a spike profile's time: before, in and after the spike."""
+STEPS = 10  # of a stress profile
+_SPIKE = (2, 1, 2)  # proportions of a spike profile's time before, during and after the spike
 
 
 class Profile(StrEnum):
@@ -30,23 +28,27 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of time in which the rate changes evenly."""
+    """A stretch of time in which the rate changes linearly.
+
+    Attributes:
+        seconds: Its length.
+        begin: Arrivals per second at its start.
+        end: Arrivals per second at its end.
+    """
 
     seconds: float
     begin: float
-    """Arrivals per second at its begin."""
     end: float
-    """Arrivals per second at its end."""
 
 
 def segments(profile: Profile, *, rps: float, peak: float, seconds: float) -> tuple[Segment, ...]:
-    """The profile's segments, in order.
+    """Return the profile's segments, in order.
 
     Args:
-        profile: Which course; constant and soak stay at rps, the others also reach peak.
-        rps: Arrivals per second at the begin.
-        peak: Arrivals per second at the highest.
-        seconds: Length of the whole.
+        profile: The profile; constant and soak stay at rps, the others reach peak.
+        rps: Arrivals per second at the start.
+        peak: Highest number of arrivals per second.
+        seconds: Length of the profile.
     """
     match profile:
         case Profile.CONSTANT | Profile.SOAK:
@@ -54,8 +56,8 @@ def segments(profile: Profile, *, rps: float, peak: float, seconds: float) -> tu
         case Profile.RAMP:
             return (Segment(seconds, rps, peak),)
         case Profile.STRESS:
-            rates = [rps + (peak - rps) * stair / (STAIRS - 1) for stair in range(STAIRS)]
-            return tuple(Segment(seconds / STAIRS, rate, rate) for rate in rates)
+            rates = [rps + (peak - rps) * step / (STEPS - 1) for step in range(STEPS)]
+            return tuple(Segment(seconds / STEPS, rate, rate) for rate in rates)
         case Profile.SPIKE:
             rates = [rps, peak, rps]
             lengths = [seconds * part / sum(_SPIKE) for part in _SPIKE]
@@ -63,14 +65,14 @@ def segments(profile: Profile, *, rps: float, peak: float, seconds: float) -> tu
 
 
 def arrivals(course: Sequence[Segment]) -> int:
-    """How many requests begin in all: the whole ones in the rate's integral."""
-    # Exact, where floats would lose the last request of some profiles to rounding.
+    """Return the number of arrivals: the integral of the rate, rounded down."""
+    # Exact: with floats, rounding would lose the last request of some profiles.
     whole = sum((_exact(part.seconds) * (_exact(part.begin) + _exact(part.end)) / 2 for part in course), Fraction())
     return floor(whole)
 
 
 def rate_at(course: Sequence[Segment], second: float) -> float:
-    """Arrivals per second at a time since the begin; 0 outside, the later segment's where two meet."""
+    """Return the arrivals per second at a time since the start; 0 outside, and the later segment's on a boundary."""
     if second < 0:
         return 0.0
     for part in course:
@@ -81,7 +83,7 @@ def rate_at(course: Sequence[Segment], second: float) -> float:
 
 
 def _exact(value: float) -> Fraction:
-    """The number that was meant: 0.1 of a second is a tenth, not the float beside it."""
+    """Return the intended number: 0.1 is a tenth, not the nearest float."""
     return Fraction(value).limit_denominator(1_000_000)
 
 
@@ -95,33 +97,35 @@ _COUNTS = ("rps", "peak", "seconds", "concurrency", "accounts")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """What the generator sends.
+    """What the generator sends, in an open model: requests are sent when they are scheduled, whatever responses take.
+
+    Attributes:
+        profile: Course of the rate.
+        rps: Requests per second at the start of the profile.
+        peak: Requests per second at its highest; at least rps.
+        seconds: Length of the profile.
+        concurrency: Most requests in flight. Beyond it requests wait, and their wait counts as latency.
+        accounts: Number of accounts in the database: 100,000 times its scale.
+        mix: Weights of the kinds of request: a `random` account, one `hot` account, a `missing` account (404 is
+            expected), a `slow` query, a `write`.
+        seed: Seed of the choice of kinds and accounts, 0 to LARGEST_SEED.
+        sampled: Share of the requests whose trace is sampled, 0 to 1.
+        run: Id of a run, which runs once; empty: the stack's own plan, which repeats.
 
     Raises:
-        ValueError: A value that no load can be generated with; the words begin with the field.
+        ValueError: A value is invalid; the message starts with the field.
     """
 
     profile: Profile
-    """Course of the rate through the plan's time."""
     rps: int
-    """Requests that begin each second at the begin of the profile, whatever the answers take."""
     peak: int
-    """Requests that begin each second at its highest; no less than rps."""
     seconds: int
-    """Length of the profile."""
     concurrency: int
-    """Requests under way at once, at most; beyond it they wait, and their waiting counts as latency."""
     accounts: int
-    """Accounts that exist: 100,000 times the database's scale."""
     mix: dict[str, int]
-    """Weights of the kinds: any account at `random`, one `hot` account, accounts that are `missing` (404 is what is
-    expected), a `slow` query, a `write`."""
     seed: int
-    """What the choice of kinds and accounts follows from, 0 to LARGEST_SEED."""
     sampled: float = 1.0
-    """Share of the requests whose trace is sampled, 0 to 1."""
     run: str = ""
-    """Name of a run that is done once; empty: the stack's own plan, which begins anew whenever it ends."""
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -141,7 +145,7 @@ class LoadPlan:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The course of the rate."""
+        """The segments of the profile."""
         return segments(self.profile, rps=self.rps, peak=self.peak, seconds=self.seconds)
 
 
@@ -151,7 +155,7 @@ def default_peak(rps: int) -> int:
 
 
 def render_load_plan(plan: LoadPlan) -> str:
-    """The plan as JSON, for a key of the ConfigMap; with what follows from it, so that no reader must work it out."""
+    """Return the plan as JSON for the ConfigMap, with the segments and arrivals that follow from it."""
     document = {
         **asdict(plan),
         "segments": [asdict(segment) for segment in plan.segments],
@@ -161,14 +165,14 @@ def render_load_plan(plan: LoadPlan) -> str:
 
 
 def parse_load_plan(text: str) -> LoadPlan:
-    """The plan that a text from `render_load_plan` holds.
+    """Return the plan in a text from `render_load_plan`.
 
     Raises:
-        ValueError: It is no JSON object, lacks a field, or holds a value that a plan refuses.
+        ValueError: The text is no JSON object, lacks a field, or has an invalid value.
     """
     document = json.loads(text)
     if not isinstance(document, Mapping):
-        raise ValueError("A load plan is a JSON object.")  # noqa: TRY004 one kind of error for every bad text
+        raise ValueError("A load plan is a JSON object.")  # noqa: TRY004 one kind of error for every invalid text
     names = [field.name for field in fields(LoadPlan)]
     absent = [name for name in names if name not in document]
     if absent:
@@ -192,7 +196,7 @@ def _check_mix(mix: object) -> None:
     for kind, weight in mix.items():
         _check_whole(f"mix.{kind}", weight, least=0)
     if not any(mix.values()):
-        raise ValueError("mix of a load plan must not be all zero: nothing would be asked for.")
+        raise ValueError("mix of a load plan must not be all zero: no request would be sent.")
 
 
 def _is_number(value: object) -> bool:

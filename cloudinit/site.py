@@ -1,19 +1,17 @@
-"""What the place that guests run in asks of every one of them: accounts, proxies, authorities, package mirrors."""
+"""What the environment asks of every guest: accounts, proxies, certificate authorities, package mirrors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cloudinit.constants import PROGRAMS, SETTINGS
-from cloudinit.document import GuestFile
 from cloudinit.families import FACTS, Family
-from cloudinit.guest_files import program
-from cloudinit.templates import shell_settings
+from cloudinit.guest_files import GuestFile, program, shell_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshAccess:
-    """Who may log in, and with which keys."""
+    """The user that may log in, and its keys."""
 
     user: str
     authorized_keys: tuple[str, ...]
@@ -21,41 +19,58 @@ class SshAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """What guests download packages through."""
+    """The proxies that guests download packages through.
+
+    Attributes:
+        http: URL of the proxy for http.
+        https: URL of the proxy for https.
+        no_proxy: Hosts, domains and networks to reach directly.
+    """
 
     http: str | None = None
     https: str | None = None
     no_proxy: tuple[str, ...] = ()
-    """Hosts, domains and networks that are reached without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrors:
-    """Where packages come from, in place of the distribution's own servers."""
+    """Package sources that replace the distribution's own.
+
+    Attributes:
+        debian_primary: URL of Debian's or Ubuntu's main archive.
+        debian_security: URL of the security archive.
+        fedora_repositories: Base URLs of dnf repositories.
+        k6: URL that k6's releases are below.
+    """
 
     debian_primary: str | None = None
     debian_security: str | None = None
     fedora_repositories: tuple[str, ...] = ()
     k6: str | None = None
-    """In place of the address that k6's releases lie below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The place; the default asks for nothing."""
+    """An environment; the default asks for nothing.
+
+    Attributes:
+        ssh: Who may log in; None: nobody.
+        proxy: The proxies.
+        mirrors: The package mirrors.
+        certificate_authorities: Certificates to trust besides the distribution's, each as PEM.
+    """
 
     ssh: SshAccess | None = None
     proxy: Proxy = Proxy()
     mirrors: Mirrors = Mirrors()
     certificate_authorities: tuple[str, ...] = ()
-    """PEM, one certificate each, that guests trust besides the distribution's."""
 
 
 ANYWHERE = Site()
 
 
 def site_keys(site: Site) -> Mapping[str, Any]:
-    """Return the keys of a cloud-config for the accounts."""
+    """Return the cloud-config keys that create the accounts."""
     if site.ssh is None:
         return {}
     user = {
@@ -65,12 +80,12 @@ def site_keys(site: Site) -> Mapping[str, Any]:
         "lock_passwd": True,
         "ssh_authorized_keys": list(site.ssh.authorized_keys),
     }
-    # Without "default" among them the image's own user isn't made.
+    # Without "default" in the list, the image's own user is not created.
     return {"users": [user], "ssh_pwauth": False, "disable_root": True}
 
 
 def site_files(site: Site, family: Family) -> list[GuestFile]:
-    """Return what guests of a family are told of the place."""
+    """Return the files that configure the environment in guests of a family."""
     directory, ending = FACTS[family].trust_anchors
     files = [
         GuestFile(path=f"{directory}/virtwork-{number}.{ending}", content=pem)
@@ -86,13 +101,13 @@ def site_files(site: Site, family: Family) -> list[GuestFile]:
 
 
 def site_commands(site: Site, family: Family) -> list[list[str]]:
-    """Return what has to be done before packages are installed."""
+    """Return the commands to run before packages are installed."""
     commands = [[FACTS[family].update_trust]] if site.certificate_authorities else []
     return [*commands, *([[f"{PROGRAMS}/virtwork-package-mirror"]] if _mirror(site.mirrors, family) else [])]
 
 
 def _downloads(site: Site) -> dict[str, str]:
-    """Return what our own scripts download with, as apt, dnf and curl read it from the environment."""
+    """Return the settings of our scripts' downloads, by the names that apt, dnf and curl read from the environment."""
     settings = {
         "http_proxy": site.proxy.http,
         "https_proxy": site.proxy.https,

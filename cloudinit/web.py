@@ -1,76 +1,65 @@
-"""The web guest: nginx before the application, and on one of them the load generator."""
+"""The web guest: nginx in front of the application, and on one of them the load generator."""
+
+from dataclasses import dataclass
 
 from cloudinit.constants import APPLICATION_PORT, SETTINGS, UNITS
-from cloudinit.document import GuestFile, cloud_config
-from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import CONFIGURE, install_packages, modules, program
-from cloudinit.guests import TracingTarget, WebGuest
-from cloudinit.load import load_files
-from cloudinit.site import site_commands, site_files, site_keys
-from cloudinit.templates import read, render, shell_settings, unit_settings
+from cloudinit.guest_files import GuestFile, guest_file, modules, program, shell_settings, source, unit_settings
+from cloudinit.guests import Guest, TracingTarget, user_data
+from cloudinit.load import LoadGuest, load_files
 
 _SPANS_UNIT = "virtwork-web-spans.service"
-_EXPORTERS = (Exporter.NODE, Exporter.NGINX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebGuest(Guest):
+    """The inputs of a web guest.
+
+    Attributes:
+        application_host: Fully qualified name of the application Service.
+        load: The load generator that runs on it; None: none.
+        metrics: Whether it runs exporters.
+        tracing: Where it sends spans; None: nowhere.
+    """
+
+    application_host: str
+    load: LoadGuest | None
+    metrics: bool = False
+    tracing: TracingTarget | None = None
 
 
 def render_web(guest: WebGuest) -> str:
-    """User data of a web guest; with load, it holds the token that reads the load plan."""
+    """Return the user data of a web guest; with load, it contains the token that reads the load plan."""
     facts = FACTS[guest.family]
-    return cloud_config(
-        hostname=guest.hostname,
-        keys=site_keys(guest.site),
+    upstream = shell_settings(APPLICATION_HOST=guest.application_host, APPLICATION_PORT=APPLICATION_PORT)
+    return user_data(
+        guest,
+        configure="web/configure.sh",
+        packages=[*facts.web_packages, *([facts.prometheus_client] if guest.load and guest.load.metrics else [])],
         files=[
-            *site_files(guest.site, guest.family),
-            install_packages(guest.family),
-            program("configure", "web/configure.sh"),
             program("upstream", "web/upstream.sh"),
-            # Not where nginx's package wants to put its own: both package managers would ask what to do.
-            GuestFile(
-                path=f"{SETTINGS}/nginx.conf",
-                content=render("web/nginx.conf.j2", user=facts.nginx_user, tracing=guest.tracing is not None),
-            ),
-            GuestFile(path=f"{UNITS}/nginx.service.d/virtwork.conf", content=read("web/nginx.service.conf")),
-            GuestFile(path=f"{SETTINGS}/upstream-unknown.conf", content=render("web/upstream-unknown.conf.j2")),
-            GuestFile(
-                path=f"{SETTINGS}/upstream.settings",
-                content=shell_settings(APPLICATION_HOST=guest.application_host, APPLICATION_PORT=APPLICATION_PORT),
-            ),
-            GuestFile(
-                path=f"{UNITS}/virtwork-upstream.service",
-                content=read("web/virtwork-upstream.service"),
-            ),
-            GuestFile(path=f"{SETTINGS}/logrotate.conf", content=read("web/logrotate.conf")),
-            GuestFile(
-                path=f"{UNITS}/virtwork-logrotate.service",
-                content=read("web/virtwork-logrotate.service"),
-            ),
-            GuestFile(
-                path=f"{UNITS}/virtwork-logrotate.timer",
-                content=read("web/virtwork-logrotate.timer"),
-            ),
+            # Not the package's own path: package managers would ask which file to keep.
+            guest_file("web/nginx.conf.j2", SETTINGS, user=facts.nginx_user, tracing=guest.tracing is not None),
+            GuestFile(path=f"{UNITS}/nginx.service.d/virtwork.conf", content=source("web/nginx.service.conf")),
+            guest_file("web/upstream-unknown.conf.j2", SETTINGS),
+            GuestFile(path=f"{SETTINGS}/upstream.settings", content=upstream),
+            guest_file("web/virtwork-upstream.service", UNITS),
+            guest_file("web/logrotate.conf", SETTINGS),
+            guest_file("web/virtwork-logrotate.service", UNITS),
+            guest_file("web/virtwork-logrotate.timer", UNITS),
             *(load_files(guest.load) if guest.load else []),
-            *(exporter_files(guest.family, *_EXPORTERS) if guest.metrics else []),
             *(_span_files(guest.tracing) if guest.tracing else []),
         ],
-        commands=[
-            *site_commands(guest.site, guest.family),
-            [
-                CONFIGURE,
-                *facts.web_packages,
-                *([facts.prometheus_client] if guest.load and guest.load.metrics else []),
-            ],
-            *(exporter_commands(guest.family, *_EXPORTERS) if guest.metrics else []),
-            *([["systemctl", "enable", "--now", _SPANS_UNIT]] if guest.tracing else []),
-        ],
+        exporters=[Exporter.NODE, Exporter.NGINX] if guest.metrics else [],
+        commands=[["systemctl", "enable", "--now", _SPANS_UNIT]] if guest.tracing else [],
     )
 
 
 def _span_files(target: TracingTarget) -> list[GuestFile]:
-    """What makes spans of nginx's access log."""
+    """Return the files of the service that turns nginx's access log into spans."""
     settings = unit_settings(TRACING_ENDPOINT=target.endpoint, TRACING_SERVICE=target.service_name)
     return [
         *modules("web", tracing=True),
         GuestFile(path=f"{SETTINGS}/web-spans.env", content=settings),
-        GuestFile(path=f"{UNITS}/{_SPANS_UNIT}", content=read(f"web/{_SPANS_UNIT}")),
+        guest_file(f"web/{_SPANS_UNIT}", UNITS),
     ]

@@ -12,6 +12,7 @@ import yaml
 
 import cloudinit
 from cloudinit import Family
+from tests.unit.cloudinit.guest_examples import parse
 
 GOLDEN = Path(__file__).parent / "golden"
 SOURCES = Path(cloudinit.__file__).parent / "files"
@@ -59,7 +60,7 @@ def outline(render: Render, base: Render | None) -> str:
 
 def _parts(user_data: str) -> dict[str, str]:
     """Return a document's files by mode and path, and its other keys."""
-    document = yaml.safe_load(user_data)
+    document = parse(user_data)
     files = document.pop("write_files")
     parts = {key: "\n" + yaml.safe_dump(value, sort_keys=False, width=10_000) for key, value in document.items()}
     for file in files:

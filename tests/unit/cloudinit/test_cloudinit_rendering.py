@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from cloudinit import ApplicationGuest, DatabaseGuest, Family, LoadPlan, Profile, packages, render_load_plan
-from cloudinit.templates import render, shell_settings, unit_settings
+from cloudinit.guest_files import shell_settings, source, unit_settings
 from tests.unit.cloudinit.conftest import outline
 from tests.unit.cloudinit.guest_examples import (
     EVERY_GUEST,
@@ -152,7 +152,7 @@ def test_the_families_differ_in_packages_and_agree_on_what_is_there() -> None:
 
 def test_a_template_with_an_unknown_name_is_refused() -> None:
     with pytest.raises(UndefinedError, match="'user' is undefined"):
-        render("web/nginx.conf.j2")
+        source("web/nginx.conf.j2")
 
 
 @pytest.mark.parametrize("family", Family)

@@ -9,11 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 import cloudinit
 from cloudinit import Family
-from tests.unit.cloudinit.guest_examples import COLLECTOR, EVERY_GUEST, WITH_METRICS, load_machine
+from tests.unit.cloudinit.guest_examples import COLLECTOR, EVERY_GUEST, WITH_METRICS, load_machine, parse
 
 SOURCES = Path(cloudinit.__file__).parent / "files"
 
@@ -24,7 +22,7 @@ def every_content() -> set[str]:
         *WITH_METRICS.values(),
         partial(load_machine, metrics=True, tracing=COLLECTOR),
     )
-    documents = (yaml.safe_load(guest(family)) for guest in guests for family in Family)
+    documents = (parse(guest(family)) for guest in guests for family in Family)
     return {file["content"] for document in documents for file in document["write_files"]}
 
 
