@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from cloudinit.load_plan import LoadPlan, Profile, Segment
 
 
-class Model(BaseModel):
+class SummaryModel(BaseModel):
     """Part of the summary. Times are in milliseconds and shares from 0 to 1, unless a field says otherwise."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Distribution(Model):
+class Distribution(SummaryModel):
     """Distribution of one time over many requests, in milliseconds. Percentiles are by nearest rank."""
 
     count: int = Field(description="Requests for which this time is known.")
@@ -30,7 +30,7 @@ class Distribution(Model):
     max: float
 
 
-class Share(Model):
+class Share(SummaryModel):
     """Share of one part in the total time. The means of all parts add up to the total's mean exactly."""
 
     part: str
@@ -41,7 +41,7 @@ class Share(Model):
     tail_share: float = Field(description="Share of the total time of the slowest 1 % of requests.")
 
 
-class KindSummary(Model):
+class KindSummary(SummaryModel):
     """Results for one kind of request."""
 
     requests: int
@@ -49,7 +49,7 @@ class KindSummary(Model):
     latency: dict[str, Distribution]
 
 
-class GateResult(Model):
+class GateResult(SummaryModel):
     """A gate and the measured value."""
 
     gate: str = Field(description="Name, such as total.p99, error_rate or delivered_share.")
@@ -58,7 +58,7 @@ class GateResult(Model):
     passed: bool
 
 
-class Verdict(Model):
+class Verdict(SummaryModel):
     """Verdict on a run."""
 
     outcome: Literal["passed", "failed", "not serving", "timed out", "interrupted"]
@@ -67,7 +67,7 @@ class Verdict(Model):
     gates: list[GateResult] = Field(description="Gate results; for a stress run those of the last judged step.")
 
 
-class Run(Model):
+class RunInfo(SummaryModel):
     """Identity and time of a run."""
 
     id: str
@@ -76,7 +76,7 @@ class Run(Model):
     trace: str = Field(description="First half of the trace ids of all requests, 16 hexadecimal digits.")
 
 
-class MachineSummary(Model):
+class MachineSummary(SummaryModel):
     """A virtual machine of the stack. Null where the cluster doesn't say."""
 
     name: str
@@ -86,7 +86,7 @@ class MachineSummary(Model):
     image: str | None
 
 
-class StorageJob(Model):
+class StorageJob(SummaryModel):
     """Result of one fio job."""
 
     operations_per_second: float
@@ -95,7 +95,7 @@ class StorageJob(Model):
     p99_ms: float = Field(description="For log writes: until the write is on disk.")
 
 
-class Storage(Model):
+class Storage(SummaryModel):
     """Performance of the database's data disk as measured by fio before it first started, not during the run."""
 
     measured: str
@@ -103,7 +103,7 @@ class Storage(Model):
     jobs: dict[str, StorageJob]
 
 
-class Config(Model):
+class Config(SummaryModel):
     """What was measured, and against which gates."""
 
     namespace: str
@@ -114,7 +114,7 @@ class Config(Model):
     machines: list[MachineSummary]
 
 
-class Delivery(Model):
+class Delivery(SummaryModel):
     """How much of the scheduled load was sent, and how it was answered."""
 
     scheduled: int = Field(description="Scheduled requests; for a run that ended early, those scheduled until then.")
@@ -137,14 +137,14 @@ class Delivery(Model):
     shortfall: str | None = Field(description="Why some scheduled requests were not sent; null if all were.")
 
 
-class Consistency(Model):
+class Consistency(SummaryModel):
     """Check of each request's times: client >= application >= database."""
 
     checked: int = Field(description="Requests for which all three times are known.")
     consistent: int
 
 
-class StressStep(Model):
+class StressStep(SummaryModel):
     """One step of a stress run."""
 
     rate: float = Field(description="Requests per second.")
@@ -159,7 +159,7 @@ class StressStep(Model):
     passed: bool
 
 
-class Stress(Model):
+class Stress(SummaryModel):
     """The steps of a stress run, and the limit that it found."""
 
     steps: list[StressStep]
@@ -168,7 +168,7 @@ class Stress(Model):
     )
 
 
-class Drift(Model):
+class Drift(SummaryModel):
     """Change of one part over a soak run: the last fifth against the first."""
 
     part: str
@@ -179,7 +179,7 @@ class Drift(Model):
     change: float = Field(description="Relative change of the median: 0.1 is 10 % slower.")
 
 
-class SlowRequest(Model):
+class SlowRequest(SummaryModel):
     """One of the slowest requests, to be looked up in logs and traces."""
 
     number: int
@@ -194,11 +194,11 @@ class SlowRequest(Model):
     trace: str = Field(description="The full trace id.")
 
 
-class Summary(Model):
+class Summary(SummaryModel):
     """All results of one run."""
 
     schema_version: Literal[2] = 2
-    run: Run
+    run: RunInfo
     plan: LoadPlan = Field(description="The load that was scheduled.")
     segments: tuple[Segment, ...] = Field(description="The scheduled rate over time, in stretches of linear change.")
     config: Config

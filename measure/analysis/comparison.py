@@ -45,7 +45,7 @@ class MeasuredRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FigureChange:
     """One figure on both sides.
 
     Attributes:
@@ -53,42 +53,47 @@ class Difference:
         before: The median of the first side's runs.
         after: The median of the second side's runs.
         chance: The largest difference that chance explains; None if there are too few requests to tell.
-        finding: What the change amounts to.
     """
 
     figure: str
     before: float
     after: float
     chance: float | None
-    finding: Finding
 
-    @classmethod
-    def of(cls, figure: str, before: float, after: float, chance: float | None) -> Difference:
-        """Return the difference with its finding."""
-        return cls(figure, before, after, chance, _finding(figure, before, after, chance))
+    @property
+    def finding(self) -> Finding:
+        """What the change amounts to."""
+        if self.chance is None:
+            return "unknown"
+        change = self.after - self.before
+        least = _LEAST_SHARE if self.figure in SHARES else max(_LEAST_MS, _LEAST * self.before)
+        if abs(change) <= self.chance or abs(change) < least:
+            return "same"
+        more_is_worse = self.figure != DELIVERED_SHARE
+        return "worse" if (change > 0) == more_is_worse else "better"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RunComparison:
     """Two sides compared.
 
     Attributes:
-        differences: Each figure that both sides have.
+        changes: Each figure that both sides have.
         notes: Caveats, in words.
         runs: How many runs each side has.
     """
 
-    differences: list[Difference]
+    changes: list[FigureChange]
     notes: list[str]
     runs: tuple[int, int]
 
     @property
-    def worse(self) -> list[Difference]:
+    def worse(self) -> list[FigureChange]:
         """What got worse beyond chance."""
-        return [one for one in self.differences if one.finding == "worse"]
+        return [one for one in self.changes if one.finding == "worse"]
 
 
-def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> Comparison:
+def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> RunComparison:
     """Compare two sides, each one run or the repeats of one."""
     sides = [[run.summary for run in side] for side in (before, after)]
     notes = _caveats(*sides)
@@ -99,7 +104,7 @@ def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> Comp
             "from run to run (noisy neighbours, caches, placement) stay invisible: use --repeat 3 on both sides."
         )
     resampled = [] if repeated else [_resample(side) for side in (before, after)]
-    differences = []
+    changes = []
     for figure, read in _FIGURES.items():
         values = [[value for one in side if (value := read(one)) is not None] for side in sides]
         if not all(values) or (repeated and any(len(one) < _REPEATS for one in values)):
@@ -111,11 +116,11 @@ def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> Comp
         else:
             drawn = [draws[figure] for draws in resampled if figure in draws]
             chance = math.hypot(*map(_half_width, drawn)) if len(drawn) == len(sides) else None
-        differences.append(Difference.of(figure, median(values[0]), median(values[1]), chance))
-    unknown = [one.figure for one in differences if one.finding == "unknown"]
+        changes.append(FigureChange(figure, median(values[0]), median(values[1]), chance))
+    unknown = [one.figure for one in changes if one.finding == "unknown"]
     if unknown:
         notes.append(f"Too few requests to tell: {', '.join(unknown)}.")
-    return Comparison(differences, notes, (len(before), len(after)))
+    return RunComparison(changes, notes, (len(before), len(after)))
 
 
 def _caveats(before: list[Summary], after: list[Summary]) -> list[str]:
@@ -127,17 +132,6 @@ def _caveats(before: list[Summary], after: list[Summary]) -> list[str]:
     if early:
         notes.append(f"Ended early: {', '.join(early)}.")
     return notes
-
-
-def _finding(figure: str, before: float, after: float, chance: float | None) -> Finding:
-    if chance is None:
-        return "unknown"
-    change = after - before
-    least = _LEAST_SHARE if figure in SHARES else max(_LEAST_MS, _LEAST * before)
-    if abs(change) <= chance or abs(change) < least:
-        return "same"
-    more_is_worse = figure != DELIVERED_SHARE
-    return "worse" if (change > 0) == more_is_worse else "better"
 
 
 def _enough_requests(figure: str, summaries: Sequence[Summary]) -> bool:

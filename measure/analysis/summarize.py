@@ -13,7 +13,7 @@ from measure.analysis.recording import Recording
 from measure.analysis.timeline import scheduled_until
 from measure.analysis.verdict import verdict
 from measure.failures import MeasureError
-from measure.summary import Config, Run, Storage, Summary
+from measure.summary import Config, RunInfo, Storage, Summary
 
 
 def summarize(
@@ -44,7 +44,7 @@ def summarize(
     expected = scheduled if completed else scheduled - plan.concurrency
     missing = shortfall(samples, scheduled=expected, seconds=seconds, concurrency=plan.concurrency)
     return Summary(
-        run=Run(
+        run=RunInfo(
             id=plan.run,
             started=None
             if started is None

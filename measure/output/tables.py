@@ -8,7 +8,7 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
-from measure.analysis.comparison import Comparison, Difference
+from measure.analysis.comparison import FigureChange, RunComparison
 from measure.analysis.gates import SHARES, describe_failures, value_text
 from measure.formatting import milliseconds, share
 from measure.summary import Distribution, Drift, GateResult, Storage, Stress, Summary
@@ -184,12 +184,12 @@ def delivery_lines(summary: Summary) -> list[str]:
     return lines
 
 
-def comparison_table(found: Comparison) -> Table:
+def comparison_table(found: RunComparison) -> Table:
     """Return what changed between two sides, and how much of it chance explains."""
     runs = [f"{count} runs" if count > 1 else "1 run" for count in found.runs]
     made = table("Comparison", "figure", f"A ({runs[0]})", f"B ({runs[1]})", "change", "", "chance explains", "")
     styles = {"worse": "bold red", "better": "green", "same": "", "unknown": "dim"}
-    for one in found.differences:
+    for one in found.changes:
         change = one.after - one.before
         made.add_row(
             one.figure,
@@ -203,5 +203,5 @@ def comparison_table(found: Comparison) -> Table:
     return made
 
 
-def _amount(one: Difference, value: float) -> str:
+def _amount(one: FigureChange, value: float) -> str:
     return share(value) if one.figure in SHARES else f"{milliseconds(value)} ms"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from measure.analysis.comparison import Comparison, compare
+from measure.analysis.comparison import RunComparison, compare
 from measure.output.files import measured_runs
 from tests.unit.measure.conftest import Program
 from tests.unit.measure.synthetic import Response, Service, plan, write_run
@@ -28,7 +28,7 @@ def noisy(seed: int, database: float = 1.0, between_runs: float = 0.0) -> Servic
     return respond
 
 
-def compared(before: Path, after: Path) -> Comparison:
+def compared(before: Path, after: Path) -> RunComparison:
     return compare(measured_runs(before), measured_runs(after))
 
 
