@@ -58,7 +58,7 @@ def bench(
     (directory / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
     plot.save(found, directory / "bench.svg")
     _show(found)
-    console.print(f"Written to {directory}/bench.json and bench.svg")
+    console.print(f"Written to {directory}/bench.json and bench.svg", markup=False, soft_wrap=True)
 
 
 def _machine() -> dict[str, Any]:
