@@ -11,9 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import LABEL, NamespaceName, ObjectName, allowing, pattern
-
-_QUALIFIED_NAME = rf"({LABEL}(\.{LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?"
+from components.settings.values import LABEL, NamespaceName, ObjectName, QualifiedName, allowing, pattern
 
 
 class ServiceType(StrEnum):
@@ -46,15 +44,7 @@ def _text(value: object) -> object:
 
 
 Annotations = Annotated[
-    dict[
-        Annotated[
-            str,
-            pattern(_QUALIFIED_NAME),
-            Field(max_length=317),
-            allowing('the name of an annotation, such as "example.com/pool"'),
-        ],
-        Annotated[str, BeforeValidator(_text), allowing("text")],
-    ],
+    dict[QualifiedName, Annotated[str, BeforeValidator(_text), allowing("text")]],
     Field(min_length=1),
     allowing('a mapping of at least one annotation, such as {"example.com/pool": "lab"}'),
 ]
@@ -82,17 +72,8 @@ class WebService(Model):
         le=32_767,
         description="Port on every node, for NodePort or LoadBalancer. Defaults to one that the cluster allocates.",
     )
-    load_balancer_class: (
-        Annotated[
-            str,
-            pattern(_QUALIFIED_NAME),
-            Field(max_length=317),
-            allowing('the class of a load balancer such as "example.com/internal"'),
-        ]
-        | None
-    ) = Field(
-        default=None,
-        description="Class of the load balancer. Defaults to the cluster's default load balancer.",
+    load_balancer_class: QualifiedName | None = Field(
+        default=None, description="Class of the load balancer. Defaults to the cluster's default load balancer."
     )
     annotations: Annotations | None = Field(
         default=None, description="Annotations for the load balancer's controller. Defaults to no annotations."

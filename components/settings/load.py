@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
@@ -15,23 +16,18 @@ from components.settings.values import Duration, Milliseconds, Share
 
 RISING = (Profile.RAMP, Profile.STRESS, Profile.SPIKE)
 """The profiles that reach the peak."""
-LARGEST_WEIGHT = 1_000_000
+RequestsPerSecond = Annotated[int, Field(ge=1, le=LARGEST_RPS)]
+Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Mix(Model):
     """What the requests ask for, by weight."""
 
-    random: int = Field(default=80, ge=0, le=LARGEST_WEIGHT, description="Weight of requests for a random account.")
-    hot: int = Field(default=15, ge=0, le=LARGEST_WEIGHT, description="Weight of requests for one fixed account.")
-    missing: int = Field(
-        default=5, ge=0, le=LARGEST_WEIGHT, description="Weight of requests for an account that doesn't exist (404)."
-    )
-    slow: int = Field(
-        default=0, ge=0, le=LARGEST_WEIGHT, description="Weight of requests that sum the 100,000 accounts of a branch."
-    )
-    write: int = Field(
-        default=0, ge=0, le=LARGEST_WEIGHT, description="Weight of requests that update a balance, as pgbench does."
-    )
+    random: Weight = Field(default=80, description="Weight of requests for a random account.")
+    hot: Weight = Field(default=15, description="Weight of requests for one fixed account.")
+    missing: Weight = Field(default=5, description="Weight of requests for an account that doesn't exist (404).")
+    slow: Weight = Field(default=0, description="Weight of requests that sum the 100,000 accounts of a branch.")
+    write: Weight = Field(default=0, description="Weight of requests that update a balance, as pgbench does.")
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield a mix without any requests."""
@@ -49,17 +45,12 @@ class LoadSettings(MachineSettings):
     profile: Profile = Field(
         default=Profile.CONSTANT, description="Course of the rate over time; ramp, stress and spike rise to peak."
     )
-    rps: int = Field(
+    rps: RequestsPerSecond = Field(
         default=50,
-        ge=1,
-        le=LARGEST_RPS,
         description="Requests scheduled per second, however long the responses take (open model).",
     )
-    peak: int | None = Field(
-        default=None,
-        ge=1,
-        le=LARGEST_RPS,
-        description="Highest rate of ramp, stress and spike. Defaults to four times rps.",
+    peak: RequestsPerSecond | None = Field(
+        default=None, description="Highest rate of ramp, stress and spike. Defaults to four times rps."
     )
     duration: Duration = Field(
         default="60s",

@@ -14,7 +14,7 @@ from cloudinit import Family
 from components.settings.disks import AccessMode, DataDisk, Fio, Image
 from components.settings.exposure import Exposure, WebService
 from components.settings.model import Contradiction, Model
-from components.settings.values import ObjectName, Quantity, allowing, bytes_of, pattern
+from components.settings.values import ObjectName, QualifiedName, Quantity, allowing, bytes_of, pattern
 
 DEFAULT_CONTAINER_DISKS = {
     Family.DEBIAN: "quay.io/containerdisks/debian:12",
@@ -26,15 +26,18 @@ DISTRIBUTIONS = {
     Family.DEBIAN: ("debian", "ubuntu"),
     Family.FEDORA: ("fedora", "centos", "rhel", "almalinux", "rocky"),
 }
-_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 
-LabelName = Annotated[
-    str,
-    pattern(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}"),
-    allowing('the name of a label, such as "example.com/disktype"'),
-]
+VirtualCpus = Annotated[int, Field(ge=1, le=128)]
+Replicas = Annotated[int, Field(ge=1, le=100)]
 NodeLabels = Annotated[
-    dict[LabelName, Annotated[str, pattern(f"({_NAME})?"), allowing('the value of a label as text, such as "ssd"')]],
+    dict[
+        QualifiedName,
+        Annotated[
+            str,
+            pattern(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"),
+            allowing('the value of a label as text, such as "ssd"'),
+        ],
+    ],
     Field(min_length=1),
     allowing('a mapping of at least one node label to its value, such as {"disktype": "ssd"}'),
 ]
@@ -83,7 +86,7 @@ class TopologySpread(StrEnum):
 class Toleration(Model):
     """A Pod's toleration, as in Kubernetes."""
 
-    key: LabelName | None = Field(default=None, description="Taint to tolerate. Defaults to every taint.")
+    key: QualifiedName | None = Field(default=None, description="Taint to tolerate. Defaults to every taint.")
     operator: Literal["Equal", "Exists"] = Field(default="Equal", description="How to compare the taint's value.")
     value: Annotated[str, allowing("text")] = Field(default="", description="Value of the taint, for Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
@@ -125,7 +128,7 @@ class MachineSettings(Model):
         description="Preset for vcpus and memory: 1 and 1Gi, 2 and 2Gi, or 4 and 4Gi; for the database 2 and 2Gi, "
         "4 and 8Gi, or 8 and 16Gi. Defaults to vcpus and memory.",
     )
-    vcpus: int = Field(default=1, ge=1, le=128, description="Virtual CPUs of a machine.")
+    vcpus: VirtualCpus = Field(default=1, description="Virtual CPUs of a machine.")
     memory: Quantity = Field(default="1Gi", description="Memory of a machine.")
     image: Image | None = Field(
         default=None, description="Source of the root disk. Defaults to the family's image at quay.io/containerdisks."
@@ -224,7 +227,7 @@ class DatabaseSettings(MachineSettings):
         Size.LARGE: Dimensions(8, "16Gi"),
     }
 
-    vcpus: int = Field(default=2, ge=1, le=128, description="Virtual CPUs of the machine.")
+    vcpus: VirtualCpus = Field(default=2, description="Virtual CPUs of the machine.")
     memory: Quantity = Field(default="2Gi", description="Memory of the machine.")
     # Accounts are numbered from 1 to 100,000 * scale in a 32-bit column.
     scale: int = Field(
@@ -252,7 +255,7 @@ class DatabaseSettings(MachineSettings):
 class ReplicatedSettings(MachineSettings):
     """The machines of a tier that can have several."""
 
-    replicas: int = Field(default=1, ge=1, le=100, description="Number of machines.")
+    replicas: Replicas = Field(default=1, description="Number of machines.")
     topology_spread: TopologySpread = Field(
         default=TopologySpread.SCHEDULE_ANYWAY,
         description="Whether the tier's machines prefer different nodes (ScheduleAnyway) or require them "
@@ -277,10 +280,8 @@ class ApplicationSettings(ReplicatedSettings):
 class WebSettings(ReplicatedSettings):
     """The web tier."""
 
-    replicas: int = Field(
+    replicas: Replicas = Field(
         default=1,
-        ge=1,
-        le=100,
         description="Number of machines. The first one also runs the load generator, unless load.dedicated is set.",
     )
     service: WebService = Field(default=WebService(), description="Service of the web tier.")

@@ -87,6 +87,13 @@ ObjectName = Annotated[
     Field(max_length=253),
     allowing("the name of a Kubernetes object: a-z, 0-9, - and ."),
 ]
+# The names of labels and annotations, and classes of load balancers.
+QualifiedName = Annotated[
+    str,
+    pattern(rf"({LABEL}(\.{LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?"),
+    Field(max_length=317),
+    allowing('a qualified name such as "example.com/internal"'),
+]
 NamespaceName = Annotated[
     str, pattern(LABEL), allowing("1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit")
 ]

@@ -42,7 +42,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "proxy.noProxy: has no effect without a proxy: set http or https, or remove noProxy",
     ),
     ({"packageMirror": {"debian": {"primary": "mirror"}}}, f'packageMirror.debian.primary: "mirror" {MIRROR}'),
-    ({"packageMirror": {"k6": "file:///k6"}}, f'packageMirror.k6: "file:///k6" {MIRROR}'),
     (
         {"packageMirror": {"debian": {"security": "http://mirror"}}},
         'packageMirror.debian.security: "http://mirror" needs primary: '
@@ -51,11 +50,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"packageMirror": {"fedora": {"repositories": ["http://mirror"]}}},
         "packageMirror.fedora.repositories: has no effect because no guest is of the fedora family: remove it",
-    ),
-    (
-        {"packageMirror": {"fedora": {"repositories": ["mirror"]}}},
-        'packageMirror.fedora.repositories[0]: "mirror" must be the base URL of a repository such as '
-        '"http://mirror.example/fedora/$releasever/$basearch/"',
     ),
     ({"certificateAuthorities": AUTHORITY}, f"certificateAuthorities: must be a list, each item {CERTIFICATE}"),
     ({"certificateAuthorities": ["/etc/ssl/ca.pem"]}, f"certificateAuthorities[0]: must be {CERTIFICATE}"),

@@ -37,38 +37,25 @@ INVALID: list[tuple[Any, str]] = [
     ({"vcpus": True}, f".vcpus: true {WHOLE_CPUS}"),
     ({"replicas": None}, ".replicas: must be a whole number from 1 to 100"),
     ({"memory": "2GB"}, f'.memory: "2GB" {QUANTITY}'),
-    ({"memory": "-2Gi"}, f'.memory: "-2Gi" {QUANTITY}'),
     ({"memory": "0Gi"}, f'.memory: "0Gi" {QUANTITY}'),
     ({"memory": 2}, f".memory: 2 {QUANTITY}"),
     ({"instancetype": "u1/small"}, f'.instancetype: "u1/small" {OBJECT_NAME}'),
     ({"cpuRequest": 0}, f'.cpuRequest: "0" {CPUS}'),
-    ({"cpuRequest": "0.5"}, f'.cpuRequest: "0.5" {CPUS}'),
     ({"cpuRequest": True}, f".cpuRequest: true {CPUS}"),
     ({"nodeSelector": {}}, f".nodeSelector: {LABELS}"),
-    ({"nodeSelector": "ssd"}, f'.nodeSelector: "ssd" {LABELS}'),
-    (
-        {"nodeSelector": {"a b": "c"}},
-        '.nodeSelector: "a b" must be the name of a label, such as "example.com/disktype"',
-    ),
+    ({"nodeSelector": {"a b": "c"}}, '.nodeSelector: "a b" must be a qualified name such as "example.com/internal"'),
     ({"nodeSelector": {"disktype": True}}, f".nodeSelector.disktype: true {LABEL_VALUE}"),
     ({"nodeSelector": {"disktype": "solid state"}}, f'.nodeSelector.disktype: "solid state" {LABEL_VALUE}'),
-    ({"tolerations": {"key": "a"}}, f".tolerations: {TOLERATIONS}"),
     ({"tolerations": []}, f".tolerations: {TOLERATIONS}"),
     (
         {"tolerations": [{"key": "a", "effect": "Never"}]},
         '.tolerations[0].effect: "Never" must be NoSchedule, PreferNoSchedule or NoExecute',
-    ),
-    ({"topologySpread": "preferred"}, '.topologySpread: "preferred" must be ScheduleAnyway, DoNotSchedule or Off'),
-    (
-        {"evictionStrategy": "Migrate"},
-        '.evictionStrategy: "Migrate" must be None, LiveMigrate, LiveMigrateIfPossible or External',
     ),
 ]
 
 CONTRADICTIONS: list[tuple[Any, str]] = [
     ({"instancetype": "u1.small", "memory": "2Gi"}, f'.memory: "2Gi" and instancetype u1.small {BOTH}'),
     ({"instancetype": "u1.small", "size": "small"}, f'.size: "small" and instancetype u1.small {BOTH}'),
-    ({"instancetype": "u1.small", "cpuRequest": 1}, f'.cpuRequest: "1" and instancetype u1.small {BOTH}'),
     ({"size": "small", "vcpus": 2}, f".vcpus: 2 and size small {BOTH}"),
     (
         {"size": "medium", "memoryRequest": "3Gi"},
@@ -96,10 +83,6 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
     (
         {"family": "fedora", "image": {"containerDisk": "quay.io/containerdisks/debian:12"}},
         '.image.containerDisk: "quay.io/containerdisks/debian:12" belongs to the debian family, but family is fedora',
-    ),
-    (
-        {"image": {"dataSource": {"name": "rhel9", "namespace": "golden"}}},
-        '.image.dataSource.name: "rhel9" belongs to the fedora family, but family is debian',
     ),
     (
         {"image": {"url": "https://images.example/Fedora-Cloud-42.qcow2?token=debian"}},

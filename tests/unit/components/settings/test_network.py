@@ -29,10 +29,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "networkPolicies.loadFrom: has no effect while load.enabled is false: set it to true, or remove this",
     ),
     ({"mesh": {"revision": "canary"}}, f'mesh.revision: "canary" {OFF} revision'),
-    (
-        {"mesh": {"enabled": True, "revision": "1.28 canary"}},
-        'mesh.revision: "1.28 canary" must be the name of a Kubernetes object: a-z, 0-9, - and .',
-    ),
 ]
 
 

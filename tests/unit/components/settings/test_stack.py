@@ -20,7 +20,6 @@ ENGINE_TYPES = {str: "string", bool: "boolean", list: "array"}
 STACK_NAME = "must be 1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"name": ""}, f'name: "" {STACK_NAME}'),
     ({"name": "3-tier"}, f'name: "3-tier" {STACK_NAME}'),
     ({"name": "Shop"}, f'name: "Shop" {STACK_NAME}'),
     ({"name": "shop\nfront"}, f'name: "shop\\nfront" {STACK_NAME}'),
