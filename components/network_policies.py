@@ -1,4 +1,4 @@
-"""NetworkPolicies: only the tier in front of it can connect to a tier."""
+"""NetworkPolicies that allow only the tier in front of a tier to connect to it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from components.settings.stack import TimeoutSettings
 
 API_VERSION = "kubevirt.io/v1"
 FIRMWARE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "multi-tier.kubevirt.io")
-# A tier starts as soon as the probes of the tier before it succeed, so they are frequent.
+# A tier starts once the probes of the tier behind it succeed, so they are frequent.
 PROBING = {"periodSeconds": 1, "timeoutSeconds": 2, "successThreshold": 1, "failureThreshold": 5}
 # Time for PostgreSQL's shutdown checkpoint.
 GRACE_SECONDS = 60

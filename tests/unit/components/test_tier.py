@@ -53,7 +53,7 @@ def test_a_tier_is_probed_and_served_on_its_port(tier: str, port: int, port_name
 
     assert service_port == {"name": port_name, "port": port, "targetPort": port, "protocol": "TCP"}
     assert readiness.items() >= probe.items()
-    assert readiness["periodSeconds"] <= 2, "a tier starts no sooner than a probe of the tier before it succeeds"
+    assert readiness["periodSeconds"] <= 2, "the tier in front starts no sooner than this probe succeeds"
 
 
 @pytest.mark.parametrize(
