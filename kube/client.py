@@ -21,8 +21,6 @@ from urllib3.exceptions import HTTPError
 from kube.errors import ApiError, KubeconfigError, StatusError, UnreachableError
 from kube.resources import CUSTOM_RESOURCE_DEFINITIONS, Object, Resource
 
-__all__ = ["Api", "ApiError", "Object", "Resource", "connect"]
-
 # The server ends a watch after this many seconds; a client that receives nothing for longer has lost it.
 WATCH_SECONDS = 300
 _CONNECT_SECONDS = 5
@@ -35,7 +33,7 @@ class Api:
     """A connection to one API server as one user; safe to share between threads."""
 
     def __init__(self, configuration: Configuration, *, timeout: float = 30) -> None:
-        """Prepare the client without connecting; a response may pause for `timeout` seconds at most."""
+        """Prepare the client without connecting; a response that pauses for `timeout` seconds fails."""
         self._client = ApiClient(configuration)
         self._timeout = timeout
         self._discovered: dict[str, dict[str, Resource]] = {}
@@ -213,12 +211,12 @@ class Api:
         """Wait until CustomResourceDefinitions are served.
 
         Raises:
-            UnreachableError: some are not after `timeout` seconds.
+            ApiError: some are not after `timeout` seconds.
         """
         wanted, deadline = set(names), time.monotonic() + timeout
         while missing := wanted - self._established():
             if time.monotonic() > deadline:
-                raise UnreachableError(f"Not served after {timeout:.0f} s: {', '.join(sorted(missing))}")
+                raise ApiError(f"Not served after {timeout:.0f} s: {', '.join(sorted(missing))}")
             time.sleep(0.1)
 
     def _established(self) -> set[str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from threading import Event, Lock, Thread
 
-from kube.client import Api, ApiError
-from kube.errors import StatusError
+from kube.client import Api
+from kube.errors import ApiError, StatusError
 from kube.resources import Object, Resource
 
 _RETRY_SECONDS = 0.5
