@@ -1,5 +1,5 @@
 #!/bin/sh
-# First boot of an application guest; the arguments are the packages it needs.
+# First boot of an application guest; the arguments are the packages that it needs.
 set -eu
 
 virtwork-install-packages "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs those of the named packages that are missing. A golden image holds all of them, and then this takes
+# Installs the packages in the arguments that are missing. A golden image has all of them; then this takes
 # milliseconds and needs no mirror.
 set -u
 
@@ -13,7 +13,7 @@ echo "multi-tier: installing missing packages:$missing"
 # shellcheck source=/dev/null
 [ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
 
-# A service that a package brings must not start before its configuration is there.
+# A package's service must not start before it is configured.
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
     chmod 0755 /usr/sbin/policy-rc.d

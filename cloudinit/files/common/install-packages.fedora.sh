@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs those of the named packages that are missing. A golden image holds all of them, and then this takes
+# Installs the packages in the arguments that are missing. A golden image has all of them; then this takes
 # milliseconds and needs no mirror.
 set -u
 

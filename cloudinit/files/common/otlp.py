@@ -1,7 +1,7 @@
-"""Sends spans to an OpenTelemetry collector by OTLP/HTTP in JSON; in the guest on Python's standard library alone.
+"""Exports spans to an OpenTelemetry collector as OTLP/HTTP in JSON, with Python's standard library alone.
 
-Whoever reports a span never waits: spans go into a bounded queue, and a thread sends them in batches. What the
-collector doesn't take, because it is away, refuses or is too slow, is dropped and counted, and the log says so once.
+Reporting a span never blocks: spans go into a bounded queue, and a thread sends them in batches. Spans that the
+collector does not accept, because it is unreachable, refuses or is too slow, are dropped and counted, and logged once.
 """
 
 import http.client
@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 BATCH_SPANS = 512
 BATCH_SECONDS = 1.0
-QUEUE_SPANS = 8192  # some 8 MB
-TIMEOUT = 5.0  # seconds, for the connect and for each wait for the collector
+QUEUE_SPANS = 8192  # about 8 MB
+TIMEOUT = 5.0  # seconds, for the connect and for each read
 LONGEST_TEXT = 1024  # characters of one attribute
-LARGEST_ANSWER = 65536  # bytes of a collector's answer that are read
+LARGEST_RESPONSE = 65536  # bytes of a response that are read
 
 _OPENING = '{"resourceSpans":[{"resource":%s,"scopeSpans":[{"scope":{"name":"multi-tier"},"spans":['
 _CLOSING = "]}]}]}"
@@ -30,7 +30,7 @@ Value = str | int | float | bool
 
 
 class Kind(IntEnum):
-    """Which side of a call a span is, numbered as in OTLP."""
+    """The side of a call that a span describes, numbered as in OTLP."""
 
     INTERNAL = 1
     SERVER = 2
@@ -38,18 +38,18 @@ class Kind(IntEnum):
 
 
 class CollectorError(Exception):
-    """The collector did not take a batch; the words say why."""
+    """The collector did not accept a batch; the message says why."""
 
 
 class Exporter:
-    """Spans of one service, on their way to one collector.
+    """Exports the spans of one service to one collector.
 
     Args:
         endpoint: Base URL of the collector, such as http://collector:4318; spans go to its /v1/traces.
-        service_name: The resource attribute service.name of every span.
+        service_name: The spans' service.name.
 
     Raises:
-        ValueError: The endpoint is no http or https URL.
+        ValueError: The endpoint is not an http or https URL.
     """
 
     def __init__(self, endpoint: str, service_name: str) -> None:
@@ -70,7 +70,7 @@ class Exporter:
 
     @property
     def dropped(self) -> int:
-        """Spans that the collector never took."""
+        """Number of spans that were dropped."""
         return self._account.dropped
 
     def span(
@@ -86,18 +86,18 @@ class Exporter:
         attributes: Mapping[str, Value] | None = None,
         error: bool = False,
     ) -> None:
-        """Queue one span; returns at once, whatever the collector does.
+        """Queue one span, without blocking.
 
         Args:
-            name: What was done; of few different values, so no id is in it.
+            name: Name of the operation, of low cardinality (no ids).
             trace_id: 32 hexadecimal digits.
             span_id: 16 hexadecimal digits.
-            parent_id: 16 hexadecimal digits, or nothing for the first span of a trace.
-            kind: Which side of a call it is.
-            start: Unix time in seconds; sent to the microsecond, which is about what a float holds.
+            parent_id: 16 hexadecimal digits; empty for the root span.
+            kind: The side of the call.
+            start: Unix time in seconds, sent with microseconds, which is about a float's precision.
             end: The same, not before start.
-            attributes: By OpenTelemetry's names; long texts are cut.
-            error: Whether what was done failed.
+            attributes: Attributes by OpenTelemetry's names; long texts are truncated.
+            error: Whether the operation failed.
         """
         if len(self._queue) >= QUEUE_SPANS:
             self._account.drop(1)
@@ -113,13 +113,13 @@ class Exporter:
             "attributes": _attributes(attributes or {}),
             "status": {"code": 2} if error else {},
         }
-        # As text already: made in the thread, a batch at a time, it would hold up whoever else runs meanwhile.
+        # Serialized here: in the exporter's thread, a batch at a time, it would stall the other threads.
         self._queue.append(json.dumps(span))
         if len(self._queue) >= BATCH_SPANS:
             self._wake.set()
 
     def close(self) -> None:
-        """Send what is queued, as far as the collector takes it within some seconds, and end."""
+        """Send the queued spans, for at most a few seconds, and stop."""
         self._closing = True
         self._wake.set()
         self._thread.join(TIMEOUT)
@@ -133,30 +133,30 @@ class Exporter:
             while self._queue:
                 spans = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_SPANS))]
                 try:
-                    refused = self._post((self._opening + ",".join(spans) + _CLOSING).encode("ascii"))
+                    rejected = self._post((self._opening + ",".join(spans) + _CLOSING).encode("ascii"))
                 except CollectorError as error:
                     self._account.failed(len(spans), str(error))
                 else:
-                    self._account.sent(refused)
+                    self._account.sent(rejected)
 
     def _post(self, body: bytes) -> int:
-        """Send one request; return how many of its spans the collector refused."""
+        """Send one request, and return how many of its spans the collector rejected."""
         connection = self._connection(self._host, self._port, timeout=TIMEOUT)
         try:
             connection.request("POST", self._path, body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            said = answer.read(LARGEST_ANSWER)
+            response = connection.getresponse()
+            body_read = response.read(LARGEST_RESPONSE)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise CollectorError(f"{type(error).__name__}: {error}") from None
         finally:
             connection.close()
-        if answer.status not in range(200, 300):
-            raise CollectorError(f"it answered {answer.status}")
-        return _refused(said)
+        if response.status not in range(200, 300):
+            raise CollectorError(f"it responded with {response.status}")
+        return _rejected(body_read)
 
 
 class _Account:
-    """What was dropped; says so when dropping begins, and when it is over."""
+    """Counts dropped spans, and logs when dropping starts and stops."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -171,22 +171,22 @@ class _Account:
             self.dropped += spans
 
     def failed(self, spans: int, why: str) -> None:
-        """None of a batch arrived."""
+        """Count a batch that was not accepted."""
         if not self._dropping:
-            log.warning("traces: %s takes no spans, they are dropped: %s", self._url, why)
+            log.warning("traces: %s accepts no spans, dropping them: %s", self._url, why)
             self._dropping, self._before = True, self._judged
         self.drop(spans)
         self._judged = self.dropped
 
-    def sent(self, refused: int) -> None:
-        """A batch arrived, but for those that the collector refused."""
-        self.drop(refused)
+    def sent(self, rejected: int) -> None:
+        """Count a batch that was accepted except for `rejected` spans."""
+        self.drop(rejected)
         lost = self.dropped - self._judged
         if lost and not self._dropping:
-            log.warning("traces: %s takes fewer spans than there are, the others are dropped", self._url)
+            log.warning("traces: %s accepts only some of the spans, dropping the others", self._url)
             self._dropping, self._before = True, self._judged
         elif self._dropping and not lost:
-            log.warning("traces: %s takes all spans again, %d were dropped", self._url, self.dropped - self._before)
+            log.warning("traces: %s accepts all spans again, %d were dropped", self._url, self.dropped - self._before)
             self._dropping = False
         self._judged += lost
 
@@ -200,20 +200,20 @@ def _attributes(attributes: Mapping[str, Value]) -> list[dict[str, object]]:
 
 
 def _value(value: Value) -> dict[str, object]:
-    """An AnyValue, by Protocol Buffers' mapping to JSON."""
+    """Return an AnyValue in Protocol Buffers' JSON mapping."""
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):
         return {"intValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value}
-    # Half a surrogate pair, which only Python lets into a text, would make the whole batch unreadable.
+    # A lone surrogate, which Python strings may contain, would make the whole batch invalid.
     return {"stringValue": value[:LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")}
 
 
-def _refused(said: bytes) -> int:
-    """How many spans a collector says it refused; what isn't OTLP's answer refuses none."""
+def _rejected(body: bytes) -> int:
+    """Return how many spans a response says were rejected; a response that isn't OTLP's rejects none."""
     try:
-        return max(0, int(json.loads(said)["partialSuccess"]["rejectedSpans"]))
+        return max(0, int(json.loads(body)["partialSuccess"]["rejectedSpans"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return 0

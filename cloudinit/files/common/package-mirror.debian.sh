@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes apt use the mirror and nothing else; PRIMARY and SECURITY are its addresses.
+# Makes apt use the mirror alone; PRIMARY and SECURITY are its URLs.
 set -eu
 
 # shellcheck source=/dev/null
@@ -10,13 +10,13 @@ set -eu
 case $ID in
     ubuntu)
         keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg components="main universe"
-        # Its main archive holds the security updates too.
+        # Its main archive has the security updates too.
         SECURITY=${SECURITY:-$PRIMARY}
         ;;
     *) keyring=/usr/share/keyrings/debian-archive-keyring.gpg components=main ;;
 esac
 
-# apt passes over this ending in silence.
+# apt ignores this suffix.
 for file in /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
     [ ! -e "$file" ] || mv "$file" "$file.disabled"
 done

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes dnf use the mirror's repositories and no others; REPOSITORIES are their base URLs, which may hold dnf's variables.
+# Makes dnf use the mirror's repositories alone; REPOSITORIES are their base URLs, which may contain dnf's variables.
 set -eu
 
 # shellcheck source=/dev/null
 . /etc/virtwork/package-mirror.conf
 
 directory=/etc/yum.repos.d
-# The distribution's own keys, by the names that its own repositories give them.
+# The distribution's own keys, as its own repositories name them.
 keys=$(cat "$directory"/*.repo | sed -n 's/^gpgkey *= *//p' | sort -u | tr '\n' ' ')
 for file in "$directory"/*.repo; do
     sed -i 's/^enabled *= *1/enabled=0/' "$file"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Starts this guest's exporters of Prometheus metrics; the arguments are the packages that hold them.
+# Starts this guest's Prometheus exporters; the arguments are their packages.
 set -eu
 
 virtwork-install-packages "$@"
 for package in "$@"; do
-    # Debian's own unit has the package's name, and would take the port at the next boot.
+    # Debian's own unit is named after the package, and would take the port on the next boot.
     systemctl mask --now --quiet "$package.service" 2>/dev/null
 done
 systemd-sysusers

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The cluster as Fedora's packages expect it: settings beside the data, and SELinux labels on everything.
-# CLUSTER and MOUNT are set by whoever sources this.
+# The sourcing script sets CLUSTER and MOUNT.
 
 installed_version() {
     postgres --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'
@@ -11,15 +11,15 @@ server_programs() {
 }
 
 release_port() {
-    : # Fedora's package makes no cluster by itself.
+    : # Fedora's package creates no cluster.
 }
 
 adopt_cluster() {
     include="include '/etc/virtwork/postgresql.conf'"
-    # The data may come from a guest of the other family, which keeps its settings elsewhere.
+    # A guest of the other family, which keeps its settings elsewhere, may have created the data.
     touch "$CLUSTER/postgresql.conf" "$CLUSTER/pg_ident.conf"
     grep -qxF "$include" "$CLUSTER/postgresql.conf" || echo "$include" >>"$CLUSTER/postgresql.conf"
     chown postgres:postgres "$CLUSTER/postgresql.conf" "$CLUSTER/pg_ident.conf"
-    # A fresh filesystem has no labels.
+    # A new filesystem has no labels.
     restorecon -R "$MOUNT"
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# First boot of a database guest; the arguments are the packages it needs.
+# First boot of a database guest; the arguments are the packages that it needs.
 set -eu
 
 virtwork-install-packages "$@"
 systemctl daemon-reload
 systemctl enable --now virtwork-database-setup.service
-# Restart, not start: an image may have it running with nothing behind it.
+# Restart: the image may already run it without a cluster.
 systemctl restart postgresql.service

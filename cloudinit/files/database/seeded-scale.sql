@@ -1,4 +1,4 @@
--- The scale of complete pgbench tables, 0 when there are none. The accounts' key is made last of all.
+-- Returns the scale of complete pgbench tables, 0 without them. pgbench creates the accounts' primary key last.
 SELECT to_regclass('public.pgbench_accounts_pkey') IS NOT NULL AS seeded
 \gset
 \if :seeded

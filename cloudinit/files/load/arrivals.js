@@ -1,7 +1,7 @@
-// When each request of a plan begins: times from the course of its rate.
+// When each request of a plan is scheduled, from the course of its rate.
 
-// The plan's segments with what came before each: seconds, and arrivals (not always a whole number).
-function laidOut(plan) {
+// The plan's segments, each with the seconds and arrivals (not always a whole number) before it.
+function withOffsets(plan) {
   let seconds = 0;
   let arrivals = 0;
   return plan.segments.map((segment) => {
@@ -16,16 +16,16 @@ function laidOut(plan) {
 function secondsInto(segment, count) {
   if (count <= 0) return 0;
   const slope = (segment.end - segment.begin) / segment.seconds;
-  // The quadratic's solution in the form that neither divides by the slope, which may be 0, nor takes the difference
-  // of two numbers that are almost the same.
+  // The quadratic formula in the form that neither divides by the slope, which may be 0, nor subtracts two nearly
+  // equal numbers.
   const root = Math.sqrt(Math.max(0, segment.begin * segment.begin + 2 * slope * count));
   return Math.min((2 * count) / (segment.begin + root), segment.seconds);
 }
 
-// A function from an arrival's number, 0 and up, to milliseconds since the plan's begin. Past the plan's last arrival
-// it begins anew: such numbers come with a plan that repeats.
+// Returns a function from an arrival's number, from 0, to milliseconds since the plan's start. Numbers past the last
+// arrival belong to the next repetition of the plan.
 export function dueTimes(plan) {
-  const segments = laidOut(plan);
+  const segments = withOffsets(plan);
   return (number) => {
     const round = Math.floor(number / plan.arrivals);
     const count = number - round * plan.arrivals;

@@ -1,14 +1,14 @@
-// What each request of a plan asks for: functions of the plan's seed and the request's number alone, so that two runs
-// with one seed ask for the same in the same order, whichever connection takes which request.
+// What each request of a plan asks for: a function of the plan's seed and the request's number alone, so that two runs
+// with the same seed send the same requests in the same order, whichever connection sends which.
 
 const HOT_ACCOUNT = 1;
 const ACCOUNTS_A_BRANCH = 100000;
 const LARGEST_DELTA = 5000;
 
-// What each number is used for: choices of one request must not follow from one another.
+// What each hash is used for: the choices of one request must be independent.
 const Use = { KIND: 1, ACCOUNT: 2, DELTA: 3, TRACE_HIGH: 4, TRACE_LOW: 5 };
 
-// MurmurHash3's finalizer: every bit of the input changes every bit of the output half of the time.
+// MurmurHash3's finalizer: every bit of the input affects every bit of the output.
 function mixed(value) {
   let hash = value | 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -16,7 +16,7 @@ function mixed(value) {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-// A whole number of 32 bits.
+// Returns a 32-bit integer.
 function hash32(seed, number, use) {
   const high = Math.floor(number / 2 ** 32);
   return mixed(mixed(mixed(mixed(seed) + use) ^ number) + high);
@@ -42,7 +42,7 @@ const kinds = {
 export const KINDS = Object.keys(kinds);
 export const expectedStatus = (kind) => kinds[kind].expected;
 
-// A function from a request's number to {kind, path, body (null: a GET), trace (16 hexadecimal digits), sampled}.
+// Returns a function from a request's number to {kind, path, body (null: a GET), trace (16 hexadecimal digits), sampled}.
 export function choices(plan) {
   const total = KINDS.reduce((sum, kind) => sum + plan.mix[kind], 0);
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts k6 in place on an image without it, from its release, checked against the release's own checksums.
+# Installs k6 on an image without it, from its release, verified with the release's checksums.
 set -u
 
 VERSION=v1.8.1
@@ -11,8 +11,8 @@ TARGET=/usr/local/bin/k6
 RELEASE=${K6_RELEASES:-https://github.com/grafana/k6/releases/download}/$VERSION
 
 fail() {
-    echo "multi-tier load: FAILED to install k6 $VERSION: $*. There is no load until it is in $TARGET."
-    sleep 10 # before the unit tries again
+    echo "multi-tier load: FAILED to install k6 $VERSION: $*. No load is sent until it is in $TARGET."
+    sleep 10 # before systemd restarts the unit
     exit 1
 }
 
@@ -24,12 +24,12 @@ esac
 
 work=$(mktemp --directory)
 trap 'rm -rf "$work"' EXIT
-cd "$work" || fail "no temporary directory"
+cd "$work" || fail "can't enter the temporary directory"
 for file in "$name.tar.gz" "k6-$VERSION-checksums.txt"; do
     curl --fail --silent --show-error --location --retry 3 --max-time 300 --remote-name "$RELEASE/$file" ||
         fail "$RELEASE/$file could not be downloaded"
 done
 grep "  $name.tar.gz\$" "k6-$VERSION-checksums.txt" | sha256sum --check --status ||
-    fail "$name.tar.gz is not what the release's checksums say"
-tar --extract --gzip --file "$name.tar.gz" || fail "$name.tar.gz does not unpack"
+    fail "$name.tar.gz does not match the release's checksums"
+tar --extract --gzip --file "$name.tar.gz" || fail "$name.tar.gz can't be unpacked"
 install -m 0755 "$name/k6" $TARGET || fail "$TARGET could not be written"

@@ -1,5 +1,5 @@
-// An open-model stream of requests through every tier: each begins when it is due, whatever the answers before it
-// take, and time spent waiting for a connection counts (no coordinated omission). In the environment: PLAN, the plan's
+// An open-model stream of requests through every tier: each is sent when it is due, whatever earlier responses take,
+// and time spent waiting for a connection counts (no coordinated omission). In the environment: PLAN, the plan's
 // path; TARGET, base URL of the web tier; TRACE, 16 hexadecimal digits that the run's trace ids start with; COLUMNS,
 // the columns of a sample. Logs one line `started,<unix seconds>`, and one line of CSV for each request.
 import exec from 'k6/execution';
@@ -16,23 +16,23 @@ const columns = __ENV.COLUMNS.split(',');
 
 const repeats = plan.run === '';
 const TIMEOUT = 10000; // ms
-const HEAD_START = 200; // ms between the setup and the first request, for the connections' programs to be there
-const GRACE = 1000; // ms after a run's end in which requests still begin
-// A plan that repeats has no end: without this, a tier that stood still for an hour would be asked for all of it.
+const HEAD_START = 200; // ms between setup and the first request, so that every virtual user is running
+const GRACE = 1000; // ms after a run's end in which requests are still sent
+// A plan that repeats has no end: without this limit, an hour's outage would be followed by an hour's backlog.
 const LATEST = 60000; // ms
 const EARLY = 1; // ms
-const FOR_EVER = '87600h';
+const FOREVER = '87600h';
 
 export const options = {
   discardResponseBodies: true,
-  // No tag may have a value of its own for each request: k6 would keep a series for each.
+  // No tag may have a different value for each request: k6 would keep a series for each.
   systemTags: ['status', 'name', 'scenario'],
   scenarios: {
     stream: {
       executor: 'shared-iterations',
       vus: repeats ? plan.concurrency : Math.min(plan.concurrency, plan.arrivals),
       iterations: repeats ? Number.MAX_SAFE_INTEGER : plan.arrivals,
-      maxDuration: repeats ? FOR_EVER : `${HEAD_START + plan.seconds * 1000 + GRACE}ms`,
+      maxDuration: repeats ? FOREVER : `${HEAD_START + plan.seconds * 1000 + GRACE}ms`,
       gracefulStop: `${TIMEOUT + 1000}ms`,
     },
   },
@@ -50,7 +50,7 @@ const choose = choices(plan);
 const callbacks = Object.fromEntries(KINDS.map((kind) => [kind, http.expectedStatuses(expectedStatus(kind))]));
 const last = repeats ? Infinity : plan.seconds * 1000 + GRACE;
 
-// Milliseconds by part in a Server-Timing header.
+// Milliseconds of each part in a Server-Timing header.
 const TIMING = /([a-z]+);dur=([0-9.]+)/g;
 function serverTiming(header) {
   const parts = {};
@@ -73,7 +73,7 @@ function send({ kind, path, body, trace: low, sampled }) {
 }
 
 export function setup() {
-  // JavaScript's clock shows whole milliseconds: at the moment of a tick it is right to some microseconds.
+  // JavaScript's clock has a resolution of 1 ms: right after it ticks it is accurate to microseconds.
   const before = Date.now();
   let unix = before;
   while (unix === before) unix = Date.now();
@@ -85,28 +85,28 @@ export function setup() {
 export default function ({ origin }) {
   const clock = () => exec.instance.currentTestRunDuration - origin;
   const number = exec.scenario.iterationInTest;
-  const begins = due(number);
+  const scheduled = due(number);
   const taken = clock();
-  if (taken > (repeats ? begins + LATEST : last)) return;
-  if (begins > taken) sleep((begins - taken) / 1000);
+  if (taken > (repeats ? scheduled + LATEST : last)) return;
+  if (scheduled > taken) sleep((scheduled - taken) / 1000);
   const woken = clock();
-  if (woken < begins - EARLY) return; // k6 is being stopped: that ends every sleep
+  if (woken < scheduled - EARLY) return; // k6 is stopping, which interrupts every sleep
   const request = choose(number);
-  const answer = send(request);
-  const answered = clock();
-  const { blocked, duration } = answer.timings;
-  const parts = serverTiming(answer.headers['Server-Timing']);
-  // What a timer takes to wake is the generator's own and no waiting for a connection.
-  const wait = taken > begins ? woken - begins : 0;
-  // Blocked is the time until there was a connection, a new one's connecting included. Without an answer k6 has no
-  // complete times.
-  const client = answer.status ? blocked + duration : answered - woken;
-  // k6 makes the request before its clocks start, and has little left to do after they stop.
-  const sent = answered - client;
-  const good = answer.status === expectedStatus(request.kind);
+  const response = send(request);
+  const finished = clock();
+  const { blocked, duration } = response.timings;
+  const parts = serverTiming(response.headers['Server-Timing']);
+  // The timer's delay is the generator's own, not a wait for a connection.
+  const wait = taken > scheduled ? woken - scheduled : 0;
+  // Blocked is the time until there was a connection, including the connect of a new one. Without a response k6's
+  // times are incomplete.
+  const client = response.status ? blocked + duration : finished - woken;
+  // k6 prepares the request before its clocks start, and does little after they stop.
+  const sent = finished - client;
+  const good = response.status === expectedStatus(request.kind);
   const sample = {
     number,
-    due: text(begins),
+    due: text(scheduled),
     sent: text(sent),
     wait: text(wait),
     client_connect: text(blocked),
@@ -115,9 +115,9 @@ export default function ({ origin }) {
     pool: text(parts.pool),
     database_connect: text(parts.connect),
     db: text(parts.db),
-    status: answer.status,
+    status: response.status,
     // k6 has an error for every status from 400 on, expected or not.
-    error: good ? 0 : answer.error_code,
+    error: good ? 0 : response.error_code,
     good: good ? 1 : 0,
     kind: request.kind,
     trace: request.trace,

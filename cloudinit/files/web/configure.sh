@@ -1,10 +1,10 @@
 #!/bin/sh
-# First boot of a web guest; the arguments are the packages it needs.
+# First boot of a web guest; the arguments are the packages that it needs.
 set -eu
 
 virtwork-install-packages "$@"
 
-# nginx connects to other machines, which SELinux's policy refuses by default.
+# nginx connects to other machines, which SELinux's policy denies by default.
 if command -v selinuxenabled >/dev/null && selinuxenabled; then
     setsebool -P httpd_can_network_connect on
 fi
@@ -15,10 +15,10 @@ install -d -m 0755 /etc/nginx/virtwork
 install -m 0644 /etc/virtwork/nginx.conf /etc/nginx/nginx.conf
 
 systemctl daemon-reload
-# Restart, not start: an image may have it running with its welcome page.
+# Restart: the image may already run it with its welcome page.
 systemctl restart nginx.service
 systemctl enable --now virtwork-upstream.service virtwork-logrotate.timer
 if [ -e /etc/systemd/system/virtwork-multi-tier-load.service ]; then
-    # Not waited for: an image without k6 downloads it first.
+    # Don't wait: an image without k6 downloads it first.
     systemctl enable --now --no-block virtwork-multi-tier-load.service
 fi

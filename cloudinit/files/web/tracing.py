@@ -1,7 +1,7 @@
-"""Makes OpenTelemetry spans of nginx's access log, the path of which is its argument.
+"""Exports OpenTelemetry spans from nginx's access log, whose path is the argument.
 
-nginx itself can't: Debian 12 and its peers package no module for it. Follows the log from its present end, across
-rotation, and reports each request whose trace is sampled. Settings come from the environment: TRACING_ENDPOINT and
+nginx can't do it itself: Debian 12 packages no module for it. Follows the log from its current end, across rotation,
+and exports each request whose trace is sampled. Settings come from the environment: TRACING_ENDPOINT and
 TRACING_SERVICE.
 """
 
@@ -22,13 +22,13 @@ from typing import Any
 from .otlp import Exporter, Kind
 
 POLL_SECONDS = 0.25
-ROTATION_SECONDS = 1.0  # for nginx's workers to turn to a new file
-CHUNK = 1 << 20  # bytes; no line is longer
-TICK = 0.001  # seconds of nginx's clock
-CUT = 0.000003  # seconds: the application's times were cut to microseconds, and pass through floats
+ROTATION_SECONDS = 1.0  # for nginx's workers to switch to a new file
+CHUNK = 1 << 20  # bytes; longer than any line
+TICK = 0.001  # seconds: resolution of nginx's clock
+CUT = 0.000003  # seconds: the application's times are cut to microseconds, and pass through floats
 
-# As in nginx.conf, and sampled: the lowest bit of the flags. No other field can look like this one, since the log
-# escapes quotes; and most lines need no parsing.
+# As in nginx.conf, and sampled (the lowest bit of the flags). No other field can match, because the log escapes
+# quotes; so most lines need no parsing.
 SAMPLED = re.compile(
     rb'"traceparent":"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f][13579bdf]"'
 )
@@ -36,25 +36,25 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE"
 
 
 class Follower:
-    """The lines that are added to a log, across its rotation.
+    """Follows a log across rotation.
 
     Args:
-        path: The log; what is in it now is left out. It need not be there yet.
+        path: The log. Its present content is skipped; it need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: FileIO | None = None
         self._rest = b""
-        self._replaced = 0.0  # when another file was first seen in its place
+        self._replaced = 0.0  # when a new file was first seen at the path
         self._open(os.SEEK_END)
 
     def lines(self) -> Iterator[bytes]:
-        """What has come since the last time."""
+        """Yield the lines added since the last call."""
         if self._file is None:
             self._open(os.SEEK_SET)
         yield from self._read()
-        # The old file is read for a little longer: nginx's workers turn to the new one after it is there.
+        # Keep reading the old file for a while: nginx's workers switch to the new one with a delay.
         if self._file and self._is_replaced():
             self._replaced = self._replaced or time.monotonic()
             if time.monotonic() - self._replaced > ROTATION_SECONDS:
@@ -74,7 +74,7 @@ class Follower:
         assert self._file  # noqa: S101
         opened = os.fstat(self._file.fileno())
         if opened.st_size < self._file.tell():
-            self._file.seek(0)  # cut in place
+            self._file.seek(0)  # truncated in place
         try:
             named = self._path.stat()
         except FileNotFoundError:
@@ -89,33 +89,32 @@ class Follower:
 
 
 def interval(entry: dict[str, Any]) -> tuple[float, float]:
-    """When nginx began and ended a request, unix time in seconds.
+    """Return when nginx started and finished a request, as Unix time in seconds.
 
-    nginx says it in ticks of 1 ms, cut: the truth of each lies within the tick's millisecond. Where the application
-    said by its finer clock when it worked on the request, that tells where: nginx began before, and ended after. So
-    the application's span lies within this one, and this one within its client's, if their clocks agree; if they
-    don't, it still lies within nginx's ticks.
+    nginx logs milliseconds, cut: the true time lies within that millisecond. The application's finer clock narrows it
+    down: nginx started before the application and finished after it. So this span encloses the application's, and the
+    client's encloses this one, if the clocks agree; otherwise it stays within nginx's milliseconds.
     """
-    ended = datetime.fromisoformat(entry["time"]).timestamp()
-    began = ended - entry["request_time"]
-    inner_began = entry.get("application_start")
-    if inner_began is None:
-        return began, ended
-    inner_ended = inner_began + (entry["application_ms"] or 0) / 1000
+    end = datetime.fromisoformat(entry["time"]).timestamp()
+    start = end - entry["request_time"]
+    inner_start = entry.get("application_start")
+    if inner_start is None:
+        return start, end
+    inner_end = inner_start + (entry["application_ms"] or 0) / 1000
     return (
-        min(max(began, inner_began - CUT), began + TICK),
-        min(max(ended, inner_ended + CUT), ended + TICK),
+        min(max(start, inner_start - CUT), start + TICK),
+        min(max(end, inner_end + CUT), end + TICK),
     )
 
 
 def report(exporter: Exporter, line: bytes) -> None:
-    """Report the request of a line, if its trace is sampled."""
+    """Export the request in a line, if its trace is sampled."""
     sampled = SAMPLED.search(line)
     if not sampled:
         return
     try:
         entry = json.loads(line.decode("utf-8", "replace"))
-        began, ended = interval(entry)
+        start, end = interval(entry)
         path, _, query = entry["uri"].partition("?")
         status = entry["status"]
         method = entry["method"] if entry["method"] in METHODS else "_OTHER"
@@ -132,22 +131,22 @@ def report(exporter: Exporter, line: bytes) -> None:
             attributes["error.type"] = str(status)
         span_id = entry["request_id"][:16]
     except (ValueError, TypeError, KeyError):
-        return  # the line of a crash, or of a full disk
+        return  # a line damaged by a crash or a full disk
     exporter.span(
         name=method,
         trace_id=sampled[1].decode(),
         span_id=span_id,
         parent_id=sampled[2].decode(),
         kind=Kind.SERVER,
-        start=began,
-        end=ended,
+        start=start,
+        end=end,
         attributes=attributes,
         error=status >= 500,
     )
 
 
 def main() -> None:
-    """Follow the log until told to stop."""
+    """Follow the log until a signal arrives."""
     logging.basicConfig(format="multi-tier web: %(message)s", level=logging.INFO)
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Keeps nginx's upstream at the addresses that the application's name has. nginx itself resolves a name only when it
-# starts (and then refuses to start without an answer), so this asks, and reloads nginx when the answer changed.
-# When the name stops resolving, the last addresses stay.
+# Keeps nginx's upstream at the addresses of the application's name. nginx resolves a name only when it starts (and
+# does not start if it can't), so this polls, and reloads nginx when the addresses change. If the name stops resolving,
+# the last addresses stay.
 set -eu
 
 # shellcheck source=/dev/null
 . /etc/virtwork/upstream.settings
 INCLUDE=/etc/nginx/virtwork/upstream.conf
-INTERVAL=5       # seconds between questions once there was an answer
-FIRST_INTERVAL=1 # and before
+INTERVAL=5       # seconds between lookups once the name resolves
+FIRST_INTERVAL=1 # until then
 
 addresses() {
     getent ahosts "$APPLICATION_HOST" | awk '$2 == "STREAM" { print (index($1, ":") ? "[" $1 "]" : $1) }' | sort -u
@@ -19,10 +19,10 @@ upstream() {
     echo 'map "" $application_known { default 1; }'
     echo 'upstream application {'
     for address in "$@"; do
-        # Never taken out after a failure: behind a Service there is no other one to try.
+        # Never marked as failed: behind a Service there is no other server to try.
         echo "    server $address:$APPLICATION_PORT max_fails=0;"
     done
-    # Connections end after a while, so that application machines added behind the Service get their share.
+    # Connections are limited in time, so that machines added behind the Service get their share.
     echo '    keepalive 64;'
     echo '    keepalive_requests 10000;'
     echo '    keepalive_time 45s;'
@@ -31,11 +31,11 @@ upstream() {
 }
 
 wait_seconds=$FIRST_INTERVAL
-said=
+reported=
 while :; do
     found=$(addresses | tr '\n' ' ')
     if [ -n "$found" ]; then
-        # shellcheck disable=SC2086 # one address a word
+        # shellcheck disable=SC2086 # one word for each address
         upstream $found >"$INCLUDE.new"
         if cmp --silent "$INCLUDE.new" "$INCLUDE"; then
             rm "$INCLUDE.new"
@@ -45,10 +45,10 @@ while :; do
             echo "multi-tier web: $APPLICATION_HOST is at $found"
         fi
         wait_seconds=$INTERVAL
-        said=
-    elif [ -z "$said" ]; then
-        echo "multi-tier web: $APPLICATION_HOST does not resolve yet; nginx answers 503 or uses the last addresses"
-        said=yes
+        reported=
+    elif [ -z "$reported" ]; then
+        echo "multi-tier web: $APPLICATION_HOST does not resolve; nginx responds with 503 or uses the last addresses"
+        reported=yes
     fi
     sleep "$wait_seconds"
 done

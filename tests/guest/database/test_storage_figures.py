@@ -46,7 +46,7 @@ def test_there_are_no_figures_before_a_measurement(tiers: GuestRoot) -> None:
 def test_a_disk_is_measured_once_and_its_figures_are_served(measured: GuestRoot) -> None:
     said = measured.run("virtwork-storage-figures", "measure")
     assert "measuring the data disk for about 3 s" in said
-    assert "figures stored" in measured.run("virtwork-storage-figures", "store")
+    assert "results stored" in measured.run("virtwork-storage-figures", "store")
     for again in ("measure", "store"):
         assert measured.run("virtwork-storage-figures", again) == ""
 
@@ -70,7 +70,7 @@ def test_a_disk_that_cannot_be_measured_has_no_figures(measured: GuestRoot) -> N
     measured.write("/opt/test/broken/fio", "#!/bin/sh\necho it is broken >&2\nexit 1\n", 0o755)
     said = measured.run("env", "PATH=/opt/test/broken:/usr/bin", "/usr/local/sbin/virtwork-storage-figures", "measure")
 
-    assert "not measured: fio failed" in said
+    assert "no benchmark: fio failed" in said
     assert measured.run("virtwork-storage-figures", "store") == ""
 
 
@@ -78,4 +78,4 @@ def test_a_full_disk_is_not_measured(measured: GuestRoot) -> None:
     measured.write("/opt/test/full/df", "#!/bin/sh\necho Avail\necho 899\n", 0o755)
     said = measured.run("env", "PATH=/opt/test/full:/usr/bin", "/usr/local/sbin/virtwork-storage-figures", "measure")
 
-    assert "not measured: that takes 512 MiB of the disk for a while, and 899 MiB are free" in said
+    assert "no benchmark: it needs 900 MiB of free space for a while, and 899 MiB are free" in said

@@ -86,6 +86,6 @@ def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: Gues
 
     with tiers.running("nginx", "-c", "/opt/test/refused.conf", "-g", "daemon off;", log=Path("/dev/null")):
         answer = tiers.get_until(f"{url}/api/v1/accounts/1", 502)
-        assert answer.json == {"error": "the application tier refused or broke the connection"}
+        assert answer.json == {"error": "the application tier refused or closed the connection"}
         assert answer.headers["content-type"] == "application/json"
         assert tiers.get(f"{url}/ready").status == 200
