@@ -1,11 +1,11 @@
 #!/bin/sh
-# Writes a kubeconfig for the ServiceAccount that deploy/access-*.yaml has made, on the cluster of the current context.
-# Only its owner can read the file. Run it as someone who may create tokens of that ServiceAccount.
+# Writes a kubeconfig for the ServiceAccount of deploy/access-*.yaml, on the cluster of the current context. Only the
+# file's owner can read it. The caller needs the right to create tokens for that ServiceAccount.
 set -eu
 
 if [ $# -lt 2 ]; then
   echo "usage: $0 NAMESPACE FILE [DURATION]" >&2
-  echo "NAMESPACE of the ServiceAccount: multi-tier, or multi-tier-access. DURATION, such as 1h or 720h: 24h." >&2
+  echo "NAMESPACE: the ServiceAccount's, multi-tier or multi-tier-access. DURATION: such as 1h or 720h, default 24h." >&2
   exit 2
 fi
 namespace=$1 file=$2 duration=${3:-24h}

@@ -32,6 +32,8 @@ PERSISTENT_VOLUMES = Resource("v1", "persistentvolumes", namespaced=False)
 PODS = Resource("v1", "pods")
 SECRETS = Resource("v1", "secrets")
 SERVICES = Resource("v1", "services")
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io/v1", "rolebindings")
+ROLES = Resource("rbac.authorization.k8s.io/v1", "roles")
 
 CUSTOM_RESOURCE_DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False)
 DATA_VOLUMES = Resource("cdi.kubevirt.io/v1beta1", "datavolumes")

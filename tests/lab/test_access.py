@@ -17,7 +17,7 @@ import yaml
 
 from kube import client
 from kube.errors import ApiError
-from kube.resources import CONFIG_MAPS, NAMESPACES
+from kube.resources import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, ROLES, SECRETS, VIRTUAL_MACHINES
 from lab import environment
 from lab.config import PROJECT, Lab
 
@@ -85,7 +85,8 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
     """Follow docs/cluster-access.md as an administrator, and return the CI with that access."""
     administrator = environment.process_environment(lab)
     text = (DEPLOY / manifest).read_text()
-    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load"):  # as the manifests' sed command does
+    # As the manifests' sed command does.
+    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load", "deployer.multi-tier", ":multi-tier:"):
         text = text.replace(former, former.replace("multi-tier", namespace))
     subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
     kubeconfig = directory / "ci.kubeconfig"
@@ -173,6 +174,41 @@ def test_granting_more_than_the_identity_has_is_denied(in_namespace: Deployer) -
     refused = in_namespace.run("kubectl", *role)
     assert refused.returncode != 0
     assert "attempting to grant RBAC permissions not currently held" in refused.stderr
+
+
+@pytest.mark.parametrize("account", ["default", "multi-tier-deployer"])
+def test_the_deployer_can_not_obtain_a_permanent_token(in_namespace: Deployer, account: str) -> None:
+    cluster, where = client.connect(in_namespace.kubeconfig), {"namespace": in_namespace.namespace}
+    token = {
+        "metadata": {**where, "name": "token", "annotations": {"kubernetes.io/service-account.name": account}},
+        "type": "kubernetes.io/service-account-token",
+    }
+    with pytest.raises(ApiError, match="may create a token only for the ServiceAccount access-in-load"):
+        cluster.create(SECRETS, token)
+    subjects = [{"kind": "ServiceAccount", "name": "access-in-load", **where}]
+    role = {"kind": "Role", "name": "multi-tier-deployer", "apiGroup": "rbac.authorization.k8s.io"}
+    with pytest.raises(ApiError, match="may bind only the Role access-in-load"):
+        cluster.create(ROLE_BINDINGS, {"metadata": {**where, "name": "x"}, "roleRef": role, "subjects": subjects})
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    with pytest.raises(ApiError, match="may create only the Role access-in-load"):
+        cluster.create(ROLES, {"metadata": {**where, "name": "access-in-load"}, "rules": [rule]})
+
+
+def test_the_deployer_can_not_hand_a_guest_another_service_account(in_namespace: Deployer) -> None:
+    volume = {"name": "token", "serviceAccount": {"serviceAccountName": "multi-tier-deployer"}}
+    disk = {"name": "token", "disk": {}}
+    instance = {
+        "domain": {"devices": {"disks": [disk]}, "memory": {"guest": "128Mi"}},
+        "volumes": [volume],
+    }
+    machine = {
+        "apiVersion": VIRTUAL_MACHINES.api_version,
+        "kind": "VirtualMachine",
+        "metadata": {"name": "x", "namespace": in_namespace.namespace},
+        "spec": {"runStrategy": "Halted", "template": {"spec": instance}},
+    }
+    with pytest.raises(ApiError, match="may not mount a ServiceAccount"):
+        client.connect(in_namespace.kubeconfig).create(VIRTUAL_MACHINES, machine)
 
 
 def test_a_stack_runs_in_a_namespace_it_creates(to_cluster: Deployer, tmp_path: Path) -> None:

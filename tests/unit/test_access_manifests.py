@@ -61,10 +61,21 @@ def test_every_kind_of_object_that_the_program_makes_may_be_managed(config: dict
         assert (group, resource) in granted or one.kind == "Namespace", f"no rule for {one.urn}"
 
 
-def test_the_identity_is_bound_in_its_own_namespace_alone() -> None:
-    kinds = {one["kind"] for one in yaml.safe_load_all(IN_NAMESPACE.read_text())}
-    assert kinds == {"ServiceAccount", "Role", "RoleBinding"}
-    assert {one["metadata"]["namespace"] for one in yaml.safe_load_all(IN_NAMESPACE.read_text())} == {"multi-tier"}
+def test_the_identity_is_bound_in_its_own_namespace_only() -> None:
+    objects = [one for one in yaml.safe_load_all(IN_NAMESPACE.read_text()) if "AdmissionPolicy" not in one["kind"]]
+    assert {one["kind"] for one in objects} == {"ServiceAccount", "Role", "RoleBinding"}
+    assert {one["metadata"]["namespace"] for one in objects} == {"multi-tier"}
+
+
+def test_both_manifests_restrict_what_the_deployer_may_write_in_the_same_way() -> None:
+    in_namespace, to_cluster = (
+        one["spec"]["validations"]
+        for manifest in (IN_NAMESPACE, TO_CLUSTER)
+        for one in yaml.safe_load_all(manifest.read_text())
+        if one["kind"] == "ValidatingAdmissionPolicy"
+    )
+    assert to_cluster[1:] == in_namespace
+    assert "request.namespace" in to_cluster[0]["expression"]
 
 
 def test_shellcheck_has_nothing_to_say_about_the_script() -> None:
