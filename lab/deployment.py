@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from lab import environment
@@ -35,28 +33,20 @@ def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
     group = group_of(lab, "pulumi")
     group.create()
     command = group.enter([str(lab.binaries / "pulumi"), *quiet, *arguments])
-    with _interrupts_left_to_child():
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment.process_environment(lab))
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            next_step = "Find the cause with `.venv/bin/python -m lab status`."
-            raise LabError(f"`{words}` took longer than {timeout:.0f} s. {next_step}") from None
-        finally:
-            group.kill()
-            process.wait()
+    # Leave Ctrl-C to the engine, which then finishes what it is doing and saves its state.
+    former = signal.signal(signal.SIGINT, lambda *_: None)
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment.process_environment(lab))
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        next_step = "Find the cause with `.venv/bin/python -m lab status`."
+        raise LabError(f"`{words}` took longer than {timeout:.0f} s. {next_step}") from None
+    finally:
+        group.kill()
+        process.wait()
+        signal.signal(signal.SIGINT, former)
     if code != 0:
         raise LabError(f"`{words}` failed (see above). Fix the cause and run the same command again.")
-
-
-@contextmanager
-def _interrupts_left_to_child() -> Iterator[None]:
-    """Leave Ctrl-C to the engine, which then finishes what it is doing and saves its state."""
-    former = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
 
 
 def remove_stale_locks(lab: Lab) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,12 +11,12 @@ _LOG_SECONDS = 30.0  # between lines where the output is not a terminal
 
 
 class Step:
-    """A piece of work in progress."""
+    """A piece of work in progress. A line with its time remains if it takes at least a second."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
         self._title = title
-        self._started = self._said = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._status = console.status(escape(title)) if console.is_terminal else None
 
     def __enter__(self) -> Step:
@@ -26,9 +24,12 @@ class Step:
             self._status.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if self._status:
             self._status.stop()
+        if error is None and self.seconds >= 1:
+            line = f"[green]✓[/] {escape(self._title)} [dim]{self.seconds:.1f} s[/]"
+            self._console.print(line, highlight=False)
 
     @property
     def seconds(self) -> float:
@@ -37,24 +38,20 @@ class Step:
 
     def say(self, detail: str) -> None:
         """Show how far it is."""
+        line = escape(f"{self._title}: {detail}, {self.seconds:.0f} s")
         if self._status:
-            self._status.update(escape(f"{self._title}: {detail}, {self.seconds:.0f} s"))
-        elif time.monotonic() - self._said > _LOG_SECONDS:
-            self._said = time.monotonic()
-            self._console.print(f"  {self._title}: {detail}, {self.seconds:.0f} s", highlight=False, markup=False)
+            self._status.update(line)
+        elif time.monotonic() - self._printed > _LOG_SECONDS:
+            self._printed = time.monotonic()
+            self._console.print(f"  {line}", highlight=False)
 
 
 class Progress:
-    """A console that shows a live line for a running step, and a line with the time for a finished one."""
+    """A console that shows steps."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
-        """Show a step while the body runs. A step of less than a second leaves no line."""
-        step = Step(self.console, title)
-        with step:
-            yield step
-        if step.seconds >= 1:
-            self.console.print(f"[green]✓[/] {escape(title)} [dim]{step.seconds:.1f} s[/]", highlight=False)
+    def step(self, title: str) -> Step:
+        """Return a step to show while a `with` body runs."""
+        return Step(self.console, title)

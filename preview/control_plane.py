@@ -36,7 +36,8 @@ def running(progress: Progress) -> Iterator[Lab]:
     with _locked():
         found = preview_lab()
         record, version = found.root / "version", _version()
-        if not (record.exists() and record.read_text() == version and _runs(found)):
+        runs = all(process.find(found, component.name) for component in chain.from_iterable(stages(found)))
+        if not (runs and record.exists() and record.read_text() == version):
             # Another version, or what is left after an interrupted start or a reboot.
             lifecycle.stop(found, progress)
             found = lifecycle.start(preview_lab(), progress)
@@ -61,10 +62,6 @@ def _locked() -> Iterator[None]:
     with root.with_name(f"{root.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _runs(found: Lab) -> bool:
-    return all(process.find(found, component.name) for component in chain.from_iterable(stages(found)))
 
 
 def _version() -> str:

@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Network
 from itertools import chain
@@ -38,12 +38,18 @@ def claimed(lab: Lab, progress: Progress) -> Iterator[Lab]:
     """
     with socket.socket(socket.AF_UNIX) as lock:
         with progress.step("Waiting for another lab to start"):
-            while not _bind(lock, _LOCK):
-                time.sleep(_POLL_SECONDS)
+            _acquire(lock)
         chosen = _choose(lab)
         if chosen.subnet != lab.subnet and lab.isolated:
             progress.console.print(f"{lab.subnet} is in use on this machine; the lab's subnet is {chosen.subnet}.")
         yield chosen
+
+
+def _acquire(lock: socket.socket) -> None:
+    while True:
+        with suppress(OSError):
+            return lock.bind(_LOCK)
+        time.sleep(_POLL_SECONDS)
 
 
 def _choose(lab: Lab) -> Lab:
@@ -64,9 +70,9 @@ def _choose(lab: Lab) -> Lab:
 def conflict(lab: Lab) -> str:
     """Return what else on this machine uses a lab's subnet: a route or, on loopback, a port. Empty if nothing does."""
     if not lab.isolated:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            return "" if _bind(probe, (str(lab.address), API_SERVER_PORT)) else f"{lab.address}:{API_SERVER_PORT}"
+        with suppress(OSError), socket.create_server((str(lab.address), API_SERVER_PORT)):
+            return ""
+        return f"{lab.address}:{API_SERVER_PORT}"
     for route in json.loads(run("ip", "-4", "-json", "route", "show", "table", "all")):
         if route["dst"] == "default" or route.get("dev") == network.link(lab):
             continue
@@ -74,11 +80,3 @@ def conflict(lab: Lab) -> str:
         if destination.prefixlen >= _WIDEST_PREFIX and destination.overlaps(lab.subnet):
             return f"a route to {destination} via {route.get('dev', 'nowhere')}"
     return ""
-
-
-def _bind(unbound: socket.socket, address: str | tuple[str, int]) -> bool:
-    try:
-        unbound.bind(address)
-    except OSError:
-        return False
-    return True
