@@ -15,7 +15,7 @@ from typing import Any
 import pulumi
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from pulumi.runtime import mocks as pulumi_mocks
-from pulumi.runtime import resource as registration
+from pulumi.runtime import resource as sdk
 from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.settings import configure
 from pulumi.runtime.stack import run_in_stack
@@ -34,7 +34,7 @@ METRICS: dict[str, Any] = {"metrics": {"enabled": True}}
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
-Registered = Any
+RegisterRequest = Any
 """A RegisterResourceRequest: the SDK's generated messages are untyped."""
 
 
@@ -65,7 +65,7 @@ def public(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Resource:
+class Registration:
     """One registration.
 
     Attributes:
@@ -80,7 +80,7 @@ class Resource:
     parent: str
     wire: dict[str, Any]
     depends_on: frozenset[str]
-    request: Registered
+    request: RegisterRequest
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -105,27 +105,27 @@ class Resource:
 class Deployment:
     """What a run of the program registered, in order."""
 
-    resources: list[Resource] = field(default_factory=list)
+    resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def objects(self) -> list[Resource]:
+    def objects(self) -> list[Registration]:
         return [resource for resource in self.resources if resource.is_object]
 
-    def of_kind(self, kind: str) -> list[Resource]:
+    def of_kind(self, kind: str) -> list[Registration]:
         return [resource for resource in self.objects if resource.kind == kind]
 
-    def object(self, kind: str, name: str) -> Resource:
+    def object(self, kind: str, name: str) -> Registration:
         (found,) = (resource for resource in self.of_kind(kind) if resource.object_name == name)
         return found
 
-    def component(self, name: str) -> Resource:
+    def component(self, name: str) -> Registration:
         (found,) = (
             resource for resource in self.resources if ":components:" in resource.type and resource.name == name
         )
         return found
 
-    def under(self, component: str) -> Iterator[Resource]:
+    def under(self, component: str) -> Iterator[Registration]:
         """Yield a component's own children."""
         urn = self.component(component).urn
         return (resource for resource in self.resources if resource.parent == urn)
@@ -156,7 +156,7 @@ class Deployment:
         return str(self.object("Secret", f"{machine}-cloud-init").inputs["stringData"]["userdata"])
 
 
-class Answers(pulumi_mocks.Mocks):
+class ProviderMocks(pulumi_mocks.Mocks):
     """The providers' responses."""
 
     def __init__(self, password: str, preview: bool) -> None:
@@ -167,29 +167,29 @@ class Answers(pulumi_mocks.Mocks):
         raise AssertionError(f"unexpected call of the provider function {args.token}")
 
     def new_resource(self, args: pulumi_mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
-        answer = dict(args.inputs)
+        response = dict(args.inputs)
         if args.typ == "random:index/randomPassword:RandomPassword":
-            answer["result"] = self._password
+            response["result"] = self._password
         if args.inputs.get("spec", {}).get("type") == "LoadBalancer" and not self._preview:
-            answer["status"] = {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}
+            response["status"] = {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}
         if args.inputs.get("type") == "kubernetes.io/service-account-token" and not self._preview:
             data = {"token": TOKEN, "ca.crt": AUTHORITY}
-            answer["data"] = {key: b64encode(text.encode()).decode() for key, text in data.items()}
-        return f"{args.name}-id", answer
+            response["data"] = {key: b64encode(text.encode()).decode() for key, text in data.items()}
+        return f"{args.name}-id", response
 
 
-class Recorder(pulumi_mocks.MockMonitor):
+class RecordingMonitor(pulumi_mocks.MockMonitor):
     """A monitor that keeps whole registrations: the SDK's mocks omit dependencies and options."""
 
-    def __init__(self, answers: Answers, deployment: Deployment) -> None:
-        super().__init__(answers)
+    def __init__(self, providers: ProviderMocks, deployment: Deployment) -> None:
+        super().__init__(providers)
         self._deployment = deployment
 
-    def RegisterResource(self, request: Registered) -> Any:  # noqa: N802, the monitor's own name
+    def RegisterResource(self, request: RegisterRequest) -> Any:  # noqa: N802, the monitor's own name
         response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != STACK:
             self._deployment.resources.append(
-                Resource(
+                Registration(
                     urn=response.urn,
                     type=request.type,
                     name=request.name,
@@ -201,7 +201,7 @@ class Recorder(pulumi_mocks.MockMonitor):
             )
         return response
 
-    def RegisterResourceOutputs(self, request: Registered) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: RegisterRequest) -> Any:  # noqa: N802
         if f"::{STACK}::" in request.urn:
             self._deployment.outputs.update(plain(MessageToDict(request.outputs)))
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
@@ -226,8 +226,8 @@ def _deploy(config: str, password: str, preview: bool) -> Deployment:
     }
     deployment = Deployment()
     # A stack trace with every registration is a sixth of the time, and nothing here reads it.
-    registration._get_stack_trace = StackTrace
-    answers = Answers(password, preview)
+    sdk._get_stack_trace = StackTrace
+    providers = ProviderMocks(password, preview)
 
     # The SDK's mocks need an event loop in each thread that calls them, and never close it.
     loops: list[asyncio.AbstractEventLoop] = []
@@ -240,7 +240,7 @@ def _deploy(config: str, password: str, preview: bool) -> Deployment:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=give_loop))
         configure(
             pulumi_mocks.MockSettings(
-                monitor=Recorder(answers, deployment),
+                monitor=RecordingMonitor(providers, deployment),
                 engine=pulumi_mocks.MockEngine(None),
                 project="multi-tier",
                 stack="test",
