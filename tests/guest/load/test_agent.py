@@ -14,8 +14,8 @@ from cloudinit.constants import LOAD_AGENT_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.unit.api_server import api_server
 from tests.unit.cloudinit.guest_examples import load_machine, web_with_load
+from tests.unit.cloudinit.load_agent.test_agent import SPIKE, STACK, has_run, until
 from tests.unit.cloudinit.load_samples import rows
-from tests.unit.cloudinit.test_load_agent import SPIKE, STACK, has_run, until
 
 LIBRARY = "/usr/local/lib/virtwork"
 

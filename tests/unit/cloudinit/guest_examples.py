@@ -1,4 +1,4 @@
-"""One example of every guest, and the values that break quoting where it is wrong."""
+"""An example of every guest, and values that break wrong quoting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOKEN = "a-token"
 COLLECTOR = "http://collector:4318"
 CERTIFICATE_AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
-# The key that belongs to each is nowhere.
+# The private key of each was discarded.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDNegsuFQumazqLxepE1qA1i24eczc8ij42hLhHT4H/c ann@example"
 AUTHORITY = """\
 -----BEGIN CERTIFICATE-----

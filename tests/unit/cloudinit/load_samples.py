@@ -1,4 +1,4 @@
-"""Samples of the load generator, as its lines say them, for tests to read."""
+"""The load generator's samples, as tests read and write them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TEXT = {"kind", "trace"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line; times in milliseconds, None where it has none."""
+    """A sample; times in milliseconds, None where unknown."""
 
     number: int
     due: float
@@ -38,7 +38,7 @@ class Row:
 
 
 def rows(text: str) -> list[Row]:
-    """The samples among the lines of a text, by their numbers."""
+    """Return the samples among the lines of a text, ordered by number."""
     lines = [line.split(",") for line in text.splitlines() if line[:1].isdigit()]
     return sorted((_row(texts) for texts in lines), key=lambda row: row.number)
 
@@ -55,6 +55,6 @@ def _row(texts: Iterable[str]) -> Row:
 
 
 def line(number: int = 0, *, kind: str = "random", status: int = 200, trace: str = "00000000ffffffff") -> str:
-    """A sample's line: 2 ms of waiting, 8 ms in all, 5 of them in the application, 1 + 0.5 + 2 for its database."""
+    """Return a sample's line: 2 ms of wait and 8 ms in the client, of which 5 ms in the application."""
     times = f"{number * 10}.000,{number * 10 + 2}.000,2.000,0.100,8.000,5.000,1.000,0.500,2.000"
     return f"{number},{times},{status},0,{int(status == 200)},{kind},{trace}"

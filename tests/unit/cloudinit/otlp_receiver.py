@@ -26,7 +26,7 @@ _IDS = {"traceId": 32, "spanId": 16, "parentSpanId": 16}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A span as it came; times in nanoseconds of unix time."""
+    """A received span; times are Unix time in nanoseconds."""
 
     service: str
     name: str
@@ -40,13 +40,13 @@ class Span:
     error: bool
 
     def holds(self, other: Span) -> bool:
-        """Whether another span lies within this one in time."""
+        """Return whether this span encloses another one in time."""
         return self.start <= other.start <= other.end <= self.end
 
 
 @dataclass
 class Receiver:
-    """What came, and how to answer."""
+    """What was received, and how to respond."""
 
     url: str
     spans: list[Span] = field(default_factory=list)
@@ -54,11 +54,10 @@ class Receiver:
     batches: list[int] = field(default_factory=list)
     status: int = 200
     answer: Any = field(default_factory=dict)
-    seconds: float = 0.0
-    """How long it takes to answer."""
+    seconds: float = 0.0  # before it responds
 
     def take(self, path: str, media_type: str | None, body: bytes) -> int:
-        """Keep what a request holds, and return the status to answer."""
+        """Keep a request's spans, and return the status to respond with."""
         time.sleep(self.seconds)
         if self.status != 200:
             return self.status

@@ -1,21 +1,28 @@
-"""The files that guests get."""
+"""The files that guests get: every source reaches a guest, scripts are clean, no value escapes its quoting."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
 
 import cloudinit
 from cloudinit import Family
-from tests.unit.cloudinit.guest_examples import COLLECTOR, EVERY_GUEST, WITH_METRICS, load_machine, parse
+from cloudinit.guest_files import shell_settings, source, unit_settings
+from tests.unit.cloudinit.guest_examples import COLLECTOR, EVERY_GUEST, HOSTILE, WITH_METRICS, load_machine, parse
 
+hostile = pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 SOURCES = Path(cloudinit.__file__).parent / "files"
 
 
+@cache
 def every_content() -> set[str]:
     guests: tuple[Callable[[Family], str], ...] = (
         *EVERY_GUEST.values(),
@@ -26,7 +33,7 @@ def every_content() -> set[str]:
     return {file["content"] for document in documents for file in document["write_files"]}
 
 
-def test_shellcheck_has_nothing_to_say_about_any_script(tmp_path: Path) -> None:
+def test_shellcheck_finds_nothing_in_any_script(tmp_path: Path) -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
     scripts = [text for text in every_content() if text.startswith(("#!/bin/sh", "# shellcheck shell=sh"))]
     for number, text in enumerate(scripts):
@@ -42,3 +49,22 @@ def test_every_file_of_the_package_reaches_some_guest() -> None:
         if path.suffix != ".pyc":
             literals = re.split(r"\{[{%].*?[%}]\}", path.read_text(encoding="utf-8"))
             assert max(literals, key=len).strip() in everything, path
+
+
+@hostile
+def test_a_hostile_value_stays_inside_its_shell_setting(value: str) -> None:
+    script = shell_settings(FIRST=value, SECOND=2) + 'printf "%s|%s" "$FIRST" "$SECOND"'
+    done = subprocess.run(["sh", "-eu"], input=script.encode(), capture_output=True, check=True)
+    assert done.stdout.decode() == f"{value}|2"
+
+
+@hostile
+def test_a_hostile_value_stays_inside_its_unit_setting(value: str) -> None:
+    # systemd reads double quotes as a shell does (systemd.exec, EnvironmentFile=); shlex knows two of the escapes.
+    line = unit_settings(NAME=value).replace("\\$", "$").replace("\\`", "`")
+    assert shlex.split(line) == [f"NAME={value}"]
+
+
+def test_a_template_with_an_undefined_name_is_rejected() -> None:
+    with pytest.raises(UndefinedError, match="'user' is undefined"):
+        source("web/nginx.conf.j2")

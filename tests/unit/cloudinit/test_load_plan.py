@@ -1,15 +1,27 @@
-"""The load plan: what is refused, and that every reader gets what was written."""
+"""The load plan: validation, the round trip through its text, and the shapes of its profiles."""
 
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudinit import LARGEST_SEED, MIX, LoadPlan, Profile, parse_load_plan, render_load_plan
+from cloudinit import (
+    LARGEST_SEED,
+    MIX,
+    LoadPlan,
+    Profile,
+    Segment,
+    arrivals,
+    parse_load_plan,
+    rate_at,
+    render_load_plan,
+    segments,
+)
 
 GOOD: dict[str, Any] = {
     "profile": Profile.SPIKE,
@@ -37,12 +49,13 @@ plans = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(plans)
-def test_a_plan_is_read_as_it_was_written(plan: LoadPlan) -> None:
+def test_a_plan_survives_the_round_trip_through_its_text(plan: LoadPlan) -> None:
     assert parse_load_plan(render_load_plan(plan)) == plan
 
 
-def test_a_written_plan_says_what_follows_from_it() -> None:
+def test_a_rendered_plan_contains_its_segments_and_arrivals() -> None:
     document = json.loads(render_load_plan(LoadPlan(**GOOD)))
     assert document["segments"] == [
         {"seconds": 24.0, "begin": 50, "end": 50},
@@ -75,7 +88,7 @@ def test_a_written_plan_says_what_follows_from_it() -> None:
         ({"run": "a\n"}, "run of a load plan"),
     ],
 )
-def test_a_plan_that_no_load_can_be_generated_with_is_refused(change: dict[str, Any], words: str) -> None:
+def test_an_invalid_plan_is_rejected(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         LoadPlan(**(GOOD | change))
 
@@ -93,6 +106,74 @@ def test_a_plan_that_no_load_can_be_generated_with_is_refused(change: dict[str, 
         ),
     ],
 )
-def test_a_text_that_is_no_plan_is_refused(text: str, words: str) -> None:
+def test_a_text_that_is_no_plan_is_rejected(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parse_load_plan(text)
+
+
+profiles = st.sampled_from(Profile)
+rates = st.integers(1, 10_000)
+lengths = st.integers(1, 86_400)
+
+
+@given(profile=profiles, rps=rates, more=rates, seconds=lengths)
+def test_the_segments_last_as_long_as_the_profile(profile: Profile, rps: int, more: int, seconds: int) -> None:
+    course = segments(profile, rps=rps, peak=rps + more, seconds=seconds)
+    assert sum(segment.seconds for segment in course) == pytest.approx(seconds)
+
+
+@given(profile=profiles, rps=rates, more=rates, seconds=st.integers(1, 600))
+def test_the_arrivals_are_the_integral_of_the_rate(profile: Profile, rps: int, more: int, seconds: int) -> None:
+    course = segments(profile, rps=rps, peak=rps + more, seconds=seconds)
+    # The midpoint rule is exact for straight lines, except in the slices where the rate jumps.
+    slices = 500
+    integral = sum(rate_at(course, (each + 0.5) * seconds / slices) for each in range(slices)) * seconds / slices
+    jumps = len(course) * more * seconds / slices
+    assert arrivals(course) == pytest.approx(integral, abs=1 + jumps)
+
+
+@given(profile=profiles, rps=rates, more=st.integers(0, 10_000), seconds=lengths)
+def test_the_rate_starts_at_rps_and_stays_between_rps_and_peak(
+    profile: Profile, rps: int, more: int, seconds: int
+) -> None:
+    course = segments(profile, rps=rps, peak=rps + more, seconds=seconds)
+    ends = [rate for segment in course for rate in (segment.begin, segment.end)]
+    assert ends[0] == rps
+    assert max(ends) == (rps if profile in (Profile.CONSTANT, Profile.SOAK) else rps + more)
+    assert min(ends) == rps
+
+
+@given(profile=st.sampled_from([Profile.RAMP, Profile.STRESS]), rps=rates, more=rates, seconds=lengths)
+def test_ramp_and_stress_only_rise(profile: Profile, rps: int, more: int, seconds: int) -> None:
+    course = segments(profile, rps=rps, peak=rps + more, seconds=seconds)
+    ends = [rate for segment in course for rate in (segment.begin, segment.end)]
+    assert all(before <= after for before, after in pairwise(ends))
+
+
+def test_stress_climbs_to_the_peak_in_ten_equal_steps() -> None:
+    course = segments(Profile.STRESS, rps=100, peak=1000, seconds=60)
+    assert [segment.begin for segment in course] == [100 * step for step in range(1, 11)]
+    assert all(segment.seconds == 6 and segment.begin == segment.end for segment in course)
+    assert arrivals(course) == 6 * 5500
+
+
+def test_a_spike_is_the_middle_fifth() -> None:
+    course = segments(Profile.SPIKE, rps=50, peak=200, seconds=60)
+    assert course == (Segment(24, 50, 50), Segment(12, 200, 200), Segment(24, 50, 50))
+    assert [rate_at(course, second) for second in (0, 23.9, 24, 35.9, 36, 59.9, 60)] == [50, 50, 200, 200, 50, 50, 0]
+    assert arrivals(course) == 2 * 1200 + 2400
+
+
+@pytest.mark.parametrize(
+    ("profile", "rps", "peak", "seconds", "expected"),
+    [
+        (Profile.CONSTANT, 300, 1200, 30, 9000),
+        (Profile.SOAK, 50, 50, 86_400, 4_320_000),
+        (Profile.RAMP, 50, 200, 60, 7500),
+        (Profile.RAMP, 1, 2, 1, 1),
+        (Profile.STRESS, 3, 7, 3, 15),
+        (Profile.SPIKE, 10, 30, 1, 14),
+    ],
+)
+def test_rounding_loses_no_arrival(profile: Profile, rps: int, peak: int, seconds: int, expected: int) -> None:
+    assert arrivals(segments(profile, rps=rps, peak=peak, seconds=seconds)) == expected

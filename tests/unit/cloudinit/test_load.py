@@ -1,4 +1,4 @@
-"""What the load adds to a guest: every module of the agent, and only what was asked for."""
+"""The load generator in the user data: every module of the agent, and optional ones only when enabled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.cloudinit.guest_examples import load_machine, parse, web, web_wi
 
 LIBRARY = "/usr/local/lib/virtwork"
 SOURCES = Path(cloudinit.__file__).parent / "files" / "load"
-ON_DEMAND = {"agent/metrics.py", "agent/tracing.py", "agent/otlp.py"}
+OPTIONAL = {"agent/metrics.py", "agent/tracing.py", "agent/otlp.py"}
 COLLECTOR = "http://collector:4318"
 
 with_load = pytest.mark.parametrize("render", [load_machine, web_with_load], ids=["own machine", "on web"])
@@ -32,16 +32,16 @@ def modules(user_data: str) -> set[str]:
 
 
 @with_load
-def test_every_module_is_in_the_guest_at_its_own_place(render: Callable[..., str]) -> None:
+def test_every_module_is_in_the_guest_at_its_own_path(render: Callable[..., str]) -> None:
     sources = {str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*") if path.suffix in (".py", ".js")}
-    assert modules(render()) == sources - ON_DEMAND
+    assert modules(render()) == sources - OPTIONAL
     assert modules(render(metrics=True, tracing=COLLECTOR)) == sources
     files = document(render())["write_files"]
     assert files[f"{LIBRARY}/load/load_plan.py"] == (SOURCES / "load_plan.py").read_text()
 
 
 @with_load
-def test_metrics_bring_their_library_and_tracing_its_module(render: Callable[..., str]) -> None:
+def test_metrics_and_tracing_add_their_package_and_settings(render: Callable[..., str]) -> None:
     (configure, *_), plain = document(render())["runcmd"], document(render())["write_files"]
     assert not [word for word in configure if "prometheus" in word]
     assert not re.search("METRICS|TRACING", plain["/etc/virtwork/load.env"])
@@ -57,7 +57,7 @@ def test_metrics_bring_their_library_and_tracing_its_module(render: Callable[...
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_machine_of_its_own_has_what_the_load_needs_and_no_web_tier(family: Family) -> None:
+def test_a_dedicated_machine_has_what_the_load_needs_and_no_web_tier(family: Family) -> None:
     rendered = document(load_machine(family))
     ((_, *packages),) = rendered["runcmd"]
     assert packages == ["curl", "ca-certificates", "python3"]

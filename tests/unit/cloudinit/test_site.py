@@ -1,4 +1,4 @@
-"""What guests do with the accounts, proxies, authorities and mirrors of the place that they run in."""
+"""Accounts, proxies, certificate authorities and mirrors in the user data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IN_CLOSED_NETWORK = EVERY_GUEST["load-in-closed-network"]
 
 
 @pytest.mark.parametrize("family", Family)
-def test_a_named_user_logs_in_with_a_key_and_nobody_with_a_password(family: Family) -> None:
+def test_the_user_logs_in_with_a_key_and_nobody_with_a_password(family: Family) -> None:
     document = parse(IN_CLOSED_NETWORK(family))
 
     (user,) = document["users"]
@@ -21,7 +21,7 @@ def test_a_named_user_logs_in_with_a_key_and_nobody_with_a_password(family: Fami
 
 
 @pytest.mark.parametrize("family", Family)
-def test_without_wishes_the_place_leaves_no_trace(family: Family) -> None:
+def test_the_default_environment_adds_nothing(family: Family) -> None:
     plain, closed = parse(load_machine(family)), parse(IN_CLOSED_NETWORK(family))
 
     paths = {file["path"] for file in closed["write_files"]} - {file["path"] for file in plain["write_files"]}
@@ -31,7 +31,7 @@ def test_without_wishes_the_place_leaves_no_trace(family: Family) -> None:
 
 
 @pytest.mark.parametrize("family", Family)
-def test_trust_and_mirrors_are_there_before_anything_is_installed(family: Family) -> None:
+def test_trust_and_mirrors_are_set_up_before_packages_are_installed(family: Family) -> None:
     first, second, third, *_ = (command[0] for command in parse(IN_CLOSED_NETWORK(family))["runcmd"])
 
     assert first in {"update-ca-certificates", "update-ca-trust"}

@@ -1,4 +1,4 @@
-"""What the load agent does when: plans come and go, tiers are away, k6 fails, the agent restarts."""
+"""The controller: plans change, tiers are unreachable, k6 fails, the agent restarts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OTHER = replace(SPIKE, run="another-spike")
 
 
 class Process:
-    """A k6 that does what it is told to."""
+    """A fake k6."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -45,7 +45,7 @@ class Process:
 
 @dataclass
 class Scene:
-    """An agent with everything around it made up."""
+    """A controller with fakes around it."""
 
     directory: Path
     processes: list[Process] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Scene:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew with what is on the disk."""
+        """Restart the agent with what is on the disk."""
         self.samples = SampleLog(self.directory / "samples")
         self.runs = RunStore(self.directory / "runs.json", self.samples.next)
         dependencies = Dependencies(start=self._start, probe=lambda: self.unreachable, clock=lambda: self.now)
@@ -71,12 +71,12 @@ class Scene:
         return self.processes[-1]
 
     def give(self, stack: LoadPlan | None = STACK, run: LoadPlan | None = None) -> None:
-        """Let the ConfigMap hold these plans."""
+        """Put plans into the ConfigMap."""
         texts = {"plan.json": stack, "run.json": run}
         self.plans.update({key: render_load_plan(plan) for key, plan in texts.items() if plan})
 
     def step(self, seconds: float = 0.0) -> dict[str, Any]:
-        """Let time pass, then the agent look at everything; returns what is in force."""
+        """Let time pass, reconcile, and return the current run."""
         self.now += seconds
         self.controller.reconcile()
         return self.status["run"] or {}
@@ -90,7 +90,7 @@ class Scene:
         return self.processes[-1]
 
     def begin(self) -> dict[str, Any]:
-        """Step until what is wanted runs."""
+        """Reconcile until the desired plan runs."""
         self.step()
         self.step()
         self.k6.started = 1234.5
@@ -102,13 +102,13 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_without_a_plan_nothing_is_done(scene: Scene) -> None:
+def test_without_a_plan_nothing_runs(scene: Scene) -> None:
     assert scene.step() == {}
     assert scene.status == {"run": None, "last": None}
     assert not scene.processes
 
 
-def test_the_stacks_plan_runs_without_an_end(scene: Scene) -> None:
+def test_the_stacks_plan_runs_forever(scene: Scene) -> None:
     scene.give()
     run = scene.begin()
     assert (run["id"], run["state"], run["started"], run["asked"]) == ("", "running", 1234.5, None)
@@ -117,10 +117,10 @@ def test_the_stacks_plan_runs_without_an_end(scene: Scene) -> None:
     scene.give()
     for _ in range(5):
         scene.step(10)
-    assert len(scene.processes) == 1, "the same plan, read again, is no new one"
+    assert len(scene.processes) == 1, "the same plan, read again, is not a new one"
 
 
-def test_load_waits_for_the_tiers_and_says_for_what(scene: Scene) -> None:
+def test_load_waits_for_the_tiers_and_reports_why(scene: Scene) -> None:
     scene.give()
     scene.unreachable = "http://web/api/v1/accounts/1 responds with 503: the application tier is not known yet"
     scene.step()
@@ -134,7 +134,7 @@ def test_load_waits_for_the_tiers_and_says_for_what(scene: Scene) -> None:
     assert scene.step()["problem"] == ""
 
 
-def test_a_changed_plan_takes_the_place_of_the_one_before(scene: Scene) -> None:
+def test_a_changed_plan_replaces_the_current_one(scene: Scene) -> None:
     scene.give()
     scene.begin()
     before = scene.k6
@@ -145,7 +145,7 @@ def test_a_changed_plan_takes_the_place_of_the_one_before(scene: Scene) -> None:
     assert scene.status["last"] is None, "the stack's plans aren't kept"
 
 
-def test_a_run_is_done_once_and_then_the_stacks_plan_resumes(scene: Scene) -> None:
+def test_a_run_runs_once_and_then_the_stacks_plan_resumes(scene: Scene) -> None:
     scene.give()
     scene.begin()
     scene.samples.append([b"of the stack's plan"])
@@ -166,7 +166,7 @@ def test_a_run_is_done_once_and_then_the_stacks_plan_resumes(scene: Scene) -> No
     assert [process.run.plan.run for process in scene.processes] == ["", "one-spike", ""]
 
 
-def test_a_finished_run_is_not_done_again_after_a_restart(scene: Scene) -> None:
+def test_a_finished_run_is_not_repeated_after_a_restart(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.k6.exit_code = 0
@@ -186,7 +186,7 @@ def test_removing_a_run_stops_it(scene: Scene) -> None:
     assert scene.status["last"]["next"] == 0
 
 
-def test_a_new_run_takes_the_place_of_one_under_way(scene: Scene) -> None:
+def test_a_new_run_replaces_the_current_one(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.give(run=OTHER)
@@ -195,7 +195,7 @@ def test_a_new_run_takes_the_place_of_one_under_way(scene: Scene) -> None:
     assert (run["id"], run["state"]) == ("another-spike", "running")
 
 
-def test_what_is_changed_in_a_run_under_way_does_not_touch_it(scene: Scene) -> None:
+def test_changing_the_plan_of_the_current_run_has_no_effect(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.give(replace(STACK, rps=60), replace(SPIKE, rps=1))
@@ -203,7 +203,7 @@ def test_what_is_changed_in_a_run_under_way_does_not_touch_it(scene: Scene) -> N
     assert (len(scene.processes), scene.k6.stopped) == (1, False)
 
 
-def test_a_run_that_k6_fails_in_has_failed_and_says_why(scene: Scene) -> None:
+def test_a_run_fails_with_k6_and_reports_why(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.k6.exit_code, scene.k6.message = 107, "GoError: no such thing"
@@ -212,10 +212,10 @@ def test_a_run_that_k6_fails_in_has_failed_and_says_why(scene: Scene) -> None:
     assert (last["state"], last["problem"]) == ("failed", "k6 exited with 107: GoError: no such thing")
     assert scene.step(5) != {}
     scene.step()
-    assert scene.k6.run.plan.run == "", "half a run can't be gone on with"
+    assert scene.k6.run.plan.run == "", "half a run can't be resumed"
 
 
-def test_a_k6_that_fails_is_started_again_each_time_later(scene: Scene) -> None:
+def test_k6_is_restarted_with_exponential_backoff(scene: Scene) -> None:
     scene.give()
     scene.begin()
     pauses = []
@@ -234,10 +234,10 @@ def test_a_k6_that_fails_is_started_again_each_time_later(scene: Scene) -> None:
     scene.step()
     processes = len(scene.processes)
     scene.step(1)
-    assert len(scene.processes) == processes + 1, "a minute of running makes the failure a new one"
+    assert len(scene.processes) == processes + 1, "a minute of running resets the backoff"
 
 
-def test_each_new_start_of_the_stacks_plan_has_samples_and_traces_of_its_own(scene: Scene) -> None:
+def test_each_restart_of_the_stacks_plan_has_its_own_samples_and_traces(scene: Scene) -> None:
     scene.give()
     before = scene.begin()
     scene.samples.append([b"sample"])
@@ -250,7 +250,7 @@ def test_each_new_start_of_the_stacks_plan_has_samples_and_traces_of_its_own(sce
     assert after["trace"] != before["trace"]
 
 
-def test_a_k6_that_is_not_there_is_said(scene: Scene) -> None:
+def test_a_missing_k6_is_reported(scene: Scene) -> None:
     scene.give()
     scene.k6_missing = True
     scene.step()
@@ -263,7 +263,7 @@ def test_a_k6_that_is_not_there_is_said(scene: Scene) -> None:
     assert scene.step()["state"] == "running"
 
 
-def test_another_plan_is_tried_at_once_after_failures(scene: Scene) -> None:
+def test_another_plan_is_tried_without_backoff(scene: Scene) -> None:
     scene.give()
     scene.k6_missing = True
     for _ in range(6):
@@ -275,7 +275,7 @@ def test_another_plan_is_tried_at_once_after_failures(scene: Scene) -> None:
     assert scene.k6.run.plan.run == "one-spike"
 
 
-def test_a_k6_that_does_not_end_is_ended(scene: Scene) -> None:
+def test_a_k6_that_does_not_exit_is_stopped(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.k6.age = 79.0
@@ -286,7 +286,7 @@ def test_a_k6_that_does_not_end_is_ended(scene: Scene) -> None:
     assert scene.status["last"]["problem"] == "k6 did not exit after the last request"
 
 
-def test_a_run_that_a_restart_cuts_off_has_failed_and_is_not_done_again(scene: Scene) -> None:
+def test_a_run_that_a_restart_interrupts_has_failed_and_is_not_repeated(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.samples.append([b"sample"])
@@ -297,7 +297,7 @@ def test_a_run_that_a_restart_cuts_off_has_failed_and_is_not_done_again(scene: S
     assert scene.begin()["id"] == ""
 
 
-def test_an_agent_that_is_ended_ends_k6_and_the_run(scene: Scene) -> None:
+def test_a_stopped_agent_stops_k6_and_the_run(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
     scene.controller.close()
@@ -307,7 +307,7 @@ def test_an_agent_that_is_ended_ends_k6_and_the_run(scene: Scene) -> None:
     assert scene.begin()["id"] == ""
 
 
-def test_a_run_that_waited_when_the_agent_restarted_waits_again(scene: Scene) -> None:
+def test_a_waiting_run_waits_again_after_a_restart(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.unreachable = "away"
     scene.step()
@@ -316,7 +316,7 @@ def test_a_run_that_waited_when_the_agent_restarted_waits_again(scene: Scene) ->
     assert scene.step()["id"] == "one-spike"
 
 
-def test_a_broken_record_is_no_reason_not_to_start(scene: Scene) -> None:
+def test_an_unreadable_run_store_does_not_keep_the_agent_from_starting(scene: Scene) -> None:
     (scene.directory / "runs.json").write_text('{"run": null, "last": {"id": 3}}')
     scene.restart()
     scene.give()
@@ -332,7 +332,9 @@ def test_a_broken_record_is_no_reason_not_to_start(scene: Scene) -> None:
         ({"plan.json": render_load_plan(STACK).replace("50", "0")}, "rps of a load plan must be at least 1, not 0"),
     ],
 )
-def test_a_broken_plan_leaves_the_last_good_one_and_is_said(scene: Scene, data: dict[str, str], words: str) -> None:
+def test_an_invalid_plan_leaves_the_last_valid_one_in_force_and_is_reported(
+    scene: Scene, data: dict[str, str], words: str
+) -> None:
     scene.give()
     scene.begin()
     scene.plans.update(data)
@@ -343,7 +345,7 @@ def test_a_broken_plan_leaves_the_last_good_one_and_is_said(scene: Scene, data: 
     assert scene.plans.problem == ""
 
 
-def test_a_broken_run_leaves_the_stacks_plan(scene: Scene) -> None:
+def test_an_invalid_run_leaves_the_stacks_plan_in_force(scene: Scene) -> None:
     scene.give()
     scene.begin()
     scene.plans.update({"plan.json": render_load_plan(STACK), "run.json": render_load_plan(STACK)})
@@ -351,7 +353,7 @@ def test_a_broken_run_leaves_the_stacks_plan(scene: Scene) -> None:
     assert scene.step()["id"] == ""
 
 
-def test_an_api_server_that_is_away_leaves_the_last_plan(scene: Scene) -> None:
+def test_an_unreachable_api_server_leaves_the_last_plan_in_force(scene: Scene) -> None:
     scene.plans.mark_stale("the API server is unreachable")
     assert scene.plans.problem == "the API server is unreachable; there is no plan yet"
     scene.give(run=SPIKE)
@@ -361,7 +363,7 @@ def test_an_api_server_that_is_away_leaves_the_last_plan(scene: Scene) -> None:
     assert scene.plans.problem == "the API server is unreachable; the last plan stays in force"
 
 
-def test_a_k6_that_is_killed_is_said_to_be(scene: Scene) -> None:
+def test_a_killed_k6_is_reported(scene: Scene) -> None:
     scene.give()
     scene.begin()
     scene.k6.exit_code = -9

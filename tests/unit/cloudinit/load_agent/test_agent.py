@@ -1,4 +1,4 @@
-"""The load agent as a whole, with a made-up API server, web tier and k6."""
+"""The load agent as a whole, with a fake API server, web tier and k6."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STACK = LoadPlan(
     seed=7,
 )
 SPIKE = replace(STACK, profile=Profile.SPIKE, rps=50, peak=400, seconds=1, run="spike")
-# A k6 that does what the file `behaviour` beside it says.
+# A k6 that runs the file `behaviour` beside it.
 K6 = """#!/bin/sh
 [ "$1" = version ] && { echo "k6 v9.8.7 (go1.99, linux/amd64)"; exit; }
 . "${0%/*}/behaviour"
@@ -49,7 +49,7 @@ DONE = f"echo started,2000.250000; echo {line(0)}; echo {line(1)}\n"
 
 
 class WebTier(BaseHTTPRequestHandler):
-    """Answers every question with nothing."""
+    """Responds to every request with an empty body."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -61,7 +61,7 @@ class WebTier(BaseHTTPRequestHandler):
 
 @dataclass
 class Running:
-    """An agent at work."""
+    """A running agent."""
 
     agent: program.Agent
     api: ApiServer
@@ -86,7 +86,7 @@ class Running:
             self.api.data |= {"run.json": render_load_plan(run)}
 
     def until(self, condition: Callable[[dict[str, Any]], object], seconds: float = 5) -> dict[str, Any]:
-        """The status once it fulfils a condition."""
+        """Return the status once a condition holds."""
         return until(lambda: self.status, condition, seconds)
 
 
@@ -104,7 +104,7 @@ def until(
 
 @contextmanager
 def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Iterator[Running]:
-    """Run an agent whose k6 is a script, fast."""
+    """Run an agent with short intervals, whose k6 is a script."""
     monkeypatch.setattr(program, "FOLLOW_INTERVAL", 0.02)
     monkeypatch.setattr(program, "RECONCILE_INTERVAL", 0.01)
     monkeypatch.setattr(controller, "FIRST_BACKOFF", 0.05)
@@ -148,7 +148,7 @@ def has_run(status: dict[str, Any], state: str) -> bool:
     return bool(status["run"]) and status["run"]["state"] == state
 
 
-def test_an_agent_without_a_plan_is_not_ready_and_says_why(agent: Running) -> None:
+def test_an_agent_without_a_plan_is_not_ready_and_reports_why(agent: Running) -> None:
     status = agent.until(lambda found: found["problem"])
     assert status["problem"] == "plan.json in the load ConfigMap is invalid: it is missing."
     assert (status["run"], status["last"]) == (None, None)
@@ -172,7 +172,7 @@ def test_the_stacks_plan_runs_and_its_samples_are_served(agent: Running) -> None
     assert status["samples"] == {"first": 0, "next": len(answer.content)}
 
 
-def test_a_run_is_done_between_the_stacks_own(agent: Running) -> None:
+def test_a_run_interrupts_the_stacks_plan_once(agent: Running) -> None:
     agent.behave(ENDLESS)
     agent.give()
     agent.until(lambda found: has_run(found, "running"))
@@ -186,7 +186,7 @@ def test_a_run_is_done_between_the_stacks_own(agent: Running) -> None:
     assert status["run"]["id"] == ""
 
 
-def test_a_k6_that_fails_is_said_and_started_again(agent: Running) -> None:
+def test_a_failed_k6_is_reported_and_restarted(agent: Running) -> None:
     agent.behave("echo 'GoError: it is broken'; echo '  at requests.js:1'; exit 107\n")
     agent.give()
     status = agent.until(lambda found: has_run(found, "failed"))
@@ -195,7 +195,7 @@ def test_a_k6_that_fails_is_said_and_started_again(agent: Running) -> None:
     assert agent.until(lambda found: has_run(found, "running"))["run"]["problem"] == ""
 
 
-def test_an_agent_that_is_ended_ends_k6(agent: Running) -> None:
+def test_a_stopped_agent_stops_k6(agent: Running) -> None:
     agent.behave(f'echo $$ >"${{0%/*}}/pid"\n{ENDLESS}')
     agent.give()
     agent.until(lambda found: has_run(found, "running"))
@@ -216,25 +216,23 @@ def test_an_agent_that_is_ended_ends_k6(agent: Running) -> None:
         ("/", 404, "the endpoints are /ready, /status"),
     ],
 )
-def test_nonsense_is_refused_in_words(agent: Running, path: str, status: int, words: str) -> None:
+def test_an_invalid_request_is_rejected_with_a_message(agent: Running, path: str, status: int, words: str) -> None:
     answer = agent.get(path)
     assert answer.status_code == status
     assert words in answer.json()["error"]
 
 
-def test_samples_that_are_gone_are_said_to_be(agent: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_that_are_no_longer_kept_are_gone(agent: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent.agent._samples, "_starts", [500])
     answer = agent.get("/samples?from=10")
     assert (answer.status_code, answer.json()["first"]) == (410, 500)
 
 
-def test_the_interface_is_to_read_only(agent: Running) -> None:
+def test_the_api_is_read_only(agent: Running) -> None:
     assert httpx.post(agent.url + "/status").status_code == 501
 
 
-def test_samples_become_metrics_and_spans_where_they_are_wanted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_samples_become_metrics_and_spans_when_enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloudinit.files.load.agent.otlp.BATCH_SECONDS", 0.05)
     with (
         receiving() as collector,
@@ -255,7 +253,7 @@ def test_samples_become_metrics_and_spans_where_they_are_wanted(
             one for one in text.splitlines() if one.startswith(f'multi_tier_load_duration_seconds_sum{{part="{part}"}}')
         ]
         assert float(found.split()[-1]) == pytest.approx(2 * value), part
-    # Of the two, one's trace begins low enough to be sampled.
+    # Only one of the two trace ids is low enough to be sampled.
     assert (span.service, span.name, span.kind) == ("multi-tier-load", "GET /api/v1/accounts/{aid}", 3)
     assert (span.trace_id, span.span_id) == (status["run"]["trace"] + "00000000ffffffff", "00000000ffffffff")
     assert span.parent_id == ""

@@ -1,11 +1,11 @@
-"""The samples' log: offsets that go on for ever, over files that don't."""
+"""The sample log: offsets that never restart, over files that do."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudinit.files.load.agent.sample_log import GoneError, SampleLog
@@ -23,8 +23,9 @@ def lines_of(directory: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in directory.iterdir())
 
 
+@settings(max_examples=25)
 @given(lengths=st.lists(st.lists(st.integers(0, 30), max_size=4), max_size=20), largest=st.integers(31, 100))
-def test_what_is_written_is_read_again_from_every_line_whatever_the_files_bounds(
+def test_every_line_can_be_read_back_across_files(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[list[int]], largest: int
 ) -> None:
     log = SampleLog(tmp_path_factory.mktemp("log"), segment_bytes=50, segments=1000)
@@ -41,7 +42,7 @@ def test_what_is_written_is_read_again_from_every_line_whatever_the_files_bounds
     log.close()
 
 
-def test_the_oldest_lines_go_and_no_more_is_kept_than_that(tmp_path: Path) -> None:
+def test_the_oldest_lines_are_dropped_when_the_log_is_full(tmp_path: Path) -> None:
     log = SampleLog(tmp_path, segment_bytes=100, segments=3)
     for number in range(1000):
         log.append([b"%09d" % number])
@@ -54,7 +55,7 @@ def test_the_oldest_lines_go_and_no_more_is_kept_than_that(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("offset", "words"), [(21, "beyond"), (3, "no sample starts at 3"), (19, "no sample")])
-def test_an_offset_where_no_line_begins_is_refused(tmp_path: Path, offset: int, words: str) -> None:
+def test_an_offset_where_no_line_starts_is_rejected(tmp_path: Path, offset: int, words: str) -> None:
     log = SampleLog(tmp_path)
     log.append([b"123456789", b"123456789"])
     assert log.read(20) == b""
@@ -62,7 +63,7 @@ def test_an_offset_where_no_line_begins_is_refused(tmp_path: Path, offset: int, 
         log.read(offset)
 
 
-def test_offsets_go_on_after_a_restart_and_a_torn_line_is_dropped(tmp_path: Path) -> None:
+def test_offsets_continue_after_a_restart_and_a_partial_line_is_dropped(tmp_path: Path) -> None:
     log = SampleLog(tmp_path, segment_bytes=10)
     log.append([b"first"])
     log.append([b"second"])
@@ -77,7 +78,7 @@ def test_offsets_go_on_after_a_restart_and_a_torn_line_is_dropped(tmp_path: Path
     assert read_all(again, 0) == b"first\nsecond\nthird\nfourth\n"
 
 
-def test_a_disk_that_takes_half_a_line_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = SampleLog(tmp_path)
     log.append([b"whole"])
     file = log._file

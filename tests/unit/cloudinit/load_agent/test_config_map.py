@@ -1,4 +1,4 @@
-"""The reader of the load plans against a real HTTPS server."""
+"""Reading the ConfigMap from an HTTPS server."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ def source(api: ApiServer) -> ConfigMap:
     return ConfigMap(api.url, api.credentials)
 
 
-def test_the_data_is_read_again_and_again_over_one_connection(api: ApiServer, source: ConfigMap) -> None:
+def test_the_data_is_read_repeatedly_over_one_connection(api: ApiServer, source: ConfigMap) -> None:
     for _ in range(3):
         assert source.fetch() == {"plan.json": "the plan"}
     assert (api.asked, api.connections) == ([PATH] * 3, 1)
 
 
-def test_a_connection_that_the_server_has_closed_is_opened_again_without_a_word(
-    api: ApiServer, source: ConfigMap
-) -> None:
+def test_a_connection_that_the_server_has_closed_is_reopened_silently(api: ApiServer, source: ConfigMap) -> None:
     source.fetch()
     assert source._connection
     assert source._connection.sock
@@ -40,13 +38,13 @@ def test_a_connection_that_the_server_has_closed_is_opened_again_without_a_word(
     assert api.connections == 2
 
 
-def test_a_refused_token_is_said_by_its_status(api: ApiServer, source: ConfigMap) -> None:
+def test_a_rejected_token_is_reported_with_the_status(api: ApiServer, source: ConfigMap) -> None:
     (api.credentials / "token").write_text("another", encoding="ascii")
     with pytest.raises(SourceError, match="the API server responded with 401"):
         source.fetch()
 
 
-def test_a_server_of_another_authority_is_not_trusted(api: ApiServer, source: ConfigMap, tmp_path: Path) -> None:
+def test_a_server_with_another_authority_is_not_trusted(api: ApiServer, source: ConfigMap, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     _, other = certificate(tmp_path / "other")
     (api.credentials / "ca").write_bytes(other.read_bytes())
@@ -54,18 +52,18 @@ def test_a_server_of_another_authority_is_not_trusted(api: ApiServer, source: Co
         source.fetch()
 
 
-def test_an_api_server_that_is_away_is_said_in_words(api: ApiServer) -> None:
+def test_an_unreachable_api_server_is_reported(api: ApiServer) -> None:
     with pytest.raises(SourceError, match=r"the API server is unreachable: .*refused"):
         ConfigMap("https://127.0.0.1:1/", api.credentials).fetch()
 
 
 @pytest.mark.parametrize("body", ["[]", "not JSON", '{"data": 3}'])
-def test_what_is_no_config_map_is_said(api: ApiServer, source: ConfigMap, body: str) -> None:
+def test_a_response_that_is_no_config_map_is_reported(api: ApiServer, source: ConfigMap, body: str) -> None:
     api.body = body
     with pytest.raises(SourceError, match="the API server's response is not a ConfigMap"):
         source.fetch()
 
 
-def test_a_config_map_without_data_holds_none(api: ApiServer, source: ConfigMap) -> None:
+def test_a_config_map_without_data_is_empty(api: ApiServer, source: ConfigMap) -> None:
     api.body = '{"data": null}'
     assert source.fetch() == {}

@@ -1,4 +1,4 @@
-"""What metrics add to a guest: exporters and their units."""
+"""Prometheus exporters in the guests: which, where, and when they start."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def arguments(unit: str) -> list[str]:
 
 @pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("tier", EVERY_GUEST)
-def test_without_metrics_a_guest_knows_nothing_of_them(tier: str, family: Family) -> None:
+def test_a_guest_without_metrics_has_no_trace_of_them(tier: str, family: Family) -> None:
     guest = document(EVERY_GUEST[tier](family))
 
     assert not [path for path in guest["write_files"] if "exporter" in path or "metrics" in path]
@@ -43,7 +43,7 @@ def test_without_metrics_a_guest_knows_nothing_of_them(tier: str, family: Family
 
 @pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("tier", WITH_METRICS)
-def test_a_tier_is_set_up_before_its_exporters_and_without_them(tier: str, family: Family) -> None:
+def test_a_tier_is_configured_before_its_exporters_and_independently(tier: str, family: Family) -> None:
     configure, exporters = document(WITH_METRICS[tier](family))["runcmd"]
 
     assert configure[0].endswith("virtwork-configure")
@@ -61,13 +61,13 @@ def test_a_tier_is_set_up_before_its_exporters_and_without_them(tier: str, famil
         ("web", NGINX, Web.endpoint.metrics_port),
     ],
 )
-def test_an_exporter_listens_where_the_service_says_on_every_address(tier: str, path: str, port: int) -> None:
+def test_an_exporter_listens_on_the_services_port_on_every_address(tier: str, path: str, port: int) -> None:
     unit = document(WITH_METRICS[tier](Family.DEBIAN))["write_files"][path]
 
     assert f"--web.listen-address=:{port}" in arguments(unit)
 
 
-def test_the_application_counts_where_the_service_says() -> None:
+def test_the_application_serves_metrics_on_the_services_port() -> None:
     files = document(WITH_METRICS["application"](Family.DEBIAN))["write_files"]
 
     assert f'METRICS_PORT="{Application.endpoint.metrics_port}"\n' in files["/etc/virtwork/application.env"]

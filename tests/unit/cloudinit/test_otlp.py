@@ -1,4 +1,4 @@
-"""The exporter of spans against a strict receiver: what it sends, and what it does when nobody takes it."""
+"""The span exporter against a strict receiver: what it sends, and what it does if the collector does not accept it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Exporter]]:
-    """Make exporters that are quick to send."""
+    """Return a factory of exporters that send quickly."""
     monkeypatch.setattr(otlp, "BATCH_SECONDS", 0.02)
     exporters: list[Exporter] = []
 
@@ -73,13 +73,13 @@ def test_a_span_arrives_as_it_was_reported(receiver: Receiver, make: Callable[[s
     assert span.attributes == attributes
 
 
-def test_a_span_without_parent_has_none_and_no_error(receiver: Receiver, make: Callable[[str], Exporter]) -> None:
+def test_a_root_span_has_no_parent(receiver: Receiver, make: Callable[[str], Exporter]) -> None:
     send(make(receiver.url), parent_id="")
     (span,) = receiver.wait_for(1)
     assert (span.parent_id, span.error, span.attributes) == ("", False, {})
 
 
-def test_text_that_no_json_can_hold_or_that_has_no_end_harms_no_batch(
+def test_invalid_and_very_long_text_does_not_break_the_batch(
     receiver: Receiver, make: Callable[[str], Exporter]
 ) -> None:
     send(make(receiver.url), attributes={"half": "\ud800", "long": "x" * 10_000})
@@ -87,7 +87,7 @@ def test_text_that_no_json_can_hold_or_that_has_no_end_harms_no_batch(
     assert span.attributes == {"half": "?", "long": "x" * otlp.LONGEST_TEXT}
 
 
-def test_times_keep_their_order_and_a_microsecond(receiver: Receiver, make: Callable[[str], Exporter]) -> None:
+def test_times_keep_their_order_to_the_microsecond(receiver: Receiver, make: Callable[[str], Exporter]) -> None:
     exporter = make(receiver.url)
     for microsecond in range(50):
         send(exporter, start=NOW + microsecond / 1e6, end=NOW + (microsecond + 1) / 1e6)
@@ -96,7 +96,7 @@ def test_times_keep_their_order_and_a_microsecond(receiver: Receiver, make: Call
     assert all(first.end == second.start for first, second in itertools.pairwise(spans))
 
 
-def test_many_spans_go_in_batches_at_once_and_are_all_there(
+def test_many_spans_are_sent_in_batches_at_once(
     receiver: Receiver, make: Callable[[str], Exporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp, "BATCH_SECONDS", 60)
@@ -110,7 +110,7 @@ def test_many_spans_go_in_batches_at_once_and_are_all_there(
     assert exporter.dropped == 0
 
 
-def test_what_waits_at_the_end_is_still_sent(
+def test_queued_spans_are_sent_on_close(
     receiver: Receiver, make: Callable[[str], Exporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp, "BATCH_SECONDS", 60)
@@ -120,7 +120,7 @@ def test_what_waits_at_the_end_is_still_sent(
     assert len(receiver.spans) == 1
 
 
-def test_a_collector_that_is_away_costs_its_spans_and_one_line_until_it_is_back(
+def test_an_unreachable_collector_costs_spans_and_one_log_line_until_it_is_back(
     make: Callable[[str], Exporter], caplog: pytest.LogCaptureFixture
 ) -> None:
     with listening() as reserved:
@@ -141,7 +141,7 @@ def test_a_collector_that_is_away_costs_its_spans_and_one_line_until_it_is_back(
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 429, 500, 503])
-def test_a_collector_that_refuses_is_named_with_its_answer(
+def test_a_refusing_collector_is_logged_with_its_status(
     receiver: Receiver, make: Callable[[str], Exporter], caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     receiver.status = status
@@ -151,7 +151,7 @@ def test_a_collector_that_refuses_is_named_with_its_answer(
     assert f"{receiver.url}/v1/traces accepts no spans, dropping them: it responded with {status}" in caplog.text
 
 
-def test_spans_that_the_collector_itself_drops_are_counted(
+def test_spans_that_the_collector_rejects_are_counted(
     receiver: Receiver, make: Callable[[str], Exporter], caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answer = {"partialSuccess": {"rejectedSpans": "1", "errorMessage": "too many"}}
@@ -164,7 +164,7 @@ def test_spans_that_the_collector_itself_drops_are_counted(
 @pytest.mark.parametrize(
     "answer", [[], "text", None, {"partialSuccess": None}, {"partialSuccess": {"rejectedSpans": []}}]
 )
-def test_an_answer_that_is_no_otlp_counts_as_success(
+def test_a_response_that_is_not_otlp_counts_as_success(
     receiver: Receiver, make: Callable[[str], Exporter], answer: object
 ) -> None:
     receiver.answer = answer
@@ -176,7 +176,7 @@ def test_an_answer_that_is_no_otlp_counts_as_success(
     assert exporter.dropped == 0
 
 
-def test_a_collector_that_never_answers_holds_nobody_up_and_the_queue_has_an_end(
+def test_a_collector_that_never_responds_blocks_nobody_and_the_queue_is_bounded(
     make: Callable[[str], Exporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(otlp, "QUEUE_SPANS", 600)
@@ -195,7 +195,7 @@ def test_a_collector_that_never_answers_holds_nobody_up_and_the_queue_has_an_end
         assert time.monotonic() - before < 1, "the end waited for the collector"
 
 
-def test_what_comes_back_that_is_no_http_is_an_absence_too(make: Callable[[str], Exporter]) -> None:
+def test_a_response_that_is_not_http_counts_as_unreachable(make: Callable[[str], Exporter]) -> None:
     with listening() as odd:
         exporter = make("http://{}:{}".format(*odd.getsockname()))
         send(exporter)
@@ -213,14 +213,14 @@ def test_what_comes_back_that_is_no_http_is_an_absence_too(make: Callable[[str],
 @pytest.mark.parametrize(
     "endpoint", ["", "collector:4317", "grpc://collector:4317", "http://", "http://collector:port"]
 )
-def test_an_endpoint_that_is_no_url_is_refused(endpoint: str) -> None:
+def test_an_endpoint_that_is_not_a_url_is_rejected(endpoint: str) -> None:
     with pytest.raises(ValueError, match=r"tracing endpoint must be a URL|Port could not be cast"):
         Exporter(endpoint, "a-service").span(
             name="", trace_id="", span_id="", parent_id="", kind=Kind.CLIENT, start=0, end=0
         )
 
 
-def test_a_password_in_the_endpoint_is_in_no_log(
+def test_a_password_in_the_endpoint_is_not_logged(
     make: Callable[[str], Exporter], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

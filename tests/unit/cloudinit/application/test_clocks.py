@@ -1,4 +1,4 @@
-"""The clocks of one request: their parts add up, whatever they read."""
+"""The clocks of a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def microseconds(server_timing: str) -> dict[str, int]:
 
 
 @given(st.lists(st.integers(0, 10**10), min_size=8, max_size=8, unique=True))
-def test_whatever_the_clocks_say_the_parts_fit_into_the_whole(readings: list[int]) -> None:
+def test_the_parts_never_add_up_to_more_than_the_whole(readings: list[int]) -> None:
     app, acquire, connect, connected, acquired, query, queried, answered = sorted(readings)
     clocks = Clocks()
     clocks.intervals |= {
@@ -32,7 +32,7 @@ def test_whatever_the_clocks_say_the_parts_fit_into_the_whole(readings: list[int
     assert min(parts) >= 0
 
 
-def test_a_second_address_is_the_same_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_address_belongs_to_the_same_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([100, 200, 700, 900])
     monkeypatch.setattr("cloudinit.files.application.clocks.perf_counter_ns", lambda: next(readings))
     clocks = Clocks()
@@ -43,7 +43,7 @@ def test_a_second_address_is_the_same_connect(monkeypatch: pytest.MonkeyPatch) -
     assert clocks.nanoseconds(CONNECT) == 600
 
 
-def test_times_of_day_are_as_far_apart_as_the_readings() -> None:
+def test_unix_times_are_as_far_apart_as_the_readings() -> None:
     clocks = Clocks()
     seconds = [clocks.unix_nanoseconds(reading) for reading in (10, 1010, 5_000_000_010)]
     assert [second - first for first, second in pairwise(seconds)] == [1000, 4_999_999_000]

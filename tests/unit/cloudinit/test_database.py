@@ -1,0 +1,39 @@
+"""The database guest: its disk, and what differs by family and by setting."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloudinit import Family, packages
+from tests.unit.cloudinit.guest_examples import database, parse
+
+
+def paths(user_data: str) -> set[str]:
+    return {file["path"] for file in parse(user_data)["write_files"]}
+
+
+def test_the_data_disk_is_found_by_its_serial_and_never_overwritten() -> None:
+    document = parse(database())
+    (filesystem,) = document["fs_setup"]
+    (mount,) = document["mounts"]
+    assert filesystem["device"] == mount[0] == "/dev/disk/by-id/virtio-database"
+    assert filesystem["overwrite"] is False
+    assert "blkid --probe" in filesystem["cmd"]
+
+
+def test_the_families_differ_in_packages_and_in_two_files() -> None:
+    assert "nginx-light" in packages(Family.DEBIAN)
+    assert {"nginx", "postgresql-server"} <= set(packages(Family.FEDORA))
+    assert paths(database(Family.DEBIAN)) - paths(database(Family.FEDORA)) == {
+        "/etc/postgresql-common/createcluster.conf",
+        "/etc/systemd/system/postgresql@.service.d/virtwork.conf",
+    }
+
+
+@pytest.mark.parametrize("family", Family)
+def test_fio_is_only_in_a_guest_that_benchmarks_its_disk(family: Family) -> None:
+    plain, with_fio = parse(database(family)), parse(database(family, fio_seconds=10))
+
+    assert "fio" not in plain["runcmd"][0]
+    assert with_fio["runcmd"][0] == [*plain["runcmd"][0], "fio"]
+    assert len(with_fio["write_files"]) == len(plain["write_files"]) + 3
