@@ -1,0 +1,1 @@
+"""The load generator: k6 scripts, and the agent that runs k6."""

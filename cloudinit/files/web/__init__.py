@@ -1,0 +1,1 @@
+"""The web guest's programs."""
