@@ -21,7 +21,7 @@ from lab.toolchain import image, prerequisites
 _LOAD_SECONDS = 60.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-# Where the output is no terminal, its width is that of the widest table.
+# A log has no width: use that of the widest table.
 console = Console(width=None if sys.stdout.isatty() else 120)
 _Stack = Annotated[str, typer.Option(help="Name of the stack.")]
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from itertools import chain
 
-from lab.cluster import process
 from lab.command import run
 from lab.config import API_SERVER_PORT, Lab
 from lab.errors import LabError
@@ -25,7 +24,7 @@ _POLL_SECONDS = 0.1
 # The private networks, the least used first, and the one for benchmarks (RFC 2544).
 _PRIVATE = ("10.96.0.0/11", "10.128.0.0/9", "10.64.0.0/11", "10.0.0.0/10", "172.16.0.0/12", "198.18.0.0/15")
 _LOOPBACK = ("127.64.0.0/10", "127.128.0.0/9")
-# Wider routes are a default route in two halves, as VPNs set it.
+# VPNs split the default route into wider ones, which reserve nothing.
 _WIDEST_PREFIX = 8
 
 
@@ -53,7 +52,8 @@ def _acquire(lock: socket.socket) -> None:
 
 
 def _choose(lab: Lab) -> Lab:
-    found = "" if process.find(lab, "kube-apiserver") else conflict(lab)
+    # On loopback, a lab can't tell its own API server from another's.
+    found = conflict(lab) if lab.movable or lab.isolated else ""
     if not found:
         return lab
     if lab.movable:
