@@ -45,7 +45,7 @@ def test_there_are_no_figures_before_a_measurement(tiers: GuestRoot) -> None:
 
 def test_a_disk_is_measured_once_and_its_figures_are_served(measured: GuestRoot) -> None:
     said = measured.run("virtwork-storage-figures", "measure")
-    assert "measuring the data disk for about 3 s" in said
+    assert "benchmarking the data disk for about 3 s" in said
     assert "results stored" in measured.run("virtwork-storage-figures", "store")
     for again in ("measure", "store"):
         assert measured.run("virtwork-storage-figures", again) == ""

@@ -37,7 +37,7 @@ def test_logrotate_accepts_its_configuration(guest: GuestRoot) -> None:
 def test_a_response_names_every_tier_it_passed(tiers: GuestRoot) -> None:
     answer = tiers.get(f"{WEB}/api/v1/accounts/7", "--header", f"traceparent: {TRACEPARENT}")
     assert answer.status == 200
-    assert set(milliseconds(answer)) == {"pool", "db", "app"}
+    assert set(milliseconds(answer)) >= {"pool", "db", "app"}
     assert answer.headers["traceparent"] == TRACEPARENT
     assert answer.headers["x-served-by"]
     assert answer.headers["x-web-served-by"]
