@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from kube import client
-from lab import deployment, lifecycle, status, traffic
+from lab import deployment, lifecycle, root, status, traffic
 from lab.cluster import process
 from lab.cluster.control_plane import COMPONENTS
 from lab.config import Lab
@@ -53,6 +53,7 @@ def up(stack: _Stack = "lab") -> None:
 def down() -> None:
     """Destroy the stacks, stop the lab and remove everything that it created (`make lab-down`)."""
     lab, progress = Lab.from_environment(), Progress(console)
+    root.check(lab)
     prerequisites.ensure(console)
     if process.find(lab, "kube-apiserver") and deployment.stacks(lab):
         try:

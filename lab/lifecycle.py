@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 from kube import client
 from kube.client import Api
 from kube.resources import KUBEVIRTS
-from lab import environment
+from lab import environment, root
 from lab.cluster import certificates, objects, process
 from lab.cluster.control_plane import stages
 from lab.cluster.process import Component
@@ -31,11 +30,12 @@ def install(lab: Lab, progress: Progress) -> None:
     """Install everything that the lab runs, or find it in the cache.
 
     Raises:
-        LabError: Something can't be installed or built.
+        LabError: The directory is somebody else's, or something can't be installed or built.
     """
+    root.check(lab)
     if lab.isolated:
         prerequisites.ensure(progress.console)
-    lab.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.claim(lab)
     binaries.ensure(lab, progress)
     if lab.isolated:
         image.ensure(lab, image.GOLDEN, progress)
@@ -102,8 +102,9 @@ def stop(lab: Lab, progress: Progress) -> None:
     """Stop the lab, in whatever state it is, and remove everything that it created except the cache.
 
     Raises:
-        LabError: Something does not end or can't be removed.
+        LabError: The directory is somebody else's, or something does not end or can't be removed.
     """
+    root.check(lab)
     with progress.step("Stopping the lab"):
         # Nothing is shut down in an orderly way, because its state is removed as well.
         if lab.isolated:
@@ -111,7 +112,7 @@ def stop(lab: Lab, progress: Progress) -> None:
         for component in chain.from_iterable(stages(lab)):
             process.stop(lab, component.name)
         _kill_orphaned_providers(lab)
-        shutil.rmtree(lab.root, ignore_errors=True)
+        root.remove(lab)
 
 
 def _remove_from_kernel(lab: Lab) -> None:

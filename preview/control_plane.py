@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import lab
-from lab import lifecycle
+from lab import lifecycle, root
 from lab.cluster import process
 from lab.cluster.control_plane import stages
 from lab.config import PROJECT, Lab
@@ -57,9 +57,10 @@ def stop(progress: Progress) -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    root = preview_lab().root
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with root.with_name(f"{root.name}.lock").open("w") as file:
+    found = preview_lab()
+    root.check(found)
+    found.root.parent.mkdir(parents=True, exist_ok=True)
+    with found.root.with_name(f"{found.root.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

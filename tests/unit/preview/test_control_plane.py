@@ -1,0 +1,30 @@
+"""The control plane of previews lives in a directory of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lab.config import PROJECT
+from lab.errors import LabError
+from preview.__main__ import app
+
+
+@pytest.mark.parametrize("command", [["stop"], ["show", "--base", "HEAD", "--project", str(PROJECT)]])
+def test_a_directory_of_somebody_else_is_refused_and_left_alone(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = tmp_path / "documents"
+    (foreign / "bases").mkdir(parents=True)
+    (foreign / "bases" / "thesis.tex").write_text("years of work")
+    monkeypatch.setenv("MULTI_TIER_PREVIEW", str(foreign))
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, LabError)
+    assert "is not a lab's directory" in str(result.exception)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "documents",
+        "documents/bases",
+        "documents/bases/thesis.tex",
+    ]
