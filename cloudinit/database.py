@@ -22,6 +22,7 @@ class DatabaseGuest(Guest):
         metrics: Whether it runs exporters.
         fio_seconds: How long each of fio's three jobs benchmarks the data disk before PostgreSQL first starts;
             0: no benchmark.
+        allow_data_loss: Whether the setup may recreate tables of another scale, with all balances and the history lost.
     """
 
     password: str = field(repr=False)
@@ -29,6 +30,7 @@ class DatabaseGuest(Guest):
     data_disk_serial: str
     metrics: bool = False
     fio_seconds: int = 0
+    allow_data_loss: bool = False
 
     def __post_init__(self) -> None:
         check_password(self.password)
@@ -68,6 +70,8 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
     }
     if guest.fio_seconds:
         settings["FIO_SECONDS"] = guest.fio_seconds
+    if guest.allow_data_loss:
+        settings["ALLOW_DATA_LOSS"] = 1
     files = [
         program("database-setup", "database/setup.sh.j2"),
         GuestFile(path=f"{LIBRARY}/cluster.sh", content=source(_CLUSTER_SCRIPTS[guest.family])),

@@ -96,6 +96,7 @@ def database(
     *,
     metrics: bool = False,
     fio_seconds: int = 0,
+    allow_data_loss: bool = False,
 ) -> str:
     return render_database(
         DatabaseGuest(
@@ -106,6 +107,7 @@ def database(
             data_disk_serial="database",
             metrics=metrics,
             fio_seconds=fio_seconds,
+            allow_data_loss=allow_data_loss,
         )
     )
 

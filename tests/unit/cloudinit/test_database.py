@@ -37,3 +37,11 @@ def test_fio_is_only_in_a_guest_that_benchmarks_its_disk(family: Family) -> None
     assert "fio" not in plain["runcmd"][0]
     assert with_fio["runcmd"][0] == [*plain["runcmd"][0], "fio"]
     assert len(with_fio["write_files"]) == len(plain["write_files"]) + 3
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_guest_may_recreate_tables_only_with_consent(allowed: bool) -> None:
+    files = parse(database(allow_data_loss=allowed))["write_files"]
+    (settings,) = (file["content"] for file in files if file["path"] == "/etc/virtwork/database.conf")
+
+    assert ("ALLOW_DATA_LOSS=1" in settings.splitlines()) is allowed
