@@ -85,11 +85,7 @@ def test_connections_to_the_application_are_reused(log_lines: dict[str, dict[str
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        (f"/api/v1/accounts/{ACCOUNTS + 1}", 404),
-        ("/api/v1/accounts/99999999999999999999", 404),
         ("/api/v1/accounts/abc", 400),
-        ("/api/v1/accounts/-1", 400),
-        ("/api/v1/accounts/1;drop", 400),
         ("/nothing/here", 404),
     ],
 )
