@@ -208,7 +208,7 @@ def test_the_settings_refuse_what_admission_accepts(
     admission: Admission, namespace: str, change: Change, config: dict[str, Any]
 ) -> None:
     assert not admission.refusal(changed(machine(namespace), change)), "KubeVirt refuses it too: drop our check"
-    with pytest.raises(pulumi.RunError, match="has a mistake"):
+    with pytest.raises(pulumi.RunError, match="has an error"):
         emitted(config, namespace)
 
 

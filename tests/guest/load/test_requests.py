@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from cloudinit import LoadPlan, Profile, render_load_plan
+from cloudinit.constants import APPLICATION_PORT
 from cloudinit.files.load.agent.generator import OPTIONS
 from cloudinit.sample_columns import HEADER
 from tests.guest.guest_root import GuestRoot
@@ -70,8 +71,9 @@ def measure(tiers: GuestRoot, plan: LoadPlan, *options: str, target: str = "http
 
 def freeze_application(after: float, seconds: float) -> None:
     """Freeze the application for a while."""
-    mine = psutil.Process().children(recursive=True)
-    nsenter, application = (one for one in mine if "uvicorn" in " ".join(one.as_dict(["cmdline"])["cmdline"] or []))
+    started = {process: process.as_dict(["cmdline"])["cmdline"] for process in psutil.Process().children()}
+    (nsenter,) = (process for process, command in started.items() if f"--port {APPLICATION_PORT}" in str(command))
+    (application,) = nsenter.children()
     time.sleep(after)
     application.suspend()
     time.sleep(seconds)
