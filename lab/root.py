@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-
+from lab import mounts
 from lab.config import Lab
 from lab.errors import LabError
 
@@ -55,9 +54,11 @@ def remove(lab: Lab) -> None:
     try:
         for path in lab.root.iterdir():
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                mounts.remove_tree(path)
             elif path.name != MARKER:
                 path.unlink()
-        shutil.rmtree(lab.root)
+        (lab.root / MARKER).unlink()
+        if not lab.root.is_mount():
+            lab.root.rmdir()
     except OSError as error:
         raise LabError(f"{lab.root} can't be removed: {error}. Run the same command again.") from None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
-from lab.command import run
+from lab import mounts
 from lab.config import Lab
-from lab.errors import LabError
 from lab.host.control_groups import group_of
 from lab.node import disks, network, record
 
@@ -32,7 +30,7 @@ def release(lab: Lab, uid: str) -> None:
     group = group_of(lab, uid)
     group.kill()
     group.remove()
-    unmount(record.directory(lab, uid) / "root")
+    mounts.unmount(record.directory(lab, uid))
     for file in known.files if known else ():
         disks.detach(file)
     disks.detach_below(record.directory(lab, uid))
@@ -45,26 +43,10 @@ def remove_files(lab: Lab, uid: str, *, keep_console: bool = False) -> None:
     """Remove a released guest's directory, or everything in it except the record and the console."""
     place = record.directory(lab, uid)
     if not keep_console:
-        shutil.rmtree(place, ignore_errors=True)
+        mounts.remove_tree(place)
         return
     for name in ("upper", "work", "root", "scratch"):
-        shutil.rmtree(place / name, ignore_errors=True)
-
-
-def unmount(target: Path, timeout: float = 5.0) -> None:
-    """Unmount everything at a directory.
-
-    Raises:
-        LabError: it remains busy.
-    """
-    deadline = time.monotonic() + timeout
-    while target.is_mount():
-        try:
-            run("umount", target)
-        except LabError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+        mounts.remove_tree(place / name)
 
 
 def remove_all(lab: Lab) -> None:
@@ -73,4 +55,4 @@ def remove_all(lab: Lab) -> None:
         release(lab, uid)
         remove_files(lab, uid)
     disks.detach_below(lab.disks)
-    shutil.rmtree(lab.guests, ignore_errors=True)
+    mounts.remove_tree(lab.guests)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from lab import mounts
 
 
 def directory() -> Path:
@@ -38,6 +39,9 @@ def get(kind: str, name: str, make: Callable[[Path], None]) -> Path:
 
     The directory gets its final name only when it is complete, so that an interrupted run leaves nothing that looks
     finished. Of two runs at once, one waits for the other.
+
+    Raises:
+        LabError: What an interrupted run left can't be removed, or `make` failed.
     """
     final = directory() / kind / name
     if final.is_dir():
@@ -46,7 +50,8 @@ def get(kind: str, name: str, make: Callable[[Path], None]) -> Path:
     with _locked(final.parent / f"{name}.lock"):
         if not final.is_dir():
             partial = final.with_name(f"{name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
+            mounts.unmount(partial)
+            mounts.remove_tree(partial)
             partial.mkdir()
             make(partial)
             partial.rename(final)

@@ -6,6 +6,7 @@ contains the tiers' packages, the plain one those of a Debian cloud image.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from cloudinit.families import Family, packages
@@ -19,6 +20,9 @@ PLAIN = "quay.io/containerdisks/debian:12"
 REFERENCES = (GOLDEN, PLAIN)
 
 _SUITE = "bookworm"
+# A build mounts /dev, /proc and /sys in the image. In namespaces of its own it ends with this process, even if that is
+# killed, and its mounts end with it.
+_CONTAINED = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _CLOUD_IMAGE = [
     *("ca-certificates", "cloud-init", "curl", "dbus", "e2fsprogs", "ifupdown", "iproute2", "iputils-ping", "less"),
     *("logrotate", "netbase", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv", "systemd-timesyncd"),
@@ -51,7 +55,7 @@ chroot "$1" systemctl disable --quiet nginx.service postgresql.service prometheu
 
 def _build(directory: Path, names: list[str], hooks: list[str]) -> None:
     rootfs = directory / "rootfs"
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(names)}"]
+    command = [*_CONTAINED, "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(names)}"]
     command += [f"--customize-hook={hook}" for hook in hooks]
     run(*command, _SUITE, rootfs, failure="The guest image can't be built", timeout=None)
 
@@ -62,7 +66,7 @@ def _recipe(lab: Lab, reference: str) -> tuple[list[str], list[str], list[Path]]
         return _CLOUD_IMAGE, [_TIDY], []
     k6 = (lab.binaries / "k6").resolve()
     names = sorted({*_CLOUD_IMAGE, *packages(Family.DEBIAN)})
-    return names, [_QUIET, f'install -m 0755 {k6} "$1"/usr/local/bin/k6', _TIDY], [k6]
+    return names, [_QUIET, f'install -m 0755 {shlex.quote(str(k6))} "$1"/usr/local/bin/k6', _TIDY], [k6]
 
 
 def _key(lab: Lab, reference: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -10,8 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import root
-from lab.config import DEFAULT_SUBNET, Lab
+from lab import mounts, root
+from lab.config import DEFAULT_SUBNET, PROJECT, Lab
 from lab.errors import LabError
 from lab.lifecycle import install, start, stop
 from lab.progress import Progress
@@ -38,6 +41,45 @@ def test_a_directory_of_somebody_else_is_left_alone(foreign: Path, action: Calla
     with pytest.raises(LabError, match=f"{foreign} is not a lab's directory, and it is not empty"):
         action(Lab(foreign, DEFAULT_SUBNET), PROGRESS)
     assert contents(foreign) == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "command"),
+    [
+        ("MULTI_TIER_LAB", "lab up"),
+        ("MULTI_TIER_LAB", "lab down"),
+        ("MULTI_TIER_PREVIEW", "preview stop"),
+        ("MULTI_TIER_PREVIEW", "preview show --base HEAD"),
+    ],
+)
+def test_every_command_says_so_and_creates_nothing(foreign: Path, variable: str, command: str) -> None:
+    before, beside = contents(foreign), set(foreign.parent.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=PROJECT,
+        env={**os.environ, variable: str(foreign)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert done.stderr.splitlines()[-1].startswith(f"✗ {foreign} is not a lab's directory, and it is not empty")
+    assert contents(foreign) == before
+    assert set(foreign.parent.iterdir()) == beside
+
+
+def test_a_directory_with_something_mounted_below_it_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab(tmp_path / "a lab", DEFAULT_SUBNET)
+    root.claim(lab)
+    disks = lab.root / "disks"
+    disks.mkdir()
+    mountinfo = tmp_path / "mountinfo"
+    escaped = str(disks).replace(" ", r"\040")
+    mountinfo.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / {escaped} rw - ext4 /dev/sdb1 rw\n")
+    monkeypatch.setattr(mounts, "_MOUNTS", mountinfo)
+    with pytest.raises(LabError, match=f"{disks} is mounted"):
+        root.remove(lab)
+    assert disks.exists()
 
 
 def test_a_file_in_place_of_the_directory_is_left_alone(tmp_path: Path) -> None:
