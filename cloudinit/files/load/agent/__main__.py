@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -87,6 +88,8 @@ class Agent:
         self._metrics = _metrics(self._scheduled_rate) if settings.metrics else None
         self._spans = _spans(settings) if settings.tracing_endpoint else None
         self._k6 = ""
+        self._instance = secrets.token_hex(8)
+        self._began = time.monotonic()
 
     @property
     def endpoints(self) -> Endpoints:
@@ -123,11 +126,15 @@ class Agent:
         self._samples.close()
 
     def _scheduled_rate(self) -> float:
-        run = self._runs.current
-        return run.rate(time.time()) if run else 0.0
+        run, elapsed = self._runs.current, self._controller.elapsed
+        return run.rate(elapsed) if run and elapsed is not None else 0.0
 
     def _status(self) -> dict[str, Any]:
         return {
+            "time": time.time(),
+            "instance": self._instance,
+            "uptime": time.monotonic() - self._began,
+            "elapsed": self._controller.elapsed,
             "versions": {"k6": self._k6},
             "target": self._settings.target,
             "problem": self._plans.problem,

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,7 +23,7 @@ class Endpoints:
 
     Attributes:
         samples: The sample log.
-        status: Returns what /status reports besides the time and the log's offsets.
+        status: Returns what /status reports besides the log's offsets.
         ready: Returns whether there is a plan.
         metrics: Returns the metrics; None if they are off.
     """
@@ -93,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _status(self) -> None:
         samples = {"first": self.endpoints.samples.first, "next": self.endpoints.samples.next}
-        self._respond(HTTPStatus.OK, {"time": time.time(), **self.endpoints.status(), "samples": samples})
+        self._respond(HTTPStatus.OK, {**self.endpoints.status(), "samples": samples})
 
     def _samples(self, query: dict[str, list[str]]) -> None:
         offset = query.get("from", [""])[-1]

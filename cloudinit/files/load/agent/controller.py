@@ -40,6 +40,10 @@ class Process(Protocol):
     def age(self) -> float:
         """Seconds since it was started."""
 
+    @property
+    def elapsed(self) -> float | None:
+        """Monotonic seconds since the plan's start; None until that is known."""
+
     def stop(self) -> None:
         """Stop it."""
 
@@ -85,6 +89,12 @@ class Controller:
             self._observe(run, self._process)
         elif run and self._dependencies.clock() >= self._not_before:
             self._start(run)
+
+    @property
+    def elapsed(self) -> float | None:
+        """Monotonic seconds since the current run's start; None while none runs."""
+        process, run = self._process, self._runs.current
+        return process.elapsed if process and run and run.state is State.RUNNING else None
 
     def close(self) -> None:
         """Stop what runs."""

@@ -28,6 +28,8 @@ _REDUNDANT = b"Request Failed"  # the samples have the details
 _PIPE_BYTES = 1024**2
 _READ_INTERVAL = 0.1  # seconds; waking up for every line would cost a tenth of a core at 1,000 requests a second
 _STOP_TIMEOUT = 3.0  # seconds
+_HEAD_START = 0.2  # seconds from k6's report of the plan's start to that start, as in requests.js
+_READ_DELAY = 1.0  # seconds within which the report is read
 
 # Receives the Unix time of the plan's start, and lines of samples.
 TakeSamples = Callable[[float, Sequence[bytes]], None]
@@ -54,6 +56,7 @@ class Generator:
         self._stopping = False
         self.started: float | None = None
         self.message = ""
+        self._origin: float | None = None
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -70,6 +73,11 @@ class Generator:
     def age(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self._began
+
+    @property
+    def elapsed(self) -> float | None:
+        """Monotonic seconds since the plan's start; negative before it, None until k6 has reported it."""
+        return None if self._origin is None else time.monotonic() - self._origin
 
     def stop(self) -> None:
         """Stop it, and return when its last sample has been taken."""
@@ -101,13 +109,19 @@ class Generator:
                 time.sleep(_READ_INTERVAL)
         self._handle([torn])
 
+    def _note_start(self, started: float) -> None:
+        # The wall clock is compared only over the moment since k6 read it; a clock that was set meanwhile does no harm.
+        ago = min(max(time.time() - started, -_HEAD_START), _READ_DELAY)
+        self._origin = time.monotonic() - ago
+        self.started = started
+
     def _handle(self, lines: Sequence[bytes]) -> None:
         """Separate samples from messages."""
         samples = [line for line in lines if is_sample(line)]
         if len(samples) < len(lines):
             for line in lines:
                 if line.startswith(_STARTED):
-                    self.started = float(line.removeprefix(_STARTED))
+                    self._note_start(float(line.removeprefix(_STARTED)))
                 elif line.strip() and line != _REDUNDANT and not is_sample(line):
                     self.message = self.message or line.decode("utf-8", "replace").strip()[:500]
         if self._stopping:

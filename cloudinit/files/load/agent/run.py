@@ -50,12 +50,9 @@ class Run:
         """Whether it has an id, and so runs only once."""
         return bool(self.plan.run)
 
-    def rate(self, now: float) -> float:
-        """Return the arrivals per second scheduled for a Unix time; 0 before the first request and after the last."""
-        if self.started is None:
-            return 0.0
-        second = now - self.started
-        return rate_at(self.plan.segments, second if self.once else second % self.plan.seconds)
+    def rate(self, second: float) -> float:
+        """Return the arrivals per second scheduled for a time since the start; 0 before it and after the end."""
+        return rate_at(self.plan.segments, second if self.once or second < 0 else second % self.plan.seconds)
 
     def document(self) -> dict[str, Any]:
         """Return the run as the API reports it."""

@@ -164,12 +164,36 @@ def test_the_stacks_plan_runs_and_its_samples_are_served(agent: Running) -> None
     assert status["run"]["started"] == 1000.5
     assert status["versions"] == {"k6": "9.8.7"}
     assert abs(status["time"] - time.time()) < 5
+    assert 0 < status["uptime"] < 60
+    later = agent.until(lambda found: found["uptime"] >= status["uptime"] + 0.2)
+    assert later["instance"] == status["instance"] != ""
     assert status["target"].startswith("http://127.0.0.1:")
     answer = agent.get("/samples?from=0")
     assert answer.headers["Content-Type"] == "text/csv"
     assert [row.status for row in rows(answer.text)] == [200, 503]
     assert agent.get(f"/samples?from={len(answer.content)}").content == b""
     assert status["samples"] == {"first": 0, "next": len(answer.content)}
+
+
+def test_elapsed_time_does_not_follow_the_wall_clock(agent: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent.behave(ENDLESS.replace("1000.500000", f"{time.time():.6f}"))
+    agent.give()
+    before = agent.until(lambda found: has_run(found, "running"))
+    assert 0 <= before["elapsed"] < 2
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    after = agent.until(lambda found: found["time"] == 0.0 and found["elapsed"] > before["elapsed"])
+    assert after["elapsed"] - before["elapsed"] == pytest.approx(after["uptime"] - before["uptime"], abs=0.05)
+    agent.behave("exit 1\n")
+    agent.give(replace(STACK, seed=8))
+    assert agent.until(lambda found: has_run(found, "failed"))["elapsed"] is None
+
+
+def test_a_restarted_agent_is_another_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = set()
+    for _ in range(2):
+        with running(tmp_path, monkeypatch) as agent:
+            instances.add(agent.status["instance"])
+    assert len(instances) == 2
 
 
 def test_a_run_interrupts_the_stacks_plan_once(agent: Running) -> None:

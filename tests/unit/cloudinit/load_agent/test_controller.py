@@ -37,6 +37,7 @@ class Process:
         self.message = ""
         self.exit_code: int | None = None
         self.age = 0.0
+        self.elapsed: float | None = None
         self.stopped = False
 
     def stop(self) -> None:
