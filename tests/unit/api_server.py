@@ -34,6 +34,8 @@ class ApiServer:
     data: dict[str, str] = field(default_factory=dict)
     body: str | None = None
     """In place of the ConfigMap."""
+    date: str | None = None
+    """The Date header; None: the server's clock."""
     connections: int = 0
     asked: list[str] = field(default_factory=list)
 
@@ -80,7 +82,8 @@ def _handler(api: ApiServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             status, body = api.answer(self.path, self.headers["Authorization"])
-            self.send_response(status)
+            self.send_response_only(status)
+            self.send_header("Date", api.date or self.date_time_string())
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body.encode())

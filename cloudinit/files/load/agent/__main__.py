@@ -107,7 +107,8 @@ class Agent:
         logged = ""
         while True:
             try:
-                self._plans.update(source.fetch())
+                found = source.fetch()
+                self._plans.update(found.data, found.ages)
             except SourceError as error:
                 self._plans.mark_stale(str(error))
             if self._plans.problem not in ("", logged):

@@ -3,7 +3,12 @@
 import http.client
 import json
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT = 10.0  # seconds
@@ -11,6 +16,20 @@ TIMEOUT = 10.0  # seconds
 
 class SourceError(Exception):
     """The ConfigMap can't be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was read.
+
+    Attributes:
+        data: The object's data.
+        ages: Seconds since the keys of `data` were last set, all by the API server's clock; without those that it
+            doesn't tell.
+    """
+
+    data: dict[str, str]
+    ages: dict[str, float]
 
 
 class ConfigMap:
@@ -27,23 +46,25 @@ class ConfigMap:
         self._credentials = credentials
         self._connection: http.client.HTTPSConnection | None = None
 
-    def fetch(self) -> dict[str, str]:
-        """Return the object's data.
+    def fetch(self) -> Contents:
+        """Return the object's contents.
 
         Raises:
             SourceError: The API server is unreachable or refuses, or its response is no ConfigMap.
         """
         try:
-            status, body = self._get()
+            status, date, body = self._get()
             if status != http.HTTPStatus.OK:
                 raise SourceError(f"the API server responded with {status}")
-            return {key: str(value) for key, value in (json.loads(body).get("data") or {}).items()}
+            found = json.loads(body)
+            data = {key: str(value) for key, value in (found.get("data") or {}).items()}
+            return Contents(data, _ages(found.get("metadata") or {}, date))
         except (OSError, http.client.HTTPException) as error:
             raise SourceError(f"the API server is unreachable: {error or type(error).__name__}") from None
-        except (AttributeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise SourceError(f"the API server's response is not a ConfigMap: {error}") from None
 
-    def _get(self) -> tuple[int, bytes]:
+    def _get(self) -> tuple[int, str, bytes]:
         if self._connection:
             try:
                 return self._request(self._connection)
@@ -56,11 +77,11 @@ class ConfigMap:
             self._close()
             raise
 
-    def _request(self, connection: http.client.HTTPSConnection) -> tuple[int, bytes]:
+    def _request(self, connection: http.client.HTTPSConnection) -> tuple[int, str, bytes]:
         token = (self._credentials / "token").read_text(encoding="ascii").strip()
         connection.request("GET", self._path, headers={"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
-        return response.status, response.read()
+        return response.status, response.headers.get("Date", ""), response.read()
 
     def _trust(self) -> ssl.SSLContext:
         trust = ssl.create_default_context(cadata=(self._credentials / "ca").read_text(encoding="ascii"))
@@ -72,3 +93,18 @@ class ConfigMap:
         if self._connection:
             self._connection.close()
         self._connection = None
+
+
+def _ages(metadata: Mapping[str, Any], date: str) -> dict[str, float]:
+    """Return the age of each key, from the managers of the object's fields and the response's Date header."""
+    if not date:
+        return {}
+    now = parsedate_to_datetime(date)
+    ages: dict[str, float] = {}
+    for manager in metadata.get("managedFields") or ():
+        if "time" in manager:
+            age = max(0.0, (now - datetime.fromisoformat(manager["time"])).total_seconds())
+            for field in (manager.get("fieldsV1") or {}).get("f:data") or ():
+                key = field.removeprefix("f:")
+                ages[key] = min(age, ages.get(key, age))
+    return ages

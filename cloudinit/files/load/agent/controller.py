@@ -17,6 +17,8 @@ FIRST_BACKOFF = 1.0  # seconds before k6 is restarted after a failure; doubles w
 LONGEST_BACKOFF = 30.0
 STABLE = 60.0  # seconds of running after which the backoff is reset
 OVERDUE = 20.0  # seconds after a run's end; k6 itself exits within 12
+STARTUP = 300.0  # seconds for k6 to start; ten thousand virtual users take about 20
+START_WITHIN = 60.0  # seconds after a run was added in which an agent that hasn't seen it yet takes it
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class Controller:
 
     def reconcile(self) -> None:
         """Compare what runs with the desired plans once, and act on the difference."""
+        self._expire()
         desired, run = self._desired(), self._runs.current
         if run and not (desired and _is_same(desired, run.plan)):
             self._end(State.STOPPED)
@@ -102,10 +105,39 @@ class Controller:
             self._end(State.STOPPED, "the load generator was stopped")
 
     def _desired(self) -> LoadPlan | None:
+        return self._pending() or self._plans.stack
+
+    def _pending(self) -> LoadPlan | None:
+        """Return the run to do, unless it is over."""
         run, last = self._plans.run, self._runs.last
-        if run and not (last and last.plan.run == run.run):
-            return run
-        return self._plans.stack
+        return None if run and last and last.plan.run == run.run else run
+
+    def _expire(self) -> None:
+        """End a run that is too old to start: whoever added it no longer waits for it."""
+        asked, current = self._pending(), self._runs.current
+        if not self._plans.stack:
+            return  # nothing has been read yet
+        lost, self._runs.lost = self._runs.lost, False
+        if not asked:
+            return
+        known = current is not None and current.plan.run == asked.run
+        if known and current and current.state is State.RUNNING:
+            return
+        age = self._dependencies.clock() - self._plans.added
+        limit = START_WITHIN + (asked.seconds if known else 0)
+        if lost and not known:
+            problem = "the record of earlier runs was unreadable: this run may have been one of them"
+        elif age > limit:
+            problem = f"it was added {age:.0f} s ago, and is not started later than {limit:.0f} s after that"
+        else:
+            return
+        log.warning("%s: %s", asked.run, problem)
+        if known:
+            self._end(State.FAILED, problem)
+            self._not_before = 0.0
+        else:
+            new = _new_run(asked, self._samples.next)
+            self._runs.refuse(replace(new, state=State.FAILED, problem=problem, next=new.first))
 
     def _start(self, run: Run) -> None:
         if run.state is State.FAILED:
@@ -131,10 +163,11 @@ class Controller:
         if process.age > STABLE:
             self._backoff = FIRST_BACKOFF
         if code is None:
-            if run.once and process.age > run.plan.seconds + OVERDUE:
+            problem = _overdue(run, process)
+            if problem:
                 process.stop()
                 self._process = None
-                self._fail(run, "k6 did not exit after the last request")
+                self._fail(run, problem)
         elif code == 0 and run.once:
             self._process = None
             self._end(State.FINISHED)
@@ -167,6 +200,15 @@ class Controller:
 
 def _new_run(plan: LoadPlan, first: int) -> Run:
     return Run(plan=plan, state=State.WAITING, trace=secrets.token_hex(8), first=first)
+
+
+def _overdue(run: Run, process: Process) -> str:
+    """Return what a process should have done by now; an empty string if nothing."""
+    if process.elapsed is None:
+        return f"k6 did not start within {STARTUP:.0f} s" if process.age > STARTUP else ""
+    if run.once and process.elapsed > run.plan.seconds + OVERDUE:
+        return "k6 did not exit after the last request"
+    return ""
 
 
 def _is_same(desired: LoadPlan, present: LoadPlan) -> bool:

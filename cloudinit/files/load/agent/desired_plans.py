@@ -1,6 +1,7 @@
 """The plans that the ConfigMap asks for: the stack's own, and that of a measuring run."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from ..load_plan import LoadPlan, parse_load_plan
 
@@ -13,23 +14,29 @@ class DesiredPlans:
     Attributes:
         stack: The stack's own plan, which repeats; None until there is one.
         run: A plan to run once; None if there is none.
+        added: Monotonic time at which `run` was added, as far as the API server tells.
         problem: Why newer plans are not in force; empty if they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.stack: LoadPlan | None = None
         self.run: LoadPlan | None = None
+        self.added = 0.0
         self.problem = ""
 
-    def update(self, data: Mapping[str, str]) -> None:
-        """Take the ConfigMap's data; an invalid plan leaves the last valid one in force."""
+    def update(self, data: Mapping[str, str], ages: Mapping[str, float]) -> None:
+        """Take the ConfigMap's data and its keys' ages; an invalid plan leaves the last valid one in force."""
         problems = []
         try:
             self.stack = _parse(data, STACK)
         except ValueError as error:
             problems.append(f"{STACK} in the load ConfigMap is invalid: {error}")
         try:
-            self.run = _parse(data, RUN) if RUN in data else None
+            run = _parse(data, RUN) if RUN in data else None
+            if run and not (self.run and self.run.run == run.run):
+                self.added = self._clock() - ages.get(RUN, 0.0)
+            self.run = run
         except ValueError as error:
             problems.append(f"{RUN} in the load ConfigMap is invalid: {error}")
         self.problem = " ".join(problems)

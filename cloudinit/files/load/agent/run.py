@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -92,20 +93,24 @@ class RunStore:
     Attributes:
         current: The current run, or None.
         last: The latest run with an id that has ended.
+        lost: Whether the file was unreadable, so that nobody knows which runs there were.
     """
 
     def __init__(self, path: Path, next_sample: int) -> None:
         self._path = path
         self.current: Run | None = None
         self.last: Run | None = None
+        self.lost = False
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             current, self.last = (_parse_run(document[key]) if document[key] else None for key in ("run", "last"))
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError) as error:
-            log.warning("the stored runs are unreadable and are discarded: %r", error)
-            return
+            log.warning("%s is unreadable, so no run from before is started again: %r", path, error)
+            current = self.last = None
+            self.lost = True
+            self._save()
         if current and current.once and current.state is State.RUNNING:
             # It can't be resumed at the right request, and repeating it would mix two runs.
             problem = "the load generator was restarted during the run"
@@ -125,6 +130,11 @@ class RunStore:
         self.current = None
         self._save()
 
+    def refuse(self, run: Run) -> None:
+        """Store a run that has failed without ever being the current one."""
+        self.last = run
+        self._save()
+
     def documents(self) -> dict[str, Any]:
         """Return both as the API reports them."""
         current, last = self.current, self.last
@@ -132,5 +142,16 @@ class RunStore:
 
     def _save(self) -> None:
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(self.documents()), encoding="utf-8")
-        new.replace(self._path)
+        try:
+            with new.open("w", encoding="utf-8") as file:
+                file.write(json.dumps(self.documents()))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+            directory = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            log.warning("%s can't be written, and a restart will not know of the latest runs: %s", self._path, error)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +58,7 @@ class Scene:
     now: float = 1000.0
 
     def __post_init__(self) -> None:
-        self.plans = DesiredPlans()
+        self.plans = DesiredPlans(lambda: self.now)
         self.restart()
 
     def restart(self) -> None:
@@ -71,10 +74,17 @@ class Scene:
         self.processes.append(Process(run))
         return self.processes[-1]
 
-    def give(self, stack: LoadPlan | None = STACK, run: LoadPlan | None = None) -> None:
-        """Put plans into the ConfigMap."""
+    def give(self, stack: LoadPlan | None = STACK, run: LoadPlan | None = None, *, age: float = 0.0) -> None:
+        """Put plans into the ConfigMap, the run a while ago."""
         texts = {"plan.json": stack, "run.json": run}
-        self.plans.update({key: render_load_plan(plan) for key, plan in texts.items() if plan})
+        self.plans.update({key: render_load_plan(plan) for key, plan in texts.items() if plan}, {"run.json": age})
+
+    def replace_guest(self) -> None:
+        """Start the agent in a new guest, which remembers nothing."""
+        shutil.rmtree(self.directory / "samples")
+        (self.directory / "runs.json").unlink(missing_ok=True)
+        self.plans = DesiredPlans(lambda: self.now)
+        self.restart()
 
     def step(self, seconds: float = 0.0) -> dict[str, Any]:
         """Let time pass, reconcile, and return the current run."""
@@ -94,7 +104,7 @@ class Scene:
         """Reconcile until the desired plan runs."""
         self.step()
         self.step()
-        self.k6.started = 1234.5
+        self.k6.started, self.k6.elapsed = 1234.5, 0.0
         return self.step()
 
 
@@ -279,9 +289,9 @@ def test_another_plan_is_tried_without_backoff(scene: Scene) -> None:
 def test_a_k6_that_does_not_exit_is_stopped(scene: Scene) -> None:
     scene.give(run=SPIKE)
     scene.begin()
-    scene.k6.age = 79.0
+    scene.k6.elapsed = 79.0
     assert scene.step()["state"] == "running"
-    scene.k6.age = 81.0
+    scene.k6.elapsed = 81.0
     scene.step()
     assert scene.processes[0].stopped
     assert scene.status["last"]["problem"] == "k6 did not exit after the last request"
@@ -317,11 +327,89 @@ def test_a_waiting_run_waits_again_after_a_restart(scene: Scene) -> None:
     assert scene.step()["id"] == "one-spike"
 
 
-def test_an_unreadable_run_store_does_not_keep_the_agent_from_starting(scene: Scene) -> None:
-    (scene.directory / "runs.json").write_text('{"run": null, "last": {"id": 3}}')
-    scene.restart()
+def test_a_slow_start_of_k6_does_not_count_against_the_run(scene: Scene) -> None:
+    scene.give(run=replace(SPIKE, seconds=10))
+    scene.step()
+    scene.step()
+    scene.k6.age = 45.0
+    assert scene.step()["state"] == "waiting"
+    scene.k6.started, scene.k6.elapsed = 1.0, 0.0
+    assert scene.step()["state"] == "running"
+
+
+def test_a_k6_that_never_starts_is_stopped(scene: Scene) -> None:
     scene.give()
+    scene.step()
+    scene.step()
+    scene.k6.age = 301.0
+    assert scene.step()["problem"] == "k6 did not start within 300 s"
+    assert scene.processes[0].stopped
+
+
+def test_a_run_whose_owner_is_gone_does_not_come_back_in_a_new_guest(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.now += 61
+    scene.replace_guest()
+    scene.give(run=SPIKE, age=61)
+    assert scene.begin()["id"] == ""
+    last = scene.status["last"]
+    assert (last["id"], last["state"]) == ("one-spike", "failed")
+    assert last["problem"] == "it was added 61 s ago, and is not started later than 60 s after that"
+
+
+def test_a_waiting_run_expires_when_its_time_is_over(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.unreachable = "away"
+    scene.step()
+    assert scene.step(119)["id"] == "one-spike"
+    scene.step(2)
+    assert scene.status["last"]["problem"] == "it was added 121 s ago, and is not started later than 120 s after that"
+    scene.unreachable = ""
+    scene.step(1)
+    assert scene.begin()["id"] == ""
+
+
+def test_a_running_run_does_not_expire(scene: Scene) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    assert scene.step(3600)["id"] == "one-spike"
+
+
+@pytest.mark.parametrize("torn", ['{"run": null, "last": {"id": 3}}', "", '{"run": nu'])
+def test_after_a_torn_record_no_run_from_before_is_started(
+    scene: Scene, torn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.give(run=SPIKE)
+    scene.begin()
+    scene.k6.exit_code = 0
+    scene.step()
+    (scene.directory / "runs.json").write_text(torn)
+    scene.plans = DesiredPlans(lambda: scene.now)
+    scene.restart()
+    assert "runs.json is unreadable, so no run from before is started again" in caplog.text
+    assert json.loads((scene.directory / "runs.json").read_text()) == {"run": None, "last": None}, "it is rewritten"
+    scene.step()
+    scene.give(run=SPIKE)
+    assert scene.begin()["id"] == ""
+    assert scene.status["last"]["state"] == "failed"
+    scene.give(run=OTHER)
+    assert scene.begin()["id"] == "another-spike", "a run added later does start"
+
+
+def test_a_full_disk_does_not_end_the_agent(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    scene.give(run=SPIKE)
     assert scene.begin()["state"] == "running"
+    scene.k6.exit_code = 0
+    scene.step()
+    assert scene.status["last"]["state"] == "finished"
+    assert "No space left on device" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -338,7 +426,7 @@ def test_an_invalid_plan_leaves_the_last_valid_one_in_force_and_is_reported(
 ) -> None:
     scene.give()
     scene.begin()
-    scene.plans.update(data)
+    scene.plans.update(data, {})
     assert words in scene.plans.problem
     assert scene.step()["state"] == "running"
     assert len(scene.processes) == 1
@@ -349,7 +437,7 @@ def test_an_invalid_plan_leaves_the_last_valid_one_in_force_and_is_reported(
 def test_an_invalid_run_leaves_the_stacks_plan_in_force(scene: Scene) -> None:
     scene.give()
     scene.begin()
-    scene.plans.update({"plan.json": render_load_plan(STACK), "run.json": render_load_plan(STACK)})
+    scene.plans.update({"plan.json": render_load_plan(STACK), "run.json": render_load_plan(STACK)}, {})
     assert scene.plans.problem == "run.json in the load ConfigMap is invalid: its run must not be empty, but is ''."
     assert scene.step()["id"] == ""
 
