@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from .sample_log import GoneError, SampleLog
 
 JSON, CSV = "application/json", "text/csv"
 IDLE_TIMEOUT = 60  # seconds
+MOST_CONNECTIONS = 100
 
 Exposition = Callable[[], tuple[bytes, str]]  # returns the text and its content type
 
@@ -44,6 +46,21 @@ class Server(ThreadingHTTPServer):
         if socket.has_dualstack_ipv6():
             self.address_family = socket.AF_INET6
         super().__init__(("", port), _handler(endpoints))
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, or close it if there are too many."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def server_bind(self) -> None:
         """Bind the port for IPv4 and IPv6, without the name lookup that the standard library would do."""

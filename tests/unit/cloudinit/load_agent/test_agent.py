@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import pytest
 from cloudinit import LoadPlan, Profile, render_load_plan
 from cloudinit.files.load.agent import __main__ as program
 from cloudinit.files.load.agent import controller
-from cloudinit.files.load.agent.api import Server
+from cloudinit.files.load.agent.api import MOST_CONNECTIONS, Server
 from tests.unit.api_server import ApiServer, api_server
 from tests.unit.cloudinit.load_samples import line, rows
 from tests.unit.cloudinit.otlp_receiver import receiving
@@ -244,6 +245,18 @@ def test_an_invalid_request_is_rejected_with_a_message(agent: Running, path: str
     answer = agent.get(path)
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+def test_only_so_many_connections_are_served_at_once(agent: Running) -> None:
+    host, port = agent.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(MOST_CONNECTIONS)]
+        time.sleep(0.1)
+        with pytest.raises(httpx.TransportError):
+            agent.get("/ready")
+        idle[0].close()
+        time.sleep(0.1)
+        assert agent.get("/ready").status_code == 503
 
 
 def test_samples_that_are_no_longer_kept_are_gone(agent: Running, monkeypatch: pytest.MonkeyPatch) -> None:
