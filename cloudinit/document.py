@@ -10,11 +10,11 @@ from cloudinit.guest_files import GuestFile
 _OTHER_LINE_BREAKS = frozenset("\r\x85\u2028\u2029")
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes multi-line text as a block, so that the files inside stay readable."""
+class _Dumper(yaml.CSafeDumper):
+    """Writes multi-line text as a block, so that the files inside stay readable; libyaml is ten times as fast."""
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
     if not _OTHER_LINE_BREAKS.isdisjoint(text):
         style: str | None = '"'  # the only style that keeps different line breaks apart
     else:
