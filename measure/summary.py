@@ -128,9 +128,6 @@ class Delivery(SummaryModel):
     waited_share: float
     busy_mean: float = Field(description="Connections with a request in flight, on average.")
     busy_max: int
-    lateness_p99: float | None = Field(
-        description="The generator's own delay, ms: from the scheduled time, with a connection free, to the send time."
-    )
     burstiness: float | None = Field(
         description="Variance-to-mean ratio of requests sent per 10 ms: 0 is evenly spaced, 1 Poisson, more bursts."
     )
@@ -187,6 +184,7 @@ class SlowRequest(SummaryModel):
     kind: str
     status: int
     total: float
+    generator: float
     wait: float
     web: float | None
     application: float | None
@@ -197,7 +195,7 @@ class SlowRequest(SummaryModel):
 class Summary(SummaryModel):
     """All results of one run."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     run: RunInfo
     plan: LoadPlan = Field(description="The load that was scheduled.")
     segments: tuple[Segment, ...] = Field(description="The scheduled rate over time, in stretches of linear change.")
@@ -206,7 +204,7 @@ class Summary(SummaryModel):
     verdict: Verdict
     delivery: Delivery
     latency: dict[str, Distribution] = Field(
-        description="By part, from the scheduled time: total = wait + web + application + database; "
+        description="By part, from the scheduled time: total = generator + wait + web + application + database; "
         "application = code + pool + database_connect."
     )
     latency_from_send: dict[str, Distribution] = Field(

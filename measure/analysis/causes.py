@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from measure.analysis.samples import LEAVES, Samples, Times, part
+from measure.analysis.samples import Samples, part
 from measure.analysis.statistics import ROUNDING, percentiles
 
 # A generator this late (ms) with free connections is short of CPU; timers alone are a millisecond or two late.
@@ -30,12 +30,6 @@ def busy(samples: Samples) -> tuple[float, int]:
     span = float(ends[-1] - starts[0])
     in_flight = np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")
     return (float(samples["client"].sum()) / span if span else 0.0), int(in_flight.max())
-
-
-def lateness(samples: Samples) -> Times:
-    """Return the generator's own delay of each request in ms, without the wait for a connection."""
-    times: Times = np.maximum(samples["sent"] - samples["due"] - samples["wait"], 0.0)
-    return times
 
 
 def shortfall(samples: Samples, *, scheduled: int, seconds: float, concurrency: int) -> str | None:
@@ -72,7 +66,7 @@ def _saturated(samples: Samples, concurrency: int) -> list[str]:
     found = []
     waited = float(np.mean(samples["wait"] > 0))
     mean, most = busy(samples)
-    late = percentiles(lateness(samples), [990])[0] or 0.0
+    late = percentiles(part(samples, "generator"), [990])[0] or 0.0
     if waited > 0.01 and mean >= _ALL_BUSY * concurrency:
         found.append(
             f"all {concurrency} connections were busy ({mean:.0f} on average), {waited:.0%} of requests waited for one"
@@ -113,5 +107,5 @@ def _slower(before: Samples, after: Samples, concurrency: int) -> str:
 
 
 def _means(samples: Samples) -> dict[str, float]:
-    """Return the mean of each part but the wait, in milliseconds."""
-    return {name: float(np.nan_to_num(part(samples, name)).mean()) for name in LEAVES if name != "wait"}
+    """Return the mean of each part of the time after sending, in milliseconds."""
+    return {name: float(np.nan_to_num(part(samples, name)).mean()) for name in _NAMES}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, SHARES
-from measure.analysis.samples import TIERS, Samples, part
+from measure.analysis.samples import PARTS, Samples, part
 from measure.summary import Summary
 
 _REPEATS = 3  # runs on each side from which their own spread is known
@@ -20,7 +20,7 @@ _LEAST = 0.05  # smaller relative changes don't matter
 _LEAST_MS = 0.05
 _LEAST_SHARE = 0.0005
 _BEYOND = 10  # requests above a percentile without which it is not known
-_PARTS = ("total", *TIERS)
+_PARTS = ("total", *PARTS)
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _DRAWS = 1000
 # Bins of 2 % from a microsecond to 100 s: resampling needs counts per bin and second, not every time.

@@ -6,9 +6,9 @@ from collections import Counter
 
 import numpy as np
 
-from measure.analysis.causes import busy, lateness
+from measure.analysis.causes import busy
 from measure.analysis.samples import Samples
-from measure.analysis.statistics import percentiles, ratio
+from measure.analysis.statistics import ratio
 from measure.summary import Delivery
 
 _BIN = 10.0  # ms
@@ -33,7 +33,6 @@ def delivery(samples: Samples, *, scheduled: int, shortfall: str | None) -> Deli
         waited_share=ratio(waited, count),
         busy_mean=mean,
         busy_max=most,
-        lateness_p99=percentiles(lateness(samples), [990])[0],
         burstiness=burstiness(samples),
         shortfall=shortfall,
     )

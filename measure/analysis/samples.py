@@ -19,10 +19,12 @@ Samples = npt.NDArray[np.void]
 _TYPES: dict[str, str] = {"number": "u4", "status": "u2", "error": "u2", "good": "u1", "kind": "S8", "trace": "S16"}
 SAMPLE = np.dtype([(column, _TYPES.get(column, "f8")) for column in COLUMNS])
 
-LEAVES = ("wait", "web", "code", "pool", "database_connect", "database", "unattributed")
+LEAVES = ("generator", "wait", "web", "code", "pool", "database_connect", "database", "unattributed")
 """Parts that add up to a request's total latency, exactly."""
-TIERS = ("wait", "web", "application", "database")
-"""Parts in gates and plots; `application` is `code`, `pool` and `database_connect` together."""
+TIERS = ("web", "application", "database")
+"""Parts with gates; `application` is `code`, `pool` and `database_connect` together."""
+PARTS = ("generator", "wait", *TIERS)
+"""Parts in plots and tables."""
 
 
 def parse(lines: bytes) -> Samples:
@@ -51,13 +53,14 @@ def between(samples: Samples, start: float, end: float) -> Samples:
 def part(samples: Samples, name: str) -> Times:
     """Return one part of each request's latency, in milliseconds.
 
-    `total` counts from the scheduled time, `client` from the send time. All time of a request that the application did
-    not answer is in `unattributed`.
+    `total` counts from the scheduled time to the response, `client` from the send time. Between the two times the
+    request had to `wait` for a free connection; all else is the lateness of the `generator` itself. A request that a
+    timer sent a moment early is 0 late. All time of a request that the application did not answer is in `unattributed`.
 
     Raises:
         KeyError: There is no such part.
     """
-    return _PARTS[name](samples)
+    return _OF[name](samples)
 
 
 def _known(samples: Samples, *columns: str) -> Times:
@@ -71,10 +74,22 @@ def _if_answered(samples: Samples, column: str) -> Times:
     return np.where(np.isnan(samples["app"]), np.nan, _known(samples, column))
 
 
-_PARTS: dict[str, Callable[[Samples], Times]] = {
-    "total": lambda samples: samples["wait"] + samples["client"],
+def _delay(samples: Samples) -> Times:
+    """Return the time from the scheduled time to the send time."""
+    times: Times = np.maximum(samples["sent"] - samples["due"], 0.0)
+    return times
+
+
+def _wait(samples: Samples) -> Times:
+    times: Times = np.minimum(samples["wait"], _delay(samples))
+    return times
+
+
+_OF: dict[str, Callable[[Samples], Times]] = {
+    "total": lambda samples: _delay(samples) + samples["client"],
     "client": lambda samples: samples["client"],
-    "wait": lambda samples: samples["wait"],
+    "generator": lambda samples: _delay(samples) - _wait(samples),
+    "wait": _wait,
     "client_connect": lambda samples: samples["client_connect"],
     "web": lambda samples: samples["client"] - samples["app"],
     "application": lambda samples: samples["app"] - _known(samples, "db"),

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from cloudinit.load_plan import LoadPlan
-from measure.analysis.samples import LEAVES, TIERS, Samples, Times, between, part
+from measure.analysis.samples import LEAVES, PARTS, Samples, Times, between, part
 from measure.summary import Consistency, Distribution, Drift, KindSummary, Share, SlowRequest
 
 QUANTILES = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
 """In thousandths."""
 ROUNDING = 0.0015  # ms: two times of three decimals each
-_LATENCY = ("total", "wait", "web", "application", "code", "pool", "database_connect", "database", "unattributed")
+_LATENCY = ("total", "generator", "wait", "web", "application", *LEAVES[LEAVES.index("code") :])
 _FROM_SEND = {"client": "client", "application": "application response", "database": "database response"}
 _DRIFT = ("total", *(name for name in LEAVES if name != "unattributed"))
 _TAIL = 100  # one request in so many belongs to the slowest
@@ -132,7 +132,7 @@ def slowest(samples: Samples, trace: str) -> list[SlowRequest]:
         trace: First half of their trace ids.
     """
     chosen = samples[np.argsort(part(samples, "total"))[::-1][:_SLOWEST]]
-    columns = {name: part(chosen, name).tolist() for name in ("total", *TIERS)}
+    columns = {name: part(chosen, name).tolist() for name in ("total", *PARTS)}
     return [
         SlowRequest.model_validate(
             {

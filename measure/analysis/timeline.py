@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloudinit.load_plan import LoadPlan, Segment
-from measure.analysis.samples import TIERS, Samples, part
+from measure.analysis.samples import PARTS, Samples, part
 from measure.analysis.statistics import percentiles
 
 _PERCENTILES = {"p50": 500, "p95": 950, "p99": 990}
@@ -51,7 +51,7 @@ def timeline(samples: Samples, plan: LoadPlan) -> Timeline:
     }
     order = np.argsort(due, kind="stable")
     edges = np.searchsorted(due[order], np.arange(rows + 1))
-    for name in ("total", *TIERS):
+    for name in ("total", *PARTS):
         times = part(samples, name)[order]
         table = np.array(
             [percentiles(times[edges[row] : edges[row + 1]], list(_PERCENTILES.values())) for row in range(rows)],

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from measure.analysis.samples import TIERS, Samples, part
+from measure.analysis.samples import PARTS, TIERS, Samples, part
 from measure.analysis.timeline import Timeline
 from measure.output.tables import PART_COLOURS
 
@@ -53,13 +53,13 @@ def rate_plot(timeline: Timeline) -> str:
 
 
 def latency_plot(timeline: Timeline) -> str:
-    """Return the tiers' medians, stacked, with the total's median, over time."""
+    """Return the parts' medians, stacked, with the total's median, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
         seconds = timeline["second"]
-        stack = [np.nan_to_num(timeline[f"{name}_p50"]) for name in TIERS]
+        stack = [np.nan_to_num(timeline[f"{name}_p50"]) for name in PARTS]
         axes.stackplot(
-            seconds, stack, colors=[PART_COLOURS[name] for name in TIERS], labels=[f"{n} p50" for n in TIERS]
+            seconds, stack, colors=[PART_COLOURS[name] for name in PARTS], labels=[f"{n} p50" for n in PARTS]
         )
         axes.plot(seconds, timeline["total_p50"], color=_INK, linewidth=1.2, label="total p50")
         axes.set(xlabel="scheduled time (s)", ylabel="median latency (ms)", ylim=(0, None))
@@ -67,10 +67,10 @@ def latency_plot(timeline: Timeline) -> str:
 
 
 def tail_plot(timeline: Timeline) -> str:
-    """Return the p99 of the total and of each tier, over time."""
+    """Return the p99 of the total and of each part, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
-        for name in (*TIERS, "total"):
+        for name in (*PARTS, "total"):
             times = np.where(timeline[f"{name}_p99"] >= _LOWEST, timeline[f"{name}_p99"], np.nan)
             axes.plot(timeline["second"], times, color=PART_COLOURS[name], linewidth=1.4, label=f"{name} p99")
         axes.set(xlabel="scheduled time (s)", ylabel="p99 latency (ms)", yscale="log")
@@ -81,7 +81,7 @@ def percentile_plot(samples: Samples) -> str:
     """Return the latency at each percentile: of the tiers, and of the total from its scheduled and send times."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(4.0)
-        lines = [(name, PART_COLOURS[name], "-", name) for name in TIERS if name != "wait"]
+        lines = [(name, PART_COLOURS[name], "-", name) for name in TIERS]
         lines += [("client", _CLIENT, "--", "total, send time (closed loop)")]
         lines += [("total", PART_COLOURS["total"], "-", "total, scheduled time")]
         for name, colour, dash, label in lines:

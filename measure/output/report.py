@@ -67,8 +67,8 @@ def drawings(samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
 
     drawn = [
         ("Requests per second", plots.rate_plot(timeline)),
-        ("Median latency by tier, stacked", plots.latency_plot(timeline)),
-        ("p99 latency by tier", plots.tail_plot(timeline)),
+        ("Median latency by part, stacked", plots.latency_plot(timeline)),
+        ("p99 latency by part", plots.tail_plot(timeline)),
         ("Latency by percentile", plots.percentile_plot(samples)),
     ]
     # The drawings hold numbers and this program's own words only.

@@ -28,6 +28,7 @@ OUTCOME_COLOURS = {
     "not serving": "red",
 }
 PART_COLOURS = {
+    "generator": "#F0E442",
     "wait": "#999999",
     "web": "#56B4E9",
     "application": "#E69F00",

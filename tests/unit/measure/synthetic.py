@@ -72,28 +72,39 @@ def stalled(start: float, end: float) -> Service:
     return respond
 
 
-def requests(course: LoadPlan, service: Service = steady) -> Iterator[tuple[float, str]]:
-    """Yield each request's end (ms) and sample line, in the order of their ends."""
+Span = tuple[float, float]
+"""Two times, ms since the start."""
+
+
+def requests(course: LoadPlan, service: Service = steady, standstill: Span = (0.0, 0.0)) -> Iterator[tuple[float, str]]:
+    """Yield each request's end (ms) and sample line, in the order of their ends.
+
+    Args:
+        course: The load.
+        service: What the tiers do.
+        standstill: When the generator itself sends nothing.
+    """
     grid = np.linspace(0, course.seconds, course.seconds * 200 + 1)
     numbers = np.arange(arrivals(course.segments))
     scheduled = np.interp(numbers, scheduled_until(course.segments, grid), grid) * 1000
     free = [0.0] * course.concurrency
     ended = []
     for number, due in enumerate(scheduled.tolist()):
-        sent = max(due, heapq.heappop(free))
+        ready = max(due, heapq.heappop(free))
+        sent = standstill[1] if standstill[0] <= ready < standstill[1] else ready
         if sent > course.seconds * 1000 + GRACE:
             break
-        line, client = _line(number, due, sent, service(sent, number))
+        line, client = _line(number, due, ready - due, sent, service(sent, number))
         heapq.heappush(free, sent + client)
         ended.append((sent + client, line))
     yield from sorted(ended)
 
 
-def _line(number: int, due: float, sent: float, response: Response) -> tuple[str, float]:
+def _line(number: int, due: float, wait: float, sent: float, response: Response) -> tuple[str, float]:
     inside = response.code + response.pool + (response.connect or 0.0) + (response.database or 0.0)
     client = response.web + (inside if response.status else 0.0)
     tiers = (inside, response.pool, response.connect, response.database) if response.status else (None,) * 4
-    times = ",".join("" if one is None else f"{one:.3f}" for one in (due, sent, sent - due, 0.02, client, *tiers))
+    times = ",".join("" if one is None else f"{one:.3f}" for one in (due, sent, wait, 0.02, client, *tiers))
     kind = ("random", "hot", "missing")[number % 3]
     outcome = f"{response.status},{0 if response.status else 1050},{int(response.good)}"
     return f"{number},{times},{outcome},{kind},{number:016x}\n", client
@@ -114,8 +125,8 @@ def record(course: LoadPlan, text: bytes | None = None) -> Recording:
     return recording
 
 
-def samples(course: LoadPlan, service: Service = steady) -> Samples:
-    return parse(lines(course, service))
+def samples(course: LoadPlan, service: Service = steady, standstill: Span = (0.0, 0.0)) -> Samples:
+    return parse("".join(line for _, line in requests(course, service, standstill)).encode())
 
 
 def config(gates: Mapping[str, float] | None = None, machines: tuple[MachineSummary, ...] = ()) -> Config:

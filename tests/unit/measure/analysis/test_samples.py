@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from measure.analysis.recording import SampleBuffer
-from measure.analysis.samples import parse, part
+from measure.analysis.samples import LEAVES, parse, part
+from measure.analysis.statistics import percentiles
 from measure.failures import NotServingError
-from tests.unit.measure.synthetic import LOST, ONE
+from tests.unit.measure.synthetic import LOST, ONE, plan, samples
 
 
 def test_a_line_is_parsed() -> None:
@@ -20,11 +22,28 @@ def test_a_line_is_parsed() -> None:
 
 def test_the_parts_follow_from_the_times() -> None:
     expected = {
-        "total": 18, "client": 8, "wait": 10, "web": 3, "application": 3, "code": 1.5, "pool": 1,
+        "total": 18, "client": 8, "generator": 0, "wait": 10, "web": 3, "application": 3, "code": 1.5, "pool": 1,
         "database_connect": 0.5, "database": 2, "unattributed": 0, "client_connect": 0.5,
         "database response": 3.5, "application response": 5,
     }  # fmt: skip
     assert {name: part(parse(ONE), name)[0] for name in expected} == expected
+
+
+def test_latency_counts_from_the_scheduled_time_through_a_standstill_of_the_generator() -> None:
+    """k6 stands still for a second: 150 connections are free, so that no request waits for one (`wait` is 0)."""
+    every = samples(plan(concurrency=150), standstill=(4000.0, 5000.0))
+    total = part(every, "total")
+    assert total.max() == pytest.approx(1000, abs=10)
+    assert part(every, "generator").max() == pytest.approx(1000, abs=10)
+    assert part(every, "wait").max() == 0
+    assert total == pytest.approx(every["sent"] + every["client"] - every["due"])
+    assert sum(np.nan_to_num(part(every, name)) for name in LEAVES) == pytest.approx(total, rel=1e-12)
+    assert (percentiles(total, [990])[0] or 0) > 800
+
+
+def test_a_request_that_a_timer_sent_early_is_not_faster_for_it() -> None:
+    early = parse(ONE.replace(b"1000.000,1010.000,10.000", b"1000.000,999.400,0.000"))
+    assert [part(early, name)[0] for name in ("total", "generator", "wait")] == [8, 0, 0]
 
 
 def test_all_time_of_a_request_without_a_response_is_unattributed() -> None:

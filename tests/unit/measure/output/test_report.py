@@ -95,7 +95,7 @@ def test_the_documented_schema_is_current_and_summaries_match_it(profile: Profil
 
 def test_a_summary_of_another_version_is_refused(measure: Program, tmp_path: Path) -> None:
     path = write(tmp_path / "run") / SUMMARY
-    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 2'))
     ended = measure("report", tmp_path / "run")
     assert ended.code == 2
     assert "summary.json doesn't match this version's schema: schema_version" in ended.err

@@ -37,7 +37,7 @@ def test_the_screen_has_rates_latency_errors_and_the_time_left() -> None:
     assert "scheduled 100/s, sent 100/s" in text
     assert "500 scheduled, 500 answered" in text
     assert "0 (0.00%)" in text
-    for name in ("total", "wait", "web", "application", "database"):
+    for name in ("total", "generator", "wait", "web", "application", "database"):
         assert f" {name} " in text
 
 
