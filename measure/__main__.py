@@ -137,7 +137,8 @@ def watch(
 def report(directory: Annotated[Path, typer.Argument(help="Directory of a run, or of repeats.")]) -> None:
     """Show a run's results again, and recreate its report and tables from its summary and samples."""
     for path in runs_in(directory):
-        summary, samples = read_summary(path), read_samples(path)
+        summary = read_summary(path)
+        samples = read_samples(path, summary)
         seconds = timeline(samples, summary.plan)
         write(path, summary, seconds)
         print_summary(summary, console)

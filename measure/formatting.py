@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from cloudinit.load_plan import LoadPlan, Profile
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a time with its significant digits, `-` for None."""
+    """Return a time with its significant digits, `-` for None; an infinite one is that of an unanswered request."""
     if value is None:
         return "-"
+    if value == math.inf:
+        return "not answered"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from cloudinit.load_plan import LoadPlan, Profile, Segment
+
+# Infinite for a request without an answer, which JSON has no number for.
+Latency = Annotated[
+    float,
+    BeforeValidator(lambda value: math.inf if value is None else value),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
+]
 
 
 class SummaryModel(BaseModel):
@@ -18,16 +26,20 @@ class SummaryModel(BaseModel):
 
 
 class Distribution(SummaryModel):
-    """Distribution of one time over many requests, in milliseconds. Percentiles are by nearest rank."""
+    """Distribution of one time over many requests, in milliseconds.
 
-    count: int = Field(description="Requests for which this time is known.")
-    mean: float
-    p50: float
-    p90: float
-    p95: float
-    p99: float
-    p999: float = Field(description="99.9th percentile.")
-    max: float
+    Percentiles are by nearest rank. A request without an answer counts as slower than any other; null is its time.
+    """
+
+    count: int = Field(description="Requests counted.")
+    unanswered: int = Field(description="Those of them without an answer: never sent, or no response.")
+    mean: float | None = Field(description="Mean of those with an answer; null if there is none.")
+    p50: Latency
+    p90: Latency
+    p95: Latency
+    p99: Latency
+    p999: Latency = Field(description="99.9th percentile.")
+    max: Latency
 
 
 class Share(SummaryModel):
@@ -54,7 +66,12 @@ class GateResult(SummaryModel):
 
     gate: str = Field(description="Name, such as total.p99, error_rate or delivered_share.")
     limit: float = Field(description="Upper limit (ms or a share); for delivered_share the lower limit.")
-    measured: float | None = Field(description="Null if no request has the value; the gate then fails.")
+    measured: float | None = Field(
+        description="Null if it is the time of a request without an answer, or if no request has the value; "
+        "the gate then fails."
+    )
+    requests: int = Field(description="Requests that the value is about.")
+    unanswered: int = Field(description="Those of them without an answer.")
     passed: bool
 
 
@@ -117,7 +134,7 @@ class Config(SummaryModel):
 class Delivery(SummaryModel):
     """How much of the scheduled load was sent, and how it was answered."""
 
-    scheduled: int = Field(description="Scheduled requests; for a run that ended early, those scheduled until then.")
+    scheduled: int = Field(description="Scheduled requests; for a run that ended early, until then.")
     sent: int
     delivered_share: float = Field(description="Delivery ratio: sent over scheduled requests.")
     succeeded: int = Field(description="Requests with the expected response.")
@@ -150,8 +167,8 @@ class StressStep(SummaryModel):
     scheduled: int
     sent: int
     errors: int
-    p50: float | None
-    p99: float | None
+    p50: Latency
+    p99: Latency
     gates: list[GateResult]
     passed: bool
 
@@ -169,11 +186,13 @@ class Drift(SummaryModel):
     """Change of one part over a soak run: the last fifth against the first."""
 
     part: str
-    first_p50: float
-    last_p50: float
-    first_p99: float
-    last_p99: float
-    change: float = Field(description="Relative change of the median: 0.1 is 10 % slower.")
+    first_p50: Latency
+    last_p50: Latency
+    first_p99: Latency
+    last_p99: Latency
+    change: float | None = Field(
+        description="Relative change of the median: 0.1 is 10 % slower. Null without two medians above 0."
+    )
 
 
 class SlowRequest(SummaryModel):

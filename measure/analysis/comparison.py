@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, SHARES
-from measure.analysis.samples import PARTS, Samples, part
+from measure.analysis.samples import PARTS, Samples, is_sent, latencies
 from measure.summary import Summary
 
 _REPEATS = 3  # runs on each side from which their own spread is known
@@ -199,10 +199,11 @@ class _Seconds:
     def of(cls, samples: Samples) -> _Seconds:
         second = (samples["due"] / 1000).astype(np.int64)
         rows = int(second.max()) + 1 if len(second) else 0
+        sent = is_sent(samples)
         return cls(
-            histograms={name: _histogram(part(samples, name), second, rows) for name in _PARTS},
-            errors=np.bincount(second[samples["good"] == 0], minlength=rows).astype(np.float32),
-            sent=np.bincount(second, minlength=rows).astype(np.float32),
+            histograms={name: _histogram(latencies(samples, name), second, rows) for name in _PARTS},
+            errors=np.bincount(second[sent & (samples["good"] == 0)], minlength=rows).astype(np.float32),
+            sent=np.bincount(second[sent], minlength=rows).astype(np.float32),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from measure.analysis.samples import Samples, part
+from measure.analysis.samples import Samples, is_sent, latencies
 from measure.analysis.statistics import QUANTILES, percentiles
 from measure.failures import NotServingError, WrongUsageError, unknown
 from measure.formatting import share
@@ -77,45 +77,51 @@ def _example(name: str) -> str:
     return {ERROR_RATE: "0.01", DELIVERED_SHARE: "0.999"}.get(name, "50")
 
 
-def judge(gates: Mapping[str, float], samples: Samples, *, scheduled: int) -> list[GateResult]:
-    """Return the result of each gate.
-
-    Args:
-        gates: Limits by gate.
-        samples: The requests that were sent.
-        scheduled: How many requests were scheduled.
-    """
-    results = []
-    for name, limit in gates.items():
-        measured = _measured(name, samples, scheduled)
-        passed = measured is not None and (measured >= limit if name == DELIVERED_SHARE else measured <= limit)
-        results.append(GateResult(gate=name, limit=limit, measured=measured, passed=passed))
-    return results
+def judge(gates: Mapping[str, float], samples: Samples) -> list[GateResult]:
+    """Return the result of each gate on all scheduled requests."""
+    return [_judge(name, limit, samples) for name, limit in gates.items()]
 
 
-def _measured(name: str, samples: Samples, scheduled: int) -> float | None:
+def _judge(name: str, limit: float, samples: Samples) -> GateResult:
+    sent, unanswered = is_sent(samples), 0
     if name == DELIVERED_SHARE:
-        return len(samples) / scheduled if scheduled else None
-    if not len(samples):
-        return None
-    if name == ERROR_RATE:
-        return float(np.mean(samples["good"] == 0))
-    tier, _, percentile = name.partition(".")
-    return percentiles(part(samples, tier), [QUANTILES[percentile]])[0]
+        counted, measured = len(samples), float(np.mean(sent)) if len(samples) else None
+    elif name == ERROR_RATE:
+        counted = int(np.count_nonzero(sent))
+        measured = float(np.mean(samples["good"][sent] == 0)) if counted else None
+    else:
+        tier, _, percentile = name.partition(".")
+        times = latencies(samples, tier)
+        counted, unanswered = int(np.count_nonzero(~np.isnan(times))), int(np.count_nonzero(np.isinf(times)))
+        (measured,) = percentiles(times, [QUANTILES[percentile]])
+        measured = None if measured == math.inf else measured
+    passed = measured is not None and (measured >= limit if name == DELIVERED_SHARE else measured <= limit)
+    return GateResult(gate=name, limit=limit, measured=measured, requests=counted, unanswered=unanswered, passed=passed)
 
 
-def value_text(gate: str, value: float | None) -> str:
-    """Return a gate's limit or measured value with its unit."""
-    if value is None:
+def limit_text(result: GateResult) -> str:
+    """Return a gate's limit with its unit."""
+    return _value_text(result.gate, result.limit)
+
+
+def measured_text(result: GateResult) -> str:
+    """Return what was measured for a gate, with its unit."""
+    if not result.requests:
         return "unknown (no request has it)"
+    if result.measured is None:
+        return f"not answered ({result.unanswered:,} of {result.requests:,} requests)"
+    return _value_text(result.gate, result.measured)
+
+
+def _value_text(gate: str, value: float) -> str:
     return share(value) if gate in SHARES else f"{value:.4g} ms"
 
 
 def describe_failures(results: Iterable[GateResult]) -> str:
     """Return the failed gates in words, such as `total.p99 is 61.2 ms (limit 50 ms)`; empty if all passed."""
     return ", ".join(
-        f"{one.gate} is {value_text(one.gate, one.measured)} "
-        f"({'minimum' if one.gate == DELIVERED_SHARE else 'limit'} {value_text(one.gate, one.limit)})"
+        f"{one.gate} is {measured_text(one)} "
+        f"({'minimum' if one.gate == DELIVERED_SHARE else 'limit'} {limit_text(one)})"
         for one in results
         if not one.passed
     )

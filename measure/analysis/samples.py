@@ -23,6 +23,7 @@ LEAVES = ("generator", "wait", "web", "code", "pool", "database_connect", "datab
 """Parts that add up to a request's total latency, exactly."""
 TIERS = ("web", "application", "database")
 """Parts with gates; `application` is `code`, `pool` and `database_connect` together."""
+_OF_GENERATOR = ("generator", "unattributed")  # parts of the requests that were sent
 PARTS = ("generator", "wait", *TIERS)
 """Parts in plots and tables."""
 
@@ -61,6 +62,23 @@ def part(samples: Samples, name: str) -> Times:
         KeyError: There is no such part.
     """
     return _OF[name](samples)
+
+
+def is_sent(samples: Samples) -> npt.NDArray[np.bool_]:
+    """Return which of the scheduled requests were sent."""
+    found: npt.NDArray[np.bool_] = ~np.isnan(samples["sent"])
+    return found
+
+
+def latencies(samples: Samples, name: str) -> Times:
+    """Return one part of each scheduled request's latency, as percentiles count it, in milliseconds.
+
+    A request without an answer is slower than any that has one: infinite. NaN if a request has no such part.
+    """
+    times = part(samples, name)
+    if name == "total":
+        return np.where(samples["status"] == 0, np.inf, times)
+    return np.where(is_sent(samples) | (name in _OF_GENERATOR), times, np.inf)
 
 
 def _known(samples: Samples, *columns: str) -> Times:

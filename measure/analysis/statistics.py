@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cloudinit.load_plan import LoadPlan
-from measure.analysis.samples import LEAVES, PARTS, Samples, Times, between, part
+from measure.analysis.samples import LEAVES, PARTS, Samples, Times, between, is_sent, latencies, part
 from measure.summary import Consistency, Distribution, Drift, KindSummary, Share, SlowRequest
 
 QUANTILES = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
@@ -35,16 +35,23 @@ def distribution(times: Times) -> Distribution | None:
     values = times[~np.isnan(times)]
     if not len(values):
         return None
+    answered = values[np.isfinite(values)]
     found = dict(zip(QUANTILES, percentiles(values, list(QUANTILES.values())), strict=True))
     return Distribution.model_validate(
-        {"count": len(values), "mean": float(values.mean()), **found, "max": float(values.max())}
+        {
+            "count": len(values),
+            "unanswered": len(values) - len(answered),
+            "mean": float(answered.mean()) if len(answered) else None,
+            **found,
+            "max": float(values.max()),
+        }
     )
 
 
 def latency(samples: Samples) -> dict[str, Distribution]:
-    """Return the distribution of each part that any request has, from the scheduled time."""
-    found = {name: distribution(part(samples, name)) for name in _LATENCY}
-    if not np.isnan(samples["app"]).any():
+    """Return the distribution over all scheduled requests of each part that any of them has."""
+    found = {name: distribution(latencies(samples, name)) for name in _LATENCY}
+    if not np.isnan(samples["app"][is_sent(samples)]).any():
         del found["unattributed"]
     return {name: one for name, one in found.items() if one is not None}
 
@@ -117,18 +124,18 @@ def drift(samples: Samples, plan: LoadPlan) -> list[Drift]:
     first, last = between(samples, 0, fifth), between(samples, plan.seconds - fifth, plan.seconds)
     found = []
     for name in _DRIFT:
-        (a50, a99), (b50, b99) = (percentiles(part(each, name), [500, 990]) for each in (first, last))
+        (a50, a99), (b50, b99) = (percentiles(latencies(each, name), [500, 990]) for each in (first, last))
         if a50 is not None and a99 is not None and b50 is not None and b99 is not None:
-            change = b50 / a50 - 1 if a50 else 0.0
+            change = b50 / a50 - 1 if a50 and math.isfinite(a50 + b50) else None
             found.append(Drift(part=name, first_p50=a50, last_p50=b50, first_p99=a99, last_p99=b99, change=change))
     return found
 
 
 def slowest(samples: Samples, trace: str) -> list[SlowRequest]:
-    """Return the slowest requests, slowest first.
+    """Return the slowest of the requests that were sent, slowest first.
 
     Args:
-        samples: All requests.
+        samples: All requests that were sent.
         trace: First half of their trace ids.
     """
     chosen = samples[np.argsort(part(samples, "total"))[::-1][:_SLOWEST]]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
-from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 
 from cloudinit.load_plan import LoadPlan, arrivals
 from measure.analysis.causes import cause
 from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, describe_failures, judge
-from measure.analysis.samples import Samples, between, part
+from measure.analysis.samples import Samples, between, latencies
+from measure.analysis.schedule import never_sent, scheduled_until
 from measure.analysis.statistics import percentiles
-from measure.analysis.timeline import scheduled_until
 from measure.summary import Stress, StressStep
 
 DEFAULT_GATES = {DELIVERED_SHARE: 0.99, ERROR_RATE: 0.01}
@@ -54,7 +55,7 @@ class Steps:
             start, end, rate = self._spans[len(self.judged)]
             first, stop = self._numbers(start, end)
             of_step = samples[(samples["number"] >= first) & (samples["number"] < stop)]
-            step = self._step(of_step, start, end, rate, stop - first)
+            step = self._step(of_step, start, end, rate, np.arange(first, stop))
             known = elapsed >= end and (ended or self._known(step, late=len(of_step) - step.sent, elapsed=elapsed))
             if not known and len(of_step) < step.scheduled:
                 return
@@ -63,7 +64,7 @@ class Steps:
     def _numbers(self, start: float, end: float) -> tuple[int, int]:
         """Return the range of request numbers that are scheduled in a span."""
         # Request n is scheduled when the integral of the rate reaches n.
-        first, stop = (ceil(one - 1e-6) for one in scheduled_until(self._plan.segments, [start, end]))
+        first, stop = (math.ceil(one - 1e-6) for one in scheduled_until(self._plan.segments, [start, end]))
         return first, min(stop, arrivals(self._plan.segments))
 
     def _known(self, step: StressStep, *, late: int, elapsed: float) -> bool:
@@ -72,20 +73,23 @@ class Steps:
         hopeless = late > step.scheduled * (1 - self._gates.get(DELIVERED_SHARE, 0.0))
         return missing <= 0 or hopeless or elapsed - step.end > _RESPONSE_SECONDS
 
-    def _step(self, samples: Samples, start: float, end: float, rate: float, scheduled: int) -> StressStep:
+    def _step(
+        self, samples: Samples, start: float, end: float, rate: float, numbers: npt.NDArray[np.int64]
+    ) -> StressStep:
         grace = min(_GRACE_SECONDS, _GRACE_SHARE * (end - start))
         sent = samples[samples["sent"] < (end + grace) * 1000]
-        gates = judge(self._gates, sent, scheduled=scheduled)
-        p50, p99 = percentiles(part(sent, "total"), [500, 990])
+        every = np.concatenate([sent, never_sent(self._plan, np.setdiff1d(numbers, sent["number"]))])
+        gates = judge(self._gates, every)
+        p50, p99 = percentiles(latencies(every, "total"), [500, 990])
         return StressStep(
             rate=rate,
             start=start,
             end=end,
-            scheduled=scheduled,
+            scheduled=len(numbers),
             sent=len(sent),
             errors=int(np.count_nonzero(sent["good"] == 0)),
-            p50=p50,
-            p99=p99,
+            p50=math.inf if p50 is None else p50,
+            p99=math.inf if p99 is None else p99,
             gates=gates,
             passed=all(gate.passed for gate in gates),
         )

@@ -10,7 +10,7 @@ from measure.analysis import statistics
 from measure.analysis.causes import shortfall
 from measure.analysis.delivery import delivery
 from measure.analysis.recording import Recording
-from measure.analysis.timeline import scheduled_until
+from measure.analysis.schedule import scheduled_until, with_unsent
 from measure.analysis.verdict import verdict
 from measure.failures import MeasureError
 from measure.summary import Config, RunInfo, Storage, Summary
@@ -40,9 +40,8 @@ def summarize(
     scheduled = _scheduled(recording, completed=completed)
     seconds = float((samples["sent"] + samples["client"]).max()) / 1000 if len(samples) else 0.0
     started = recording.started
-    # Requests in flight when a run is stopped are neither sent nor missing.
-    expected = scheduled if completed else scheduled - plan.concurrency
-    missing = shortfall(samples, scheduled=expected, seconds=seconds, concurrency=plan.concurrency)
+    every = with_unsent(samples, plan, scheduled)
+    missing = shortfall(samples, scheduled=scheduled, seconds=seconds, concurrency=plan.concurrency)
     return Summary(
         run=RunInfo(
             id=plan.run,
@@ -56,17 +55,17 @@ def summarize(
         segments=plan.segments,
         config=config,
         versions=versions or {},
-        verdict=verdict(samples, config.gates, scheduled=scheduled, early=early, stress=stress),
+        verdict=verdict(every, config.gates, early=early, stress=stress),
         # The limit of a stress run says already why requests are missing.
         delivery=delivery(samples, scheduled=scheduled, shortfall=None if limit_found else missing),
-        latency=statistics.latency(samples),
+        latency=statistics.latency(every),
         latency_from_send=statistics.latency_from_send(samples),
         shares=statistics.shares(samples),
         parts_over_p50=statistics.parts_over_p50(samples),
         kinds=statistics.kinds(samples),
         consistency=statistics.consistency(samples),
         stress=stress,
-        soak=statistics.drift(samples, plan) if plan.profile is Profile.SOAK and completed else None,
+        soak=statistics.drift(every, plan) if plan.profile is Profile.SOAK and completed else None,
         slowest=statistics.slowest(samples, recording.trace),
         storage=storage,
     )
@@ -78,5 +77,6 @@ def _scheduled(recording: Recording, *, completed: bool) -> int:
     scheduled = arrivals(segments)
     if not completed:
         until = max(recording.elapsed, float(samples["sent"].max()) / 1000 if len(samples) else 0.0)
-        scheduled = min(scheduled, math.floor(scheduled_until(segments, until)))
+        # Requests in flight when a run is stopped are neither sent nor missing.
+        scheduled = min(scheduled, math.floor(scheduled_until(segments, until))) - recording.plan.concurrency
     return max(scheduled, len(samples))

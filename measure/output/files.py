@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from cloudinit.sample_columns import HEADER
 from measure.analysis.comparison import MeasuredRun
 from measure.analysis.samples import Samples, parse
+from measure.analysis.schedule import with_unsent
 from measure.analysis.timeline import Timeline
 from measure.failures import WrongUsageError
 from measure.summary import Summary
@@ -53,13 +54,16 @@ def write(directory: Path, summary: Summary, timeline: Timeline) -> None:
     (directory / SUMMARY).write_text(summary.model_dump_json(indent=2) + "\n", encoding="utf-8")
     with (directory / PERCENTILES).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["kind", "from", "part", "count", "mean", "p50", "p90", "p95", "p99", "p99.9", "max"])
+        writer.writerow(
+            ["kind", "from", "part", "count", "unanswered", "mean", "p50", "p90", "p95", "p99", "p99.9", "max"]
+        )
         groups = [("all", "scheduled", summary.latency), ("all", "sent", summary.latency_from_send)]
         groups += [(name, "scheduled", one.latency) for name, one in summary.kinds.items()]
         for kind, origin, parts in groups:
             for name, one in parts.items():
                 times = (one.mean, one.p50, one.p90, one.p95, one.p99, one.p999, one.max)
-                writer.writerow([kind, origin, name, one.count, *(f"{value:.3f}" for value in times)])
+                figures = ("" if value is None else f"{value:.3f}" for value in times)
+                writer.writerow([kind, origin, name, one.count, one.unanswered, *figures])
     with (directory / TIMELINE).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(timeline)
@@ -84,8 +88,8 @@ def read_summary(directory: Path) -> Summary:
         raise WrongUsageError(message) from None
 
 
-def read_samples(directory: Path) -> Samples:
-    """Read a run's samples, with the first half of their trace ids.
+def read_samples(directory: Path, summary: Summary) -> Samples:
+    """Read the samples of all scheduled requests of a run, those that were never sent included.
 
     Raises:
         WrongUsageError: The file is missing or has other columns.
@@ -97,7 +101,7 @@ def read_samples(directory: Path) -> Samples:
         raise WrongUsageError(f"Can't read {path} ({error.strerror}).") from None
     if header.decode(errors="replace") != HEADER:
         raise WrongUsageError(f"{path} doesn't have this version's columns: {HEADER}.")
-    return parse(lines)
+    return with_unsent(parse(lines), summary.plan, summary.delivery.scheduled)
 
 
 def runs_in(directory: Path) -> list[Path]:
@@ -120,4 +124,5 @@ def measured_runs(directory: Path) -> list[MeasuredRun]:
     Raises:
         WrongUsageError: It holds no run.
     """
-    return [MeasuredRun(read_summary(path), partial(read_samples, path)) for path in runs_in(directory)]
+    summaries = [(path, read_summary(path)) for path in runs_in(directory)]
+    return [MeasuredRun(summary, partial(read_samples, path, summary)) for path, summary in summaries]

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
-from measure.analysis.samples import PARTS, TIERS, Samples, part
+from measure.analysis.samples import PARTS, TIERS, Samples, latencies, part
 from measure.analysis.timeline import Timeline
 from measure.output.tables import PART_COLOURS
 
@@ -57,11 +57,12 @@ def latency_plot(timeline: Timeline) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
         seconds = timeline["second"]
-        stack = [np.nan_to_num(timeline[f"{name}_p50"]) for name in PARTS]
+        stack = [np.nan_to_num(timeline[f"{name}_p50"], posinf=0) for name in PARTS]
         axes.stackplot(
             seconds, stack, colors=[PART_COLOURS[name] for name in PARTS], labels=[f"{n} p50" for n in PARTS]
         )
-        axes.plot(seconds, timeline["total_p50"], color=_INK, linewidth=1.2, label="total p50")
+        total = np.where(np.isfinite(timeline["total_p50"]), timeline["total_p50"], np.nan)
+        axes.plot(seconds, total, color=_INK, linewidth=1.2, label="total p50")
         axes.set(xlabel="scheduled time (s)", ylabel="median latency (ms)", ylim=(0, None))
         return _svg(figure, axes, "latency")
 
@@ -71,7 +72,8 @@ def tail_plot(timeline: Timeline) -> str:
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
         for name in (*PARTS, "total"):
-            times = np.where(timeline[f"{name}_p99"] >= _LOWEST, timeline[f"{name}_p99"], np.nan)
+            times = timeline[f"{name}_p99"]
+            times = np.where((times >= _LOWEST) & np.isfinite(times), times, np.nan)
             axes.plot(timeline["second"], times, color=PART_COLOURS[name], linewidth=1.4, label=f"{name} p99")
         axes.set(xlabel="scheduled time (s)", ylabel="p99 latency (ms)", yscale="log")
         return _svg(figure, axes, "tail")
@@ -85,11 +87,13 @@ def percentile_plot(samples: Samples) -> str:
         lines += [("client", _CLIENT, "--", "total, send time (closed loop)")]
         lines += [("total", PART_COLOURS["total"], "-", "total, scheduled time")]
         for name, colour, dash, label in lines:
-            times = np.sort(part(samples, name))
+            times = np.sort(part(samples, name) if name == "client" else latencies(samples, name))
             times = times[~np.isnan(times)]
             if len(times):
                 slower, index = _ranks(len(times))
-                axes.plot(slower, np.maximum(times[index], _LOWEST), dash, color=colour, linewidth=1.6, label=label)
+                # The line ends where requests were not answered.
+                ranked = np.where(np.isfinite(times), np.maximum(times, _LOWEST), np.nan)[index]
+                axes.plot(slower, ranked, dash, color=colour, linewidth=1.6, label=label)
         axes.set(xlabel="percentile", ylabel="latency (ms)", xscale="log", yscale="log")
         ticks = [one for one in (2, 10, 20, 100, 1000, 10_000, 100_000) if one <= max(len(samples), 2)]
         axes.set_xticks(ticks, [f"p{100 - 100 / one:.5g}" for one in ticks])

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from measure.analysis.gates import describe_failures, value_text
+from measure.analysis.gates import describe_failures, limit_text, measured_text
 from measure.analysis.samples import Samples
 from measure.analysis.timeline import Timeline
 from measure.formatting import describe, milliseconds, share
@@ -46,7 +46,8 @@ def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
         colours=tables.PART_COLOURS,
         labels=tables.LABELS,
         shares=shares,
-        value_text=value_text,
+        limit_text=limit_text,
+        measured_text=measured_text,
         delivery=tables.delivery_lines(summary),
         quantiles=tables.QUANTILES,
         from_scheduled=tables.FROM_SCHEDULED,

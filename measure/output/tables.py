@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from measure.analysis.comparison import FigureChange, RunComparison
-from measure.analysis.gates import SHARES, describe_failures, value_text
+from measure.analysis.gates import SHARES, describe_failures, limit_text, measured_text
 from measure.formatting import milliseconds, share
 from measure.summary import Distribution, Drift, GateResult, Storage, Stress, Summary
 
@@ -119,7 +119,7 @@ def gates_table(gates: list[GateResult]) -> Table:
     made = table("Gates", "gate", "limit", "measured", "")
     for one in gates:
         mark = Text("pass", "green") if one.passed else Text("FAIL", "red")
-        made.add_row(one.gate, value_text(one.gate, one.limit), value_text(one.gate, one.measured), mark)
+        made.add_row(one.gate, limit_text(one), measured_text(one), mark)
     return made
 
 
@@ -139,7 +139,7 @@ def drift_table(drifts: list[Drift]) -> Table:
     columns = ("p50 first fifth", "p50 last fifth", "change", "p99 first fifth", "p99 last fifth")
     made = table("Drift (ms)", "part", *columns)
     for one in drifts:
-        change = f"{one.change:+.1%}" if one.first_p50 else "-"
+        change = "-" if one.change is None else f"{one.change:+.1%}"
         first, last = milliseconds(one.first_p50), milliseconds(one.last_p50)
         made.add_row(one.part, first, last, change, milliseconds(one.first_p99), milliseconds(one.last_p99))
     return made

@@ -15,6 +15,7 @@ from rich.console import Console
 from cloudinit.load_plan import LoadPlan, parse_load_plan
 from measure.analysis.gates import stack_gates, with_flags
 from measure.analysis.recording import Recording
+from measure.analysis.schedule import with_unsent
 from measure.analysis.summarize import summarize
 from measure.analysis.timeline import timeline
 from measure.failures import ExitCode, NotServingError, WrongUsageError
@@ -106,12 +107,13 @@ class Runner:
             early=early,
             storage=storage(self._stack),
         )
-        seconds = timeline(recording.samples, recording.plan)
+        samples = with_unsent(recording.samples, recording.plan, summary.delivery.scheduled)
+        seconds = timeline(samples, recording.plan)
         write(directory, summary, seconds)
         print_summary(summary, self._console)
         if session.warning:
             say(Console(stderr=True), session.warning, "yellow")
-        say(self._console, f"Report: {write_report(directory, summary, recording.samples, seconds)}")
+        say(self._console, f"Report: {write_report(directory, summary, samples, seconds)}")
         return ExitCode(summary.verdict.exit_code)
 
     def _config(self, target: str) -> Config:

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from cloudinit.load_plan import LoadPlan, arrivals, rate_at
 from measure.analysis.recording import Recording
-from measure.analysis.samples import PARTS, TIERS, Samples, part
+from measure.analysis.samples import PARTS, TIERS, Samples, latencies
+from measure.analysis.schedule import scheduled_until
 from measure.analysis.statistics import percentiles, ratio
-from measure.analysis.timeline import scheduled_until
 from measure.formatting import describe, milliseconds, rate, share
 from measure.output.tables import say, steps_table, table
 
@@ -89,7 +89,7 @@ def line(recording: Recording) -> str:
     """Return one line about the last seconds."""
     samples = recent(recording)
     scheduled, delivered = rates(recording, samples)
-    parts = {name: percentiles(part(samples, name), _QUANTILES) for name in ("total", *TIERS)}
+    parts = {name: percentiles(latencies(samples, name), _QUANTILES) for name in ("total", *TIERS)}
     times = "  ".join(f"{name} {'/'.join(map(milliseconds, values))}" for name, values in parts.items())
     of = f"/{recording.plan.seconds}" if recording.plan.run else ""
     return (
@@ -153,6 +153,8 @@ def _latency(recording: Recording, samples: Samples) -> Table:
     columns = [f"{name} {when}" for when in (f"{_RECENT:.0f} s", "all") for name in ("p50", "p95", "p99")]
     made = table(f"Latency (ms): last {_RECENT:.0f} s, and all", "part", *columns)
     for name in ("total", *PARTS):
-        values = [one for each in (samples, recording.samples) for one in percentiles(part(each, name), _QUANTILES)]
+        values = [
+            one for each in (samples, recording.samples) for one in percentiles(latencies(each, name), _QUANTILES)
+        ]
         made.add_row(name, *map(milliseconds, values), style="bold" if name == "total" else None)
     return made

@@ -12,8 +12,9 @@ import numpy as np
 from cloudinit.load_plan import LoadPlan, Profile, arrivals
 from measure.analysis.recording import Recording
 from measure.analysis.samples import Samples, parse
+from measure.analysis.schedule import scheduled_until, with_unsent
 from measure.analysis.summarize import summarize
-from measure.analysis.timeline import scheduled_until, timeline
+from measure.analysis.timeline import timeline
 from measure.output.files import SamplesFile, write
 from measure.summary import Config, MachineSummary
 
@@ -144,5 +145,6 @@ def write_run(
     with SamplesFile(directory) as file:
         file.append(text, TRACE)
     summary = summarize(recording, configuration or config(), versions={"k6": "1.8.1"})
-    write(directory, summary, timeline(recording.samples, course))
+    every = with_unsent(recording.samples, course, summary.delivery.scheduled)
+    write(directory, summary, timeline(every, course))
     return directory

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 import time
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from measure.run import session
 from measure.summary import Summary
 from tests.unit.measure.conftest import Program
 from tests.unit.measure.fake_cluster import FakeCluster
-from tests.unit.measure.synthetic import TRACE, Response, plan, stalled
+from tests.unit.measure.synthetic import TRACE, Response, plan, stalled, steady
 
 
 def only_run(results: Path) -> Path:
@@ -92,7 +94,7 @@ class TestAFailingRun:
         assert ended.code == 1
         assert "FAILED: database.p95 is 0.52 ms (limit 0.1 ms)." in ended.out
 
-    def test_counts_a_requests_timeout_as_an_error_of_10_seconds(
+    def test_counts_a_request_that_timed_out_as_an_error_without_an_answer(
         self, measure_run: Program, cluster: FakeCluster, results: Path
     ) -> None:
         lost = Response(web=10_000.0, status=0, good=False)
@@ -101,7 +103,7 @@ class TestAFailingRun:
         summary = summary_of(only_run(results))
         assert ended.code == 1
         assert summary.delivery.errors_by == {"no response, k6 error 1050": 1}
-        assert summary.latency["total"].max == 10_000
+        assert (summary.latency["total"].unanswered, summary.latency["total"].max) == (1, math.inf)
         assert summary.latency["unattributed"].max == 10_000
 
     def test_explains_a_shortfall(self, measure_run: Program, cluster: FakeCluster, results: Path) -> None:
@@ -156,6 +158,42 @@ class TestAFailingRun:
         assert ended.code == 3
         assert "NOT SERVING: The load generator failed: k6 ended with 107." in ended.out
         assert summary_of(only_run(results)).delivery.sent > 100
+
+
+class TestARunThatIsNotAnswered:
+    FROZEN = Response(web=10_000.0, status=0, good=False)
+
+    def test_in_its_last_quarter_fails_a_latency_gate(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        cluster.agent.service = lambda sent, number: steady(sent, number) if sent < 15_000 else self.FROZEN
+        ended = measure_run(
+            *("--rps", "300", "--for", "20s", "--concurrency", "20"),
+            *("--gate", "total.p99=500", "--gate", "delivered_share=none", "--gate", "error_rate=none"),
+        )
+        assert ended.code == 1
+        assert "FAILED: total.p99 is not answered (1,500 of 6,000 requests) (limit 500 ms)." in ended.out
+        total = summary_of(only_run(results)).latency["total"]
+        assert (total.count, total.unanswered, total.p99) == (6000, 1500, math.inf)
+        assert total.p50 < 3
+        with (only_run(results) / "timeline.csv").open() as file:
+            last = list(csv.DictReader(file))[-1]
+        assert (last["sent"], last["unsent"], last["total_p50"]) == ("0", "300", "inf")
+
+    def test_says_so_when_its_report_is_recreated(
+        self, measure: Program, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        cluster.agent.service = lambda sent, number: steady(sent, number) if sent < 8000 else self.FROZEN
+        measure_run("--for", "10s")
+        ended = measure("report", only_run(results))
+        assert re.search(r"total +[0-9.]+ +[0-9.]+ +not answered", ended.out)
+
+    def test_by_a_connection_refused_at_once_is_not_fast(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        cluster.agent.service = lambda *_: Response(web=0.2, status=0, good=False)
+        assert measure_run("--gate", "total.p99=500", "--gate", "error_rate=none").code == 1
+        assert summary_of(only_run(results)).latency["total"].p50 == math.inf
 
 
 class TestAStallOfOneSecond:
