@@ -116,10 +116,11 @@ class GateSettings(Model):
     application: Percentiles = Field(default=Percentiles(), description="Time spent in the application itself.")
     database: Percentiles = Field(default=Percentiles(), description="Time spent in the query.")
     error_rate: Share | None = Field(
-        default=None, description="Highest share of requests with a wrong response or none. Defaults to no limit."
+        default=None,
+        description="Highest share of requests with a wrong response or none. Defaults to 0.01; 1 is no limit.",
     )
     delivered_share: Share | None = Field(
-        default=None, description="Lowest share of the scheduled requests to send. Defaults to no limit."
+        default=None, description="Lowest share of the scheduled requests to send. Defaults to 0.99; 0 is no limit."
     )
 
     def given(self) -> Iterator[str]:

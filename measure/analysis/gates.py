@@ -20,11 +20,13 @@ GATES = (
     *(f"{name}.{percentile}" for name in ("total", "web", "application", "database") for percentile in ("p95", "p99")),
     *SHARES,
 )
+DEFAULT_GATES = {ERROR_RATE: 0.01, DELIVERED_SHARE: 0.99}
+"""Gates of every run: without them, a run whose requests fail fast would pass any limit on latency."""
 _OFF = "none"
 
 
 def stack_gates(text: str | None) -> dict[str, float]:
-    """Return the limits in the stack's gates.json, by gate.
+    """Return the limits in the stack's gates.json, by gate, and the defaults of others.
 
     Raises:
         NotServingError: The text can't be parsed.
@@ -36,9 +38,10 @@ def stack_gates(text: str | None) -> dict[str, float]:
             for name, value in document.items()
             for inner, limit in (value.items() if isinstance(value, Mapping) else [("", value)])
         }
-        return {name: float(limit) for name, limit in flat.items() if limit is not None and name in GATES}
+        given = {name: float(limit) for name, limit in flat.items() if limit is not None and name in GATES}
     except (AttributeError, TypeError, ValueError) as error:
         raise NotServingError(f"The stack's gates.json can't be parsed: {error}. Run `pulumi up` again.") from None
+    return DEFAULT_GATES | given
 
 
 def with_flags(gates: Mapping[str, float], flags: Iterable[str]) -> dict[str, float]:
@@ -100,8 +103,9 @@ def _judge(name: str, limit: float, samples: Samples) -> GateResult:
 
 
 def limit_text(result: GateResult) -> str:
-    """Return a gate's limit with its unit."""
-    return _value_text(result.gate, result.limit)
+    """Return a gate's limit with its unit, and whether it is the default."""
+    text = _value_text(result.gate, result.limit)
+    return f"{text} (default)" if DEFAULT_GATES.get(result.gate) == result.limit else text
 
 
 def measured_text(result: GateResult) -> str:
@@ -121,7 +125,7 @@ def describe_failures(results: Iterable[GateResult]) -> str:
     """Return the failed gates in words, such as `total.p99 is 61.2 ms (limit 50 ms)`; empty if all passed."""
     return ", ".join(
         f"{one.gate} is {measured_text(one)} "
-        f"({'minimum' if one.gate == DELIVERED_SHARE else 'limit'} {limit_text(one)})"
+        f"({'minimum' if one.gate == DELIVERED_SHARE else 'limit'} {_value_text(one.gate, one.limit)})"
         for one in results
         if not one.passed
     )

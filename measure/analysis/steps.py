@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from cloudinit.load_plan import LoadPlan, arrivals
 from measure.analysis.causes import cause
-from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, describe_failures, judge
+from measure.analysis.gates import DELIVERED_SHARE, describe_failures, judge
 from measure.analysis.samples import Samples, between, latencies
 from measure.analysis.schedule import never_sent, scheduled_until
 from measure.analysis.statistics import percentiles
 from measure.summary import Stress, StressStep
 
-DEFAULT_GATES = {DELIVERED_SHARE: 0.99, ERROR_RATE: 0.01}
 # A step's requests count as delivered if sent within this time after its end. As a share for short steps, or a rate
 # beyond the capacity would seem delivered.
 _GRACE_SECONDS, _GRACE_SHARE = 1.0, 0.1
@@ -33,7 +32,7 @@ class Steps:
 
     def __init__(self, plan: LoadPlan, gates: Mapping[str, float]) -> None:
         self._plan = plan
-        self._gates = dict(gates) or DEFAULT_GATES
+        self._gates = dict(gates)
         ends = accumulate((segment.seconds for segment in plan.segments), initial=0.0)
         self._spans = [(*span, segment.begin) for span, segment in zip(pairwise(ends), plan.segments, strict=True)]
         self.judged: list[StressStep] = []

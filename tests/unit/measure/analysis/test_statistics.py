@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudinit.load_plan import Profile, arrivals, segments
-from measure.analysis.gates import judge
+from components.settings.load import GateSettings
+from measure.analysis.gates import DEFAULT_GATES, judge
 from measure.analysis.samples import LEAVES, parse, part
 from measure.analysis.schedule import due_times, scheduled_until
 from measure.analysis.statistics import consistency, distribution, drift, percentiles, shares
@@ -102,6 +103,11 @@ def test_a_tiers_gate_judges_its_own_part_only(tier: str, milliseconds: float) -
     (result,) = judge({f"{tier}.p95": milliseconds}, parse(ONE))
     assert result.measured == milliseconds
     assert result.passed
+
+
+def test_the_settings_state_the_default_gates() -> None:
+    for name, limit in DEFAULT_GATES.items():
+        assert f"Defaults to {limit};" in (GateSettings.model_fields[name].description or "")
 
 
 def test_drift_compares_the_last_fifth_of_a_soak_run_with_the_first() -> None:

@@ -35,7 +35,7 @@ class TestAPassingRun:
         ended = measure_run("--gate", "total.p99=50", "--gate", "delivered_share=0.999")
         directory = only_run(results)
         assert ended.code == 0
-        assert "PASSED: all 2 gates passed." in ended.out
+        assert "PASSED: all 3 gates passed." in ended.out
         assert sorted(path.name for path in directory.iterdir()) == [
             "percentiles.csv", "report.html", "samples.csv", "summary.json", "timeline.csv",
         ]  # fmt: skip
@@ -158,6 +158,33 @@ class TestAFailingRun:
         assert ended.code == 3
         assert "NOT SERVING: The load generator failed: k6 ended with 107." in ended.out
         assert summary_of(only_run(results)).delivery.sent > 100
+
+
+class TestARunOfErrors:
+    @pytest.fixture(autouse=True)
+    def _unavailable(self, cluster: FakeCluster) -> None:
+        cluster.agent.service = lambda *_: Response(database=None, status=503, good=False)
+
+    def test_fails_although_its_latency_is_good(self, measure_run: Program) -> None:
+        ended = measure_run("--gate", "total.p99=500")
+        assert ended.code == 1
+        assert "FAILED: error_rate is 100.00% (limit 1.00%)." in ended.out
+        assert re.search(r"error_rate +1.00% \(default\) +100.00% +FAIL", ended.out)
+
+    def test_fails_without_any_gate_of_its_own(self, measure_run: Program) -> None:
+        assert measure_run().code == 1
+
+    def test_fails_at_its_first_stress_step(self, measure_run: Program, results: Path) -> None:
+        ended = measure_run("--profile", "stress", "--gate", "total.p95=500")
+        stress = summary_of(only_run(results)).stress
+        assert ended.code == 1
+        assert stress
+        assert [step.passed for step in stress.steps] == [False]
+
+    def test_passes_if_the_default_gate_is_lifted(self, measure_run: Program) -> None:
+        ended = measure_run("--gate", "error_rate=none", "--gate", "delivered_share=none")
+        assert ended.code == 0
+        assert "PASSED: no gate was set." in ended.out
 
 
 class TestARunThatIsNotAnswered:
