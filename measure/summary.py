@@ -32,7 +32,7 @@ class Distribution(SummaryModel):
     """
 
     count: int = Field(description="Requests counted.")
-    unanswered: int = Field(description="Those of them without an answer: never sent, or no response.")
+    unanswered: int = Field(description="Those of them that failed in or before the part, or were never sent.")
     mean: float | None = Field(description="Mean of those with an answer; null if there is none.")
     p50: Latency
     p90: Latency
@@ -71,7 +71,8 @@ class GateResult(SummaryModel):
         "the gate then fails."
     )
     requests: int = Field(description="Requests that the value is about.")
-    unanswered: int = Field(description="Those of them without an answer.")
+    needed: int = Field(description="Requests without which a percentile is unknown, and its gate fails.")
+    unanswered: int = Field(description="Requests that failed in or before the part, or were never sent.")
     passed: bool
 
 

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, SHARES
 from measure.analysis.samples import PARTS, Samples, is_sent, latencies
+from measure.analysis.statistics import needed
 from measure.summary import Summary
 
 _REPEATS = 3  # runs on each side from which their own spread is known
 _LEAST = 0.05  # smaller relative changes don't matter
 _LEAST_MS = 0.05
 _LEAST_SHARE = 0.0005
-_BEYOND = 10  # requests above a percentile without which it is not known
 _PARTS = ("total", *PARTS)
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _DRAWS = 1000
@@ -139,8 +139,7 @@ def _enough_requests(figure: str, summaries: Sequence[Summary]) -> bool:
     name, _, percentile = figure.partition(" ")
     if not percentile:
         return True
-    needed = _BEYOND / (1 - _QUANTILES[percentile])
-    return all(name in one.latency and one.latency[name].count >= needed - 1 for one in summaries)
+    return all(name in one.latency and one.latency[name].count >= needed(percentile) for one in summaries)
 
 
 def _reader(name: str, percentile: str) -> Callable[[Summary], float | None]:

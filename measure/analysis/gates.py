@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from measure.analysis.samples import Samples, is_sent, latencies
-from measure.analysis.statistics import QUANTILES, percentiles
+from measure.analysis.statistics import QUANTILES, needed, percentiles
 from measure.failures import NotServingError, WrongUsageError, unknown
 from measure.formatting import share
 from measure.summary import GateResult
@@ -86,7 +86,7 @@ def judge(gates: Mapping[str, float], samples: Samples) -> list[GateResult]:
 
 
 def _judge(name: str, limit: float, samples: Samples) -> GateResult:
-    sent, unanswered = is_sent(samples), 0
+    sent, unanswered, least = is_sent(samples), 0, 1
     if name == DELIVERED_SHARE:
         counted, measured = len(samples), float(np.mean(sent)) if len(samples) else None
     elif name == ERROR_RATE:
@@ -96,10 +96,24 @@ def _judge(name: str, limit: float, samples: Samples) -> GateResult:
         tier, _, percentile = name.partition(".")
         times = latencies(samples, tier)
         counted, unanswered = int(np.count_nonzero(~np.isnan(times))), int(np.count_nonzero(np.isinf(times)))
+        least = needed(percentile)
         (measured,) = percentiles(times, [QUANTILES[percentile]])
         measured = None if measured == math.inf else measured
-    passed = measured is not None and (measured >= limit if name == DELIVERED_SHARE else measured <= limit)
-    return GateResult(gate=name, limit=limit, measured=measured, requests=counted, unanswered=unanswered, passed=passed)
+    kept = measured is not None and (measured >= limit if name == DELIVERED_SHARE else measured <= limit)
+    return GateResult(
+        gate=name,
+        limit=limit,
+        measured=measured,
+        requests=counted,
+        needed=least,
+        unanswered=unanswered,
+        passed=kept and counted >= least,
+    )
+
+
+def too_few(result: GateResult) -> bool:
+    """Return whether a gate failed for lack of requests, whatever was measured."""
+    return result.measured is not None and result.requests < result.needed
 
 
 def limit_text(result: GateResult) -> str:
@@ -114,6 +128,8 @@ def measured_text(result: GateResult) -> str:
         return "unknown (no request has it)"
     if result.measured is None:
         return f"not answered ({result.unanswered:,} of {result.requests:,} requests)"
+    if too_few(result):
+        return f"unknown: not enough samples ({result.requests:,}, needs {result.needed:,})"
     return _value_text(result.gate, result.measured)
 
 

@@ -23,7 +23,6 @@ LEAVES = ("generator", "wait", "web", "code", "pool", "database_connect", "datab
 """Parts that add up to a request's total latency, exactly."""
 TIERS = ("web", "application", "database")
 """Parts with gates; `application` is `code`, `pool` and `database_connect` together."""
-_OF_GENERATOR = ("generator", "unattributed")  # parts of the requests that were sent
 PARTS = ("generator", "wait", *TIERS)
 """Parts in plots and tables."""
 
@@ -73,12 +72,21 @@ def is_sent(samples: Samples) -> npt.NDArray[np.bool_]:
 def latencies(samples: Samples, name: str) -> Times:
     """Return one part of each scheduled request's latency, as percentiles count it, in milliseconds.
 
-    A request without an answer is slower than any that has one: infinite. NaN if a request has no such part.
+    A request that failed in or before the part is slower than any that did not: infinite. NaN if a request has no such
+    part.
     """
-    times = part(samples, name)
-    if name == "total":
-        return np.where(samples["status"] == 0, np.inf, times)
-    return np.where(is_sent(samples) | (name in _OF_GENERATOR), times, np.inf)
+    match name:
+        case "generator" | "unattributed":  # of the requests that were sent
+            failed = np.zeros(len(samples), dtype=bool)
+        case "wait":
+            failed = ~is_sent(samples)
+        case "total":
+            failed = samples["status"] == 0
+        case "web":
+            failed = (samples["good"] == 0) & np.isnan(samples["app"])
+        case _:  # an error doesn't say whether the application or the database failed
+            failed = samples["good"] == 0
+    return np.where(failed, np.inf, part(samples, name))
 
 
 def _known(samples: Samples, *columns: str) -> Times:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cloudinit.load_plan import LoadPlan, arrivals
 from measure.analysis.causes import cause
-from measure.analysis.gates import DELIVERED_SHARE, describe_failures, judge
+from measure.analysis.gates import DELIVERED_SHARE, describe_failures, judge, too_few
 from measure.analysis.samples import Samples, between, latencies
 from measure.analysis.schedule import never_sent, scheduled_until
 from measure.analysis.statistics import percentiles
@@ -98,6 +98,9 @@ class Steps:
         return Stress(steps=self.judged, limit=None if self.failed is None else self._limit(samples, self.failed))
 
     def _limit(self, samples: Samples, failed: StressStep) -> str:
+        if all(too_few(gate) for gate in failed.gates if not gate.passed):
+            problem = describe_failures(failed.gates)
+            return f"the step of {failed.rate:.0f} requests/s is too short to judge: {problem}. Use a longer --for."
         before = between(samples, 0.0, self._spans[0][1])
         why = cause(before, between(samples, failed.start, failed.end), concurrency=self._plan.concurrency)
         passed = [step.rate for step in self.judged if step.passed]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from cloudinit.load_plan import Profile, arrivals, segments
 from components.settings.load import GateSettings
-from measure.analysis.gates import DEFAULT_GATES, judge
-from measure.analysis.samples import LEAVES, parse, part
+from measure.analysis.gates import DEFAULT_GATES, judge, measured_text
+from measure.analysis.samples import LEAVES, TIERS, latencies, parse, part
 from measure.analysis.schedule import due_times, scheduled_until
 from measure.analysis.statistics import consistency, distribution, drift, percentiles, shares
 from measure.analysis.timeline import timeline
@@ -91,16 +91,36 @@ def test_inconsistent_times_are_counted() -> None:
 
 
 def test_a_gate_fails_if_no_request_has_its_value() -> None:
-    (result,) = judge({"database.p99": 10.0}, parse(LOST))
-    assert result.measured is None
+    (result,) = judge({"database.p99": 10.0}, parse(ONE.replace(b"2.000,200", b",200") * 1000))
+    assert (result.measured, result.requests) == (None, 0)
     assert not result.passed
+
+
+@pytest.mark.parametrize(("gate", "least"), [("total.p95", 200), ("total.p99", 1000), ("database.p99", 1000)])
+def test_a_gate_on_a_percentile_fails_with_fewer_than_ten_requests_above_it(gate: str, least: int) -> None:
+    (few,), (enough,) = (judge({gate: 50.0}, parse(ONE * count)) for count in (least - 1, least))
+    assert (few.passed, enough.passed) == (False, True)
+    assert measured_text(few) == f"unknown: not enough samples ({least - 1:,}, needs {least:,})"
+
+
+@pytest.mark.parametrize(
+    ("line", "unanswered"),
+    [
+        (LOST, ["total", "web", "application", "database"]),
+        (LOST.replace(b"0,1050,0", b"502,1502,0"), ["web", "application", "database"]),  # nginx found no application
+        (ONE.replace(b"200,0,1", b"503,1503,0"), ["application", "database"]),
+    ],
+)
+def test_a_part_in_or_before_which_a_request_failed_is_not_answered(line: bytes, unanswered: list[str]) -> None:
+    every = parse(line)
+    assert [name for name in ("total", *TIERS) if latencies(every, name)[0] == math.inf] == unanswered
 
 
 @pytest.mark.parametrize(
     ("tier", "milliseconds"), [("total", 18.0), ("web", 3.0), ("application", 3.0), ("database", 2.0)]
 )
 def test_a_tiers_gate_judges_its_own_part_only(tier: str, milliseconds: float) -> None:
-    (result,) = judge({f"{tier}.p95": milliseconds}, parse(ONE))
+    (result,) = judge({f"{tier}.p95": milliseconds}, parse(ONE * 200))
     assert result.measured == milliseconds
     assert result.passed
 

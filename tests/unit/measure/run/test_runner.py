@@ -137,10 +137,35 @@ class TestAFailingRun:
         self, measure_run: Program, cluster: FakeCluster, results: Path
     ) -> None:
         cluster.agent.service = lambda sent, _: Response(database=1.0 if sent < 3000 else 30.0)
-        measure_run("--profile", "stress", "--rps", "50", "--peak", "140", "--for", "10s", "--gate", "total.p99=20")
+        rates = ("--rps", "200", "--peak", "560", "--for", "10s", "--concurrency", "50")
+        measure_run("--profile", "stress", *rates, "--gate", "total.p95=20")
         reason = summary_of(only_run(results)).verdict.reason
-        assert reason.startswith("80 requests/s is too much (70/s passed): total.p99 is 31.6 ms (limit 20 ms). Cause:")
+        assert reason.startswith(
+            "320 requests/s is too much (280/s passed): total.p95 is 31.6 ms (limit 20 ms). Cause:"
+        )
         assert "the part that grew most is the database's time: 1 -> 30 ms on average" in reason
+
+    def test_of_stress_with_steps_too_short_for_its_gates_says_so(self, measure_run: Program) -> None:
+        ended = measure_run("--profile", "stress", "--rps", "50", "--peak", "140", "--gate", "total.p99=20")
+        assert ended.code == 1
+        assert (
+            "FAILED: the step of 50 requests/s is too short to judge: total.p99 is unknown: not enough samples "
+            "(50, needs 1,000) (limit 20 ms). Use a longer --for." in ended.out
+        )
+
+    def test_because_too_few_requests_make_no_p99(self, measure_run: Program) -> None:
+        ended = measure_run("--rps", "1", "--for", "1s", "--gate", "total.p99=500")
+        assert ended.code == 1
+        assert "total.p99 is unknown: not enough samples (1, needs 1,000)" in ended.out
+
+    def test_because_half_of_its_requests_never_succeeded_in_the_database(
+        self, measure_run: Program, cluster: FakeCluster
+    ) -> None:
+        failed = Response(database=None, status=503, good=False)
+        cluster.agent.service = lambda _, number: Response() if number % 2 else failed
+        ended = measure_run("--gate", "database.p99=500", "--gate", "error_rate=none")
+        assert ended.code == 1
+        assert "FAILED: database.p99 is not answered (500 of 1,000 requests)" in ended.out
 
     def test_with_a_failed_generator_exits_with_3_and_keeps_its_results(
         self, measure_run: Program, cluster: FakeCluster, results: Path
