@@ -96,7 +96,7 @@ export default function ({ origin }) {
   const finished = clock();
   const { blocked, duration } = response.timings;
   const parts = serverTiming(response.headers['Server-Timing']);
-  // The timer's delay is the generator's own, not a wait for a connection.
+  // A late timer is the generator's own delay, not a wait for a connection: it is in sent - due alone.
   const wait = taken > scheduled ? woken - scheduled : 0;
   // Blocked is the time until there was a connection, including the connect of a new one. Without a response k6's
   // times are incomplete.
@@ -123,7 +123,7 @@ export default function ({ origin }) {
     trace: request.trace,
   };
   console.log(columns.map((column) => sample[column]).join(','));
-  totalTime.add(wait + client);
+  totalTime.add(Math.max(0, sent - scheduled) + client);
   waitTime.add(wait);
   clientTime.add(client);
   if (parts.app !== undefined) applicationTime.add(parts.app);

@@ -179,6 +179,34 @@ def test_a_frozen_second_is_in_the_latency_of_every_request_due_in_it(tiers: Gue
     assert sum(row.wait > 100 for row in found) > 100
 
 
+def test_a_standstill_of_the_generator_is_in_the_latency_of_every_request_due_in_it(
+    tiers: GuestRoot, tmp_path: Path
+) -> None:
+    # More connections than requests are due in the standstill: a timer is late, and no request waits for a connection.
+    plan = replace(PLAN, rps=100, peak=100, seconds=4, concurrency=150, mix={**PLAN.mix, "slow": 0})
+    command = k6_command(tiers, plan, "--out=json=/opt/test/k6.json")
+    with tiers.running(*command, log=tmp_path / "k6") as process:
+        deadline = time.monotonic() + 10
+        while len(rows((tmp_path / "k6").read_text())) < 100 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (k6,) = [one for one in psutil.Process(process.pid).children(recursive=True) if one.name() == "k6"]
+        k6.suspend()
+        time.sleep(1.0)
+        k6.resume()
+        psutil.Process(process.pid).resume()  # nsenter stops with its child
+        process.wait(20)
+    found = rows((tmp_path / "k6").read_text())
+    assert len(found) == 400
+    assert {row.wait for row in found} == {0}
+    totals = sorted(row.total for row in found)
+    assert totals[-4] >= 900, "p99 counts from the scheduled time"
+    points = [json.loads(line) for line in tiers.read("/opt/test/k6.json").splitlines()]
+    reported = sorted(
+        point["data"]["value"] for point in points if point.get("metric") == "total_time" and "value" in point["data"]
+    )
+    assert reported == pytest.approx(totals, abs=0.01), "k6's own figure is the same"
+
+
 def test_a_refused_request_has_an_error_and_a_stopped_generator_sends_nothing_early(
     tiers: GuestRoot, tmp_path: Path
 ) -> None:

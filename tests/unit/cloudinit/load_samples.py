@@ -34,7 +34,7 @@ class Row:
 
     @property
     def total(self) -> float:
-        return self.wait + self.client
+        return max(0.0, self.sent - self.due) + self.client
 
 
 def rows(text: str) -> list[Row]:
@@ -55,6 +55,6 @@ def _row(texts: Iterable[str]) -> Row:
 
 
 def line(number: int = 0, *, kind: str = "random", status: int = 200, trace: str = "00000000ffffffff") -> str:
-    """Return a sample's line: 2 ms of wait and 8 ms in the client, of which 5 ms in the application."""
-    times = f"{number * 10}.000,{number * 10 + 2}.000,2.000,0.100,8.000,5.000,1.000,0.500,2.000"
+    """Return a sample's line: 2 ms of wait, 1 ms of lateness, and 8 ms in the client, 5 of them in the application."""
+    times = f"{number * 10}.000,{number * 10 + 3}.000,2.000,0.100,8.000,5.000,1.000,0.500,2.000"
     return f"{number},{times},{status},0,{int(status == 200)},{kind},{trace}"

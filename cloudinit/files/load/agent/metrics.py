@@ -13,7 +13,7 @@ from prometheus_client import (  # type: ignore[import-not-found,unused-ignore]
 from .sample import parse
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
-PARTS = ("total", "wait", "web", "application", "database")
+PARTS = ("total", "generator", "wait", "web", "application", "database")
 
 
 class Metrics:
@@ -42,6 +42,7 @@ class Metrics:
             responded = sample.app is not None
             parts = (
                 sample.total,
+                sample.generator,
                 sample.wait,
                 sample.web,
                 sample.application,

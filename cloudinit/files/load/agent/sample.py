@@ -14,7 +14,8 @@ class Sample:
     """The times of a request in milliseconds, and its outcome.
 
     Attributes:
-        sent: Since the start of the run.
+        due: When it was scheduled, since the start of the run.
+        sent: The same for when it was sent.
         wait: From when the request was due until a connection was free.
         client_connect: Until the client was connected to the web tier; part of `client`.
         client: From sending the request to its response.
@@ -27,6 +28,7 @@ class Sample:
         trace: Low half of the trace id, and id of the client's span.
     """
 
+    due: float
     sent: float
     wait: float
     client_connect: float
@@ -41,8 +43,13 @@ class Sample:
 
     @property
     def total(self) -> float:
-        """Time since the request was due."""
-        return self.wait + self.client
+        """Time from when the request was due to its response, whatever delayed it."""
+        return max(0.0, self.sent - self.due) + self.client
+
+    @property
+    def generator(self) -> float:
+        """The generator's own delay before it sent the request."""
+        return max(0.0, self.sent - self.due - self.wait)
 
     @property
     def web(self) -> float | None:
@@ -69,6 +76,7 @@ def parse(line: bytes) -> Sample:
     """Return the sample in a line for which `is_sample` holds."""
     values = dict(zip(COLUMNS, line.decode("ascii").split(","), strict=True))
     return Sample(
+        due=float(values["due"]),
         sent=float(values["sent"]),
         wait=float(values["wait"]),
         client_connect=float(values["client_connect"]),

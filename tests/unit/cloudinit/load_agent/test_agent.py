@@ -284,7 +284,7 @@ def test_samples_become_metrics_and_spans_when_enabled(tmp_path: Path, monkeypat
         text = agent.get("/metrics").text
     assert 'multi_tier_load_requests_total{good="1",kind="random",status="200"} 1.0' in text
     assert 'multi_tier_load_requests_total{good="0",kind="write",status="503"} 1.0' in text
-    seconds = {"total": 0.01, "wait": 0.002, "web": 0.003, "application": 0.003, "database": 0.002}
+    seconds = {"total": 0.011, "wait": 0.002, "generator": 0.001, "web": 0.003, "application": 0.003, "database": 0.002}
     for part, value in seconds.items():
         (found,) = [
             one for one in text.splitlines() if one.startswith(f'multi_tier_load_duration_seconds_sum{{part="{part}"}}')
@@ -294,7 +294,7 @@ def test_samples_become_metrics_and_spans_when_enabled(tmp_path: Path, monkeypat
     assert (span.service, span.name, span.kind) == ("multi-tier-load", "GET /api/v1/accounts/{aid}", 3)
     assert (span.trace_id, span.span_id) == (status["run"]["trace"] + "00000000ffffffff", "00000000ffffffff")
     assert span.parent_id == ""
-    assert span.start / 1e9 == pytest.approx(1000.5 + 0.002, abs=1e-5)
+    assert span.start / 1e9 == pytest.approx(1000.5 + 0.003, abs=1e-5)
     assert (span.end - span.start) / 1e6 == pytest.approx(8, abs=0.01)
     assert span.attributes["multi_tier.wait_ms"] == 2.0
     assert not span.error
