@@ -19,18 +19,27 @@ class Action(StrEnum):
     UPDATED = "updated"
     REPLACED = "replaced"
     DELETED = "deleted"
+    IMPORTED = "imported"
+    OTHER = "other"
 
 
+# Every other step is OTHER, so that none of them passes for no change.
 _ACTIONS = {
     "create": Action.CREATED,
     "update": Action.UPDATED,
+    "same": Action.UPDATED,
     "replace": Action.REPLACED,
     "create-replacement": Action.REPLACED,
     "delete-replaced": Action.REPLACED,
+    "import-replacement": Action.REPLACED,
+    "read-replacement": Action.REPLACED,
     "delete": Action.DELETED,
+    "import": Action.IMPORTED,
 }
 _REMOVING = (Action.REPLACED, Action.DELETED)
 _PROVIDERS = "pulumi:providers:"
+_RETAIN = "retainOnDelete"
+_OPTIONS = (_RETAIN, "protect")  # the engine's step is "same" if nothing else differs
 _STRING_DATA = re.compile(r"^stringData\b")
 
 
@@ -46,6 +55,7 @@ class Change:
         new: Properties after the change, secrets masked; empty for a deleted object.
         differences: Properties that differ, for an updated or replaced object.
         retained: Whether the object stays in the cluster when it leaves the stack.
+        step: The engine's first step.
     """
 
     action: Action
@@ -55,6 +65,7 @@ class Change:
     new: Mapping[str, Any]
     differences: tuple[Difference, ...] = ()
     retained: bool = False
+    step: str = ""
 
     @property
     def former_name(self) -> str:
@@ -70,13 +81,34 @@ def changes(steps: Iterable[Mapping[str, Any]]) -> list[Change]:
     by_urn: dict[str, list[Mapping[str, Any]]] = {}
     for step in steps:
         state = step.get("newState") or step.get("oldState") or {}
-        if step["op"] in _ACTIONS and state.get("custom") and not state["type"].startswith(_PROVIDERS):
+        is_object = state.get("custom", True) and not _type(step["urn"], state).startswith(_PROVIDERS)
+        if is_object and not _is_unchanged(step):
             by_urn.setdefault(step["urn"], []).append(step)
     return [_change(group) for group in by_urn.values()]
 
 
+def _type(urn: str, state: Mapping[str, Any]) -> str:
+    return str(state.get("type") or urn.split("::")[2].rpartition("$")[2])
+
+
+def _is_unchanged(step: Mapping[str, Any]) -> bool:
+    old, new = step.get("oldState") or {}, step.get("newState") or {}
+    match step["op"]:
+        case "same":
+            return not _changed_options(old, new)
+        case "read":  # an object of others, which each preview reads again
+            return bool(old) and all(old.get(key) == new.get(key) for key in ("id", "inputs"))
+    return False
+
+
+def _changed_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
+    pairs = [(option, bool(old.get(option)), bool(new.get(option))) for option in _OPTIONS]
+    return [Difference(option, before, after) for option, before, after in pairs if before != after]
+
+
 def _change(steps: list[Mapping[str, Any]]) -> Change:
-    action = _ACTIONS[steps[0]["op"]]
+    actions = [_ACTIONS.get(step["op"], Action.OTHER) for step in steps]
+    action = Action.REPLACED if Action.REPLACED in actions else actions[0]
     old, new = _state(steps, "oldState"), _state(steps, "newState")
     before = {} if action is Action.CREATED else _properties(old)
     after = {} if action is Action.DELETED else _properties(new)
@@ -88,15 +120,18 @@ def _change(steps: list[Mapping[str, Any]]) -> Change:
         paths = {_STRING_DATA.sub("data", path) for step in steps for path in step.get("detailedDiff") or ()}
         secret = (path for path in sorted(paths - known) if is_masked(before, path) and is_masked(after, path))
         found += [Difference(path, SECRET, SECRET) for path in secret]
-    state = new or old
+        found += _changed_options(old, new)
+    urn, state = steps[0]["urn"], new or old
+    inputs = state.get("inputs", {})
     return Change(
         action=action,
-        kind=state["inputs"].get("kind") or state["type"].rpartition(":")[2],
-        name=state["inputs"].get("metadata", {}).get("name") or state["urn"].rpartition("::")[2],
+        kind=inputs.get("kind") or _type(urn, state).rpartition(":")[2],
+        name=inputs.get("metadata", {}).get("name") or urn.rpartition("::")[2],
         old=before,
         new=after,
         differences=tuple(found),
-        retained=bool(old.get("retainOnDelete")),
+        retained=bool(old.get(_RETAIN)),
+        step=steps[0]["op"],
     )
 
 
@@ -112,12 +147,8 @@ def _properties(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
     """Return what a change means for the person who runs the stack: lost and kept data, downtime, new addresses."""
-    if change.action is Action.UPDATED and change.kind == "DataVolume":
-        # "Cannot update DataVolume Spec" (CDI's datavolume-validate.go).
-        immutable = any(one.path.startswith("spec") for one in change.differences)
-        return ["**CDI will reject this**: a DataVolume's spec is immutable (not checked here)"] if immutable else []
     if change.action not in _REMOVING:
-        return []
+        return list(_lesser_consequences(change))
     if change.retained:
         return ["Retained: stays in the cluster, but the stack no longer manages it"]
     match change.kind:
@@ -133,6 +164,21 @@ def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
             renamed = change.former_name != change.name
             return ["New name and cluster IP" if renamed else "New cluster IP, same name"]
     return []
+
+
+def _lesser_consequences(change: Change) -> Iterator[str]:
+    """Yield the consequences of a change that removes no object."""
+    match change.action:
+        case Action.IMPORTED:
+            yield "Adopted: this object must exist already, and belongs to the stack from then on"
+        case Action.OTHER:
+            yield f"The engine's step is `{change.step}`, whose consequences the report doesn't know"
+        case Action.UPDATED:
+            # "Cannot update DataVolume Spec" (CDI's datavolume-validate.go).
+            if change.kind == "DataVolume" and any(one.path.startswith("spec") for one in change.differences):
+                yield "**CDI will reject this**: a DataVolume's spec is immutable (not checked here)"
+            if any(one.path == _RETAIN and one.old for one in change.differences):
+                yield "No longer retained: deleted, with its data, when it leaves the stack"
 
 
 def _machine_consequences(change: Change, all_changes: Iterable[Change]) -> Iterator[str]:

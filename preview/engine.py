@@ -68,7 +68,8 @@ class Stack:
         Raises:
             LabError: The engine failed without a result, or the API server did not respond.
         """
-        done = self._run("preview", *self._options(), "--json")
+        # By default, the engine leaves out some steps.
+        done = self._run("preview", *self._options(), "--json", "--show-sames", "--show-replacement-steps")
         try:
             digest: dict[str, Any] = json.loads(done.stdout)
         except ValueError:

@@ -26,7 +26,10 @@ _TITLES = {
     Action.DELETED: "Deleted",
     Action.UPDATED: "Updated in place",
     Action.CREATED: "Created",
+    Action.IMPORTED: "Imported",
+    Action.OTHER: "Other steps of the engine",
 }
+_RARE = (Action.IMPORTED, Action.OTHER)  # have a column only where they occur
 
 
 class ExitCode(IntEnum):
@@ -93,8 +96,10 @@ def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
         reports: The results of the stacks.
     """
     lines = [MARKER, "## What this change does", "", f"{_code(base)} → {_code(head)}", ""]
-    lines += ["| stack | " + " | ".join(Action) + " | result |", "|---|" + "---:|" * len(Action) + "---|"]
-    lines += [_row(report) for report in reports]
+    found = {change.action for report in reports for change in report.changes}
+    actions = [action for action in Action if action in found or action not in _RARE]
+    lines += ["| stack | " + " | ".join(actions) + " | result |", "|---|" + "---:|" * len(actions) + "---|"]
+    lines += [_row(report, actions) for report in reports]
     room = _MAX_REPORT - len("\n".join(lines))
     for report in reports:
         if report.result == "no change" and not any((report.warnings, report.notes, report.base_refusal)):
@@ -107,9 +112,9 @@ def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(report: StackReport) -> str:
+def _row(report: StackReport, actions: Iterable[Action]) -> str:
     count = Counter(change.action for change in report.changes)
-    cells = ["" if report.failure else str(count[action] or "") for action in Action]
+    cells = ["" if report.failure else str(count[action] or "") for action in actions]
     return f"| {report.stack} | {' | '.join(cells)} | {report.result} |"
 
 

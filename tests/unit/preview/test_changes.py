@@ -31,12 +31,49 @@ def test_unchanged_objects_components_and_providers_are_not_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("op", "action"), [("create", Action.CREATED), ("update", Action.UPDATED), ("delete", Action.DELETED)]
+    ("op", "action"),
+    [
+        ("create", Action.CREATED),
+        ("update", Action.UPDATED),
+        ("delete", Action.DELETED),
+        ("import", Action.IMPORTED),
+        ("import-replacement", Action.REPLACED),
+        ("read-replacement", Action.REPLACED),
+        ("read", Action.OTHER),
+        ("refresh", Action.OTHER),
+        ("discard", Action.OTHER),
+        ("discard-replaced", Action.OTHER),
+        ("remove-pending-replace", Action.OTHER),
+        ("what-a-later-engine-does", Action.OTHER),
+    ],
 )
 def test_a_step_is_one_action(op: str, action: Action) -> None:
-    old, new = None if op == "create" else DATABASE, None if op == "delete" else DATABASE
+    old, new = None if op in ("create", "read", "import") else DATABASE, None if op == "delete" else DATABASE
     found = only(step(op, old, new))
     assert (found.action, found.kind, found.name) == (action, "VirtualMachine", "multi-tier-database-0")
+
+
+def test_a_step_without_a_state_is_still_a_change() -> None:
+    found = only({"op": "delete", "urn": "urn:pulumi:lab::multi-tier::kubernetes:core/v1:Secret::credentials"})
+    assert (found.action, found.kind, found.name) == (Action.DELETED, "Secret", "credentials")
+
+
+def test_an_object_that_is_read_again_is_not_a_change() -> None:
+    assert changes([step("read", DATABASE, DATABASE)]) == []
+
+
+def test_an_imported_object_is_adopted_and_a_step_that_is_unknown_is_named() -> None:
+    adopted, unknown = all_consequences(step("import", None, DATABASE)), all_consequences(step("discard", DISK, None))
+    assert adopted == ["Adopted: this object must exist already, and belongs to the stack from then on"]
+    assert unknown == ["The engine's step is `discard`, whose consequences the report doesn't know"]
+
+
+def test_an_option_of_the_engine_that_changes_is_an_update() -> None:
+    was = step("same", DISK, DISK, retainOnDelete=True)
+    del was["newState"]["retainOnDelete"]
+    found = only(was)
+    assert (found.action, found.differences) == (Action.UPDATED, (Difference("retainOnDelete", True, False),))
+    assert consequences(found, [found]) == ["No longer retained: deleted, with its data, when it leaves the stack"]
 
 
 def test_the_three_steps_of_a_replacement_are_one_change() -> None:

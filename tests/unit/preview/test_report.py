@@ -37,6 +37,15 @@ def test_a_changed_rate_is_one_changed_property() -> None:
     )
 
 
+def test_rare_steps_have_a_column_where_they_occur() -> None:
+    steps = [step("import", None, manifest("ConfigMap", "a")), step("discard", manifest("ConfigMap", "b"), None)]
+    found = report(StackReport("lab", changes(steps)), StackReport("scaled"))
+    assert "| stack | created | updated | replaced | deleted | imported | other | result |" in found
+    assert "| lab |  |  |  |  | 1 | 1 | change |\n| scaled |  |  |  |  |  |  | no change |" in found
+    assert "**Imported** (1)\n\n- ConfigMap `a`" in found
+    assert "**Other steps of the engine** (1)\n\n- ConfigMap `b`" in found
+
+
 def test_a_refusal_comes_before_the_changes_and_keeps_its_lines() -> None:
     refusal = "The stack's configuration has an error.\n  multi-tier:load.rps: 0 must be 1 or more"
     found = report(StackReport("lab", changes(replacement(DATABASE, DATABASE)), refusals=[refusal]))
@@ -99,6 +108,8 @@ def test_an_identity_derived_from_the_previews_namespace_is_not_shown() -> None:
         (StackReport("lab"), ExitCode.NO_CHANGE),
         (StackReport("lab", removed=True), ExitCode.CHANGE),
         (StackReport("lab", changes(replacement(DATABASE, DATABASE))), ExitCode.CHANGE),
+        (StackReport("lab", changes([step("import", None, DATABASE)])), ExitCode.CHANGE),
+        (StackReport("lab", changes([step("discard", DATABASE, None)])), ExitCode.CHANGE),
         (StackReport("lab", refusals=["no"]), ExitCode.REFUSED),
         (StackReport("lab", failure="no"), ExitCode.FAILED),
     ],
