@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from preview.differences import Difference, differences
+from preview.markdown import code, name
 from preview.masking import SECRET, is_masked, without_data
 
 
@@ -172,7 +173,7 @@ def _lesser_consequences(change: Change) -> Iterator[str]:
         case Action.IMPORTED:
             yield "Adopted: this object must exist already, and belongs to the stack from then on"
         case Action.OTHER:
-            yield f"The engine's step is `{change.step}`, whose consequences the report doesn't know"
+            yield f"The engine's step is {code(change.step)}, whose consequences the report doesn't know"
         case Action.UPDATED:
             # "Cannot update DataVolume Spec" (CDI's datavolume-validate.go).
             if change.kind == "DataVolume" and any(one.path.startswith("spec") for one in change.differences):
@@ -194,16 +195,16 @@ def _machine_consequences(change: Change, all_changes: Iterable[Change]) -> Iter
 def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]]) -> Iterator[str]:
     clones = {template.get("metadata", {}).get("name") for template in spec.get("dataVolumeTemplates") or ()}
     for volume in spec.get("template", {}).get("spec", {}).get("volumes") or ():
-        disk = f"{volume.get('name')} disk"
+        disk = f"{name(str(volume.get('name')))} disk"
         if source := next((kind for kind in ("containerDisk", "emptyDisk", "ephemeral") if kind in volume), ""):
             yield f"**Data lost**: everything written to the {disk} ({source})"
-        elif name := volume.get("dataVolume", {}).get("name"):
-            if name in clones:
-                yield f"**Data lost**: {disk} (DataVolume `{name}`, a clone that is deleted with the machine)"
-            elif ("DataVolume", name) in removed:
-                yield f"**Data lost**: {disk} (DataVolume `{name}` is deleted too)"
+        elif claim := volume.get("dataVolume", {}).get("name"):
+            if claim in clones:
+                yield f"**Data lost**: {disk} (DataVolume {code(claim)}, a clone that is deleted with the machine)"
+            elif ("DataVolume", claim) in removed:
+                yield f"**Data lost**: {disk} (DataVolume {code(claim)} is deleted too)"
             else:
-                yield f"Data kept: {disk} (DataVolume `{name}`)"
-        elif name := volume.get("persistentVolumeClaim", {}).get("claimName"):
-            fate = "**Data lost**" if ("PersistentVolumeClaim", name) in removed else "Data kept"
-            yield f"{fate}: {disk} (PersistentVolumeClaim `{name}`)"
+                yield f"Data kept: {disk} (DataVolume {code(claim)})"
+        elif claim := volume.get("persistentVolumeClaim", {}).get("claimName"):
+            fate = "**Data lost**" if ("PersistentVolumeClaim", claim) in removed else "Data kept"
+            yield f"{fate}: {disk} (PersistentVolumeClaim {code(claim)})"

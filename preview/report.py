@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from preview.changes import Action, Change, consequences
 from preview.differences import ABSENT, UNKNOWN, Difference
+from preview.markdown import block, cell, code, folded, name
 from preview.masking import SECRET
 
 MARKER = "<!-- multi-tier preview -->"  # pipelines find their earlier comment by this
@@ -95,7 +95,7 @@ def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
         head: Title of the working tree.
         reports: The results of the stacks.
     """
-    lines = [MARKER, "## What this change does", "", f"{_code(base)} → {_code(head)}", ""]
+    lines = [MARKER, "## What this change does", "", f"{code(base)} → {code(head)}", ""]
     found = {change.action for report in reports for change in report.changes}
     actions = [action for action in Action if action in found or action not in _RARE]
     lines += ["| stack | " + " | ".join(actions) + " | result |", "|---|" + "---:|" * len(actions) + "---|"]
@@ -104,9 +104,9 @@ def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
     for report in reports:
         if report.result == "no change" and not any((report.warnings, report.notes, report.base_refusal)):
             continue
-        section = ["", f"### {report.stack}", *_body(report)]
+        section = ["", f"### {name(report.stack)}", *_body(report)]
         if len("\n".join(section)) > room:
-            section = ["", f"### {report.stack}", "", "Omitted: the report would be too long for a comment."]
+            section = ["", f"### {name(report.stack)}", "", "Omitted: the report would be too long for a comment."]
         lines += section
         room -= len("\n".join(section))
     return "\n".join(lines) + "\n"
@@ -115,17 +115,17 @@ def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
 def _row(report: StackReport, actions: Iterable[Action]) -> str:
     count = Counter(change.action for change in report.changes)
     cells = ["" if report.failure else str(count[action] or "") for action in actions]
-    return f"| {report.stack} | {' | '.join(cells)} | {report.result} |"
+    return f"| {cell(report.stack)} | {' | '.join(cells)} | {report.result} |"
 
 
 def _body(report: StackReport) -> Iterator[str]:
     if report.failure:
-        yield from ("", "This stack could not be previewed:", *_block(report.failure))
+        yield from ("", "This stack could not be previewed:", *block(report.failure))
     if report.base_refusal:
         reason = "The base of this stack can't be deployed, so every object shows as created:"
-        yield from ("", reason, *_block(report.base_refusal))
+        yield from ("", reason, *block(report.base_refusal))
     if report.refusals:
-        yield from ("", "**Refused.** `pulumi up` would fail with:", *_block("\n".join(report.refusals)))
+        yield from ("", "**Refused.** `pulumi up` would fail with:", *block("\n".join(report.refusals)))
     if report.refusals and report.changes:
         yield from ("", "Changes found before that:")
     for action, title in _TITLES.items():
@@ -133,7 +133,7 @@ def _body(report: StackReport) -> Iterator[str]:
             yield from ("", f"**{title}** ({len(found)})", "")
             yield from _items(found, report.changes)
     if report.warnings:
-        yield from ("", "**Warnings**", *_block("\n".join(report.warnings)))
+        yield from ("", "**Warnings**", *block("\n".join(report.warnings)))
     yield from (line for note in report.notes for line in ("", f"_{note}_"))
 
 
@@ -143,20 +143,20 @@ def _items(found: Sequence[Change], all_changes: Sequence[Change]) -> Iterator[s
     yield from (line for change in shown for line in _item(change, all_changes))
     if rest := [change for change in found if change not in shown]:
         lines = [line for change in rest for line in _item(change, all_changes)]
-        yield from ("", *_folded(f"{len(rest)} {'more' if shown else 'objects'}", lines))
+        yield from ("", *folded(f"{len(rest)} {'more' if shown else 'objects'}", lines))
 
 
 def _item(change: Change, all_changes: Sequence[Change]) -> Iterator[str]:
-    renamed = f" → {_code(change.name)}" if change.former_name != change.name else ""
-    yield f"- {change.kind} {_code(change.former_name)}{renamed}"
+    renamed = f" → {code(change.name)}" if change.former_name != change.name else ""
+    yield f"- {name(change.kind)} {code(change.former_name)}{renamed}"
     yield from (f"  - {consequence}" for consequence in consequences(change, all_changes))
     lines = [line for difference in change.differences for line in _property(difference)]
-    yield from _folded(f"{len(change.differences)} properties", lines, "  ") if len(lines) > _MAX_LIST else lines
+    yield from folded(f"{len(change.differences)} properties", lines, "  ") if len(lines) > _MAX_LIST else lines
 
 
 def _property(difference: Difference) -> Iterator[str]:
     old, new = difference.old, difference.new
-    path = _code(difference.path)
+    path = code(difference.path)
     if difference.path.endswith(_DERIVED):
         yield f"  - {path}: changed (derived from namespace and name)"
     elif old == new == SECRET:
@@ -166,7 +166,7 @@ def _property(difference: Difference) -> Iterator[str]:
         yield from (f"  {line}" for one in difference.nested for line in _property(one))
     elif isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
         yield f"  - {path}:"
-        yield from (f"    {line}" for line in _block(_text_difference(old, new), "diff"))
+        yield from (f"    {line}" for line in block(_text_difference(old, new), "diff"))
     elif old is ABSENT:
         yield f"  - {path}: {_value(new)} added"
     elif new is ABSENT:
@@ -185,27 +185,4 @@ def _value(value: Any) -> str:
         return "_known after deployment_"
     text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
     text = text.replace(UNKNOWN, "(known after deployment)")
-    return _code(text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}…")
-
-
-def _code(text: str) -> str:
-    """Return any text as inline code."""
-    line = text.replace("\n", "⏎")
-    fence = _fence(line, 1)
-    space = " " if line.startswith("`") or line.endswith("`") else ""
-    return f"{fence}{space}{line}{space}{fence}"
-
-
-def _block(text: str, language: str = "text") -> list[str]:
-    """Return any text as a code block."""
-    fence = _fence(text, 3)
-    return [f"{fence}{language}", *text.splitlines(), fence]
-
-
-def _fence(text: str, shortest: int) -> str:
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    return "`" * max(shortest, longest + 1)
-
-
-def _folded(title: str, lines: Iterable[str], indent: str = "") -> Iterator[str]:
-    yield from (f"{indent}<details><summary>{title}</summary>", "", *lines, "", f"{indent}</details>")
+    return code(text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}…")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from markdown_it import MarkdownIt
 
 from preview.changes import changes
 from preview.report import MARKER, ExitCode, StackReport, exit_code, render
-from tests.unit.preview.engine_steps import DATABASE, manifest, replacement, step
+from tests.unit.preview.engine_steps import DATABASE, machine, manifest, replacement, step
 
 
 def report(*stacks: StackReport) -> str:
@@ -116,3 +119,60 @@ def test_an_identity_derived_from_the_previews_namespace_is_not_shown() -> None:
 )
 def test_the_exit_code_is_the_worst_of_all_stacks(worst: StackReport, code: ExitCode) -> None:
     assert exit_code([StackReport("scaled"), worst]) == code
+
+
+HOSTILE = [
+    "# Title",
+    "a\n\n# Title",
+    "a\r# Title",
+    "[text](https://example.invalid)",
+    "![image](https://example.invalid/a.png)",
+    "<img src=https://example.invalid/a.png>",
+    "<!-- multi-tier preview -->",
+    "</details>",
+    "@team",
+    "a | b | no change |",
+    "`code` **bold** _it_ ~~no~~",
+    "https://example.invalid",
+    "team/project#1 and #1",
+    ":rocket:",
+    "&lt;b&gt; \\",
+]
+
+
+def interpreted(markdown: str) -> list[tuple[str, str]]:
+    """Return what Markdown makes of a text: each token's type and, except for code, its content."""
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    tokens = (child for token in parser.parse(markdown) for child in (token.children or [token]))
+    return [(token.type, "" if token.type in ("code_inline", "fence") else token.content) for token in tokens]
+
+
+def report_about(name: str) -> str:
+    """Return a report in which everything that a change can choose is one name."""
+    disks = [{"name": name, **source} for source in ({"dataVolume": {"name": name}}, {"containerDisk": {}})]
+    machines = [machine(name, *disks), machine(name, disks[0], evictionStrategy=name)]
+    values = [
+        manifest("ConfigMap", name, data={name: value, "json": json.dumps({name: value})}) for value in ("1", name)
+    ]
+    steps = [
+        *replacement(machines[0], machines[1]),
+        step("update", values[0], values[1], urn=f"urn:pulumi:lab::tiers::core:ConfigMap::{name}"),
+        {**step("create", None, {**manifest("A", name), "kind": name}), "urn": "urn:pulumi:lab::tiers::a:B::c"},
+        {**step("discard", DATABASE, None), "op": name, "urn": "urn:pulumi:lab::tiers::a:B::d"},
+    ]
+    found = changes(steps)
+    assert len(found) == 4
+    stack = StackReport(name, found, refusals=[name, name], warnings=[name], base_refusal=name)
+    return render(name, name, [stack, StackReport(name, failure=name), StackReport("lab")])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_of_the_change_is_interpreted_as_markdown(name: str) -> None:
+    harmless = "lines\n\nof text" if "\n" in name else "a name"
+    assert interpreted(report_about(name)) == interpreted(report_about(harmless))
+
+
+def test_characters_that_no_reader_sees_are_shown() -> None:
+    found = report(StackReport("a\u202eb\x1bc", warnings=["d\u2066e\tf"]))
+    assert "`a\\u202eb\\x1bc`" in found
+    assert "d\\u2066e\tf" in found
