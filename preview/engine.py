@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ from lab.errors import LabError
 from preview.diagnostics import refusals
 
 _TIMEOUT_SECONDS = 180.0  # several times what a preview takes on two busy cores
+_INHERITED = re.compile(
+    "PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LANGUAGE|LC_[A-Z]+|PYTHON[A-Z]+|XDG_CACHE_HOME|SSL_CERT_(FILE|DIR)|"
+    "(https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY"
+)
 _UNREACHABLE = "Kubernetes cluster is unreachable"
 
 
@@ -80,19 +85,24 @@ class Stack:
         settings = [word for key, value in self.overrides.items() for word in ("--config", f"{key}={value}")]
         return ["--stack", self.name, "--config-file", str(self.configuration), *settings]
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Only this process sees the backend's address: the user's own login stays as it is.
-        variables = {
-            **environment.process_environment(self.lab),
+    def _environment(self) -> dict[str, str]:
+        """Return the variables for the engine and the change's code, which must not see this process's tokens."""
+        variables = environment.process_environment(self.lab)
+        wanted = environment.variables(self.lab)
+        return {
+            **{name: value for name, value in variables.items() if name in wanted or _INHERITED.fullmatch(name)},
+            # Only this process sees the backend's address: the user's own login stays as it is.
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.lab.binaries / "pulumi"), *arguments, "--non-interactive", "--color=never"]
         # A session of its own, so that the engine's plugins can be killed with it.
         process = subprocess.Popen(
             command,
             cwd=self.directory,
-            env=variables,
+            env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -21,6 +21,13 @@ from preview.report import MARKER, ExitCode
 PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "stacks")
 STACKS = sorted(path.name.split(".")[1] for path in (PROJECT / "stacks").glob("Pulumi.*.yaml"))
 LAB = "stacks/Pulumi.lab.yaml"
+LEAK = """
+import os
+
+for name, value in os.environ.items():
+    if value == "sentinel":
+        raise ValueError(f"{name} is {value}")
+"""
 DATA_KEPT = "Data kept: data disk (DataVolume `multi-tier-database-0-data`)"
 
 
@@ -166,6 +173,13 @@ def test_refusals_of_the_program_and_of_admission_are_reported(change: Change) -
     for section in ("### mine", "### scaled"):  # one object is created, the other one replaced
         _, _, refused = text.partition(section)
         assert re.search("database-0.*admission webhook", refused.partition("###")[0])
+
+
+def test_the_changes_code_sees_no_variable_of_the_job(change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREVIEW_TOKEN", "sentinel")
+    change.replace("__main__.py", "import pulumi\n", f"import pulumi\n{LEAK}")
+    text = report(change.preview("--stack", "lab"), ExitCode.NO_CHANGE)
+    assert "sentinel" not in text
 
 
 def test_an_unknown_base_is_a_failure(change: Change) -> None:

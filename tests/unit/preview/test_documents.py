@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from preview.__main__ import app
@@ -41,3 +42,13 @@ def test_a_pipeline_finds_its_earlier_comment_by_the_marker(name: str) -> None:
 def test_a_pipeline_passes_with_and_without_changes_and_fails_otherwise(name: str) -> None:
     (line,) = re.findall(r"test .*\|\| test .*", (DOCS / "ci" / name).read_text())
     assert re.findall(r"-eq (\d)", line) == [str(ExitCode.NO_CHANGE.value), str(ExitCode.CHANGE.value)]
+
+
+def test_the_job_that_runs_the_changes_code_does_not_use_the_token_of_the_note() -> None:
+    jobs = yaml.safe_load((DOCS / "ci" / "gitlab-preview.yaml").read_text())
+    users = [name for name, job in jobs.items() if "PREVIEW_TOKEN" in str(job)]
+    assert users == ["preview-note"]
+    assert jobs["preview-note"]["variables"]["GIT_STRATEGY"] == "none"
+    scope = jobs["preview-note"]["environment"]["name"]
+    assert f"environment scope to `{scope}`" in (DOCS / "ci" / "gitlab-preview.yaml").read_text()
+    assert "environment" not in jobs["preview"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -149,7 +150,7 @@ def interpreted(markdown: str) -> list[tuple[str, str]]:
 
 def report_about(name: str) -> str:
     """Return a report in which everything that a change can choose is one name."""
-    disks = [{"name": name, **source} for source in ({"dataVolume": {"name": name}}, {"containerDisk": {}})]
+    disks: list[dict[str, Any]] = [{"name": name, "dataVolume": {"name": name}}, {"name": name, "containerDisk": name}]
     machines = [machine(name, *disks), machine(name, disks[0], evictionStrategy=name)]
     values = [
         manifest("ConfigMap", name, data={name: value, "json": json.dumps({name: value})}) for value in ("1", name)

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 
-from lab import environment
 from lab.config import Lab
 from preview.baseline import Baseline
 from preview.checkout import Program
@@ -18,11 +17,14 @@ from preview.cluster import Cluster
 from preview.stacks import Comparison
 from tests.unit.preview.engine_steps import manifest, replacement
 
+# Its files are beside it, because the engine gets no variables of this process.
 ENGINE = """#!/bin/sh
-echo "$*" >> "$RECORD"
+cd "$(dirname "$0")"
+echo "$*" >> record
+env > environment
 case $1 in
-up) test -z "$UP_FAILS" || { echo "Diagnostics:\n  $UP_FAILS"; exit 1; } ;;
-preview) cat "$DIGEST" ;;
+up) test ! -e up-fails || { echo "Diagnostics:"; cat up-fails; exit 1; } ;;
+preview) cat digest ;;
 esac
 """
 
@@ -48,16 +50,15 @@ class FakeCluster:
 class Preview:
     """The base and the head of one project, and an engine in place of Pulumi."""
 
-    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, directory: Path) -> None:
         self.lab = Lab(directory / "lab", IPv4Network("127.98.0.0/16"))
-        self.record, self.digest = directory / "record", directory / "digest"
+        names = ("record", "digest", "up-fails", "environment")
+        self.record, self.digest, self.up_fails, self.environment = (self.lab.binaries / name for name in names)
         self.scratch = directory / "scratch"
         for path in (self.lab.binaries, self.scratch):
             path.mkdir(parents=True)
         (self.lab.binaries / "pulumi").write_text(ENGINE)
         (self.lab.binaries / "pulumi").chmod(0o755)
-        self.variables = {"RECORD": str(self.record), "DIGEST": str(self.digest), "PATH": "/usr/bin:/bin"}
-        monkeypatch.setattr(environment, "process_environment", lambda _: self.variables)
         self.cluster = FakeCluster()
         self.programs = [self._program(directory / name) for name in ("base", "head")]
         self.answers([])
@@ -83,8 +84,8 @@ class Preview:
 
 
 @pytest.fixture
-def preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Preview:
-    return Preview(tmp_path, monkeypatch)
+def preview(tmp_path: Path) -> Preview:
+    return Preview(tmp_path)
 
 
 def test_the_base_is_deployed_once_and_forgotten_with_the_next_base(preview: Preview) -> None:
@@ -98,7 +99,7 @@ def test_the_base_is_deployed_once_and_forgotten_with_the_next_base(preview: Pre
 
 
 def test_a_base_that_cannot_be_deployed_is_an_empty_stack_and_is_tried_again(preview: Preview) -> None:
-    preview.variables["UP_FAILS"] = "no such image"
+    preview.up_fails.write_text("  no such image\n")
     for _ in range(2):
         assert preview.comparison().report("lab").base_refusal == "no such image"
     assert preview.commands() == ["stack init", "up --stack", "stack init", "preview --stack"] * 2
@@ -128,3 +129,18 @@ def test_new_and_removed_stacks_are_noted(preview: Preview) -> None:
 def test_an_engine_that_loses_the_api_server_is_a_failure(preview: Preview) -> None:
     preview.digest.write_text("warning: Kubernetes cluster is unreachable")
     assert "did not respond" in preview.comparison().report("lab").failure
+
+
+def test_the_changes_code_does_not_get_the_secrets_in_the_environment(
+    preview: Preview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PREVIEW_TOKEN", "GITHUB_TOKEN", "PULUMI_ACCESS_TOKEN", "AWS_SECRET_ACCESS_KEY", "SSH_AUTH_SOCK"):
+        monkeypatch.setenv(name, "sentinel")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    preview.comparison().report("lab")
+    found = dict(line.split("=", 1) for line in preview.environment.read_text().splitlines())
+    assert "sentinel" not in found.values()
+    assert found["KUBECONFIG"] == str(preview.lab.kubeconfig)
+    assert found["PATH"].startswith(f"{preview.lab.binaries}:")
+    assert (found["LC_ALL"], found["https_proxy"]) == ("C.UTF-8", "http://proxy.example:3128")
