@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.files import write_private
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_SUBNET = IPv4Network("10.96.0.0/16")
@@ -70,12 +71,12 @@ class Lab:
         """
         try:
             return cls(root, IPv4Network((root / _SUBNET_FILE).read_text().strip()), uplink)
-        except FileNotFoundError:
+        except (OSError, ValueError):  # not started yet, or torn
             return cls(root, preferred, uplink, movable=True)
 
     def save_subnet(self) -> None:
         """Save the subnet, so that later commands find this lab."""
-        (self.root / _SUBNET_FILE).write_text(f"{self.subnet}\n")
+        write_private(self.root / _SUBNET_FILE, f"{self.subnet}\n".encode())
 
     @property
     def id(self) -> str:

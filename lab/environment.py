@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 
-from lab.cluster.certificates import write_private
 from lab.config import Lab
+from lab.files import write_private
 
 
 def variables(lab: Lab) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab.config import Lab
+from lab.files import write_private
 from preview.checkout import Program
 from preview.cluster import Cluster
 from preview.engine import Stack
@@ -26,7 +27,8 @@ class Deployed:
     """A stack of the base.
 
     Attributes:
-        token: Prefix of the stack's namespaces in the control plane, which all stacks share.
+        token: Name of the directory with the stack's state, and prefix of its namespaces in the control plane, which
+            all stacks share.
         refusal: Why the base can't be deployed; empty if it was. A refused base leaves an empty stack.
     """
 
@@ -66,7 +68,7 @@ class Baseline:
         if namespace:
             self._cluster.ensure_namespace(deployed.alias(namespace))
         overrides = {f"{program.name}:namespace": deployed.alias(namespace)} if namespace else {}
-        return Stack(self._lab, self._directory / "backend", name, program.directory, copy, overrides)
+        return Stack(self._lab, self._directory / deployed.token, name, program.directory, copy, overrides)
 
     def deploy(self, name: str) -> Deployed:
         """Deploy a stack of the base unless an earlier preview did.
@@ -75,28 +77,39 @@ class Baseline:
             LabError: The engine failed.
         """
         record = self._directory / f"{name}.json"
-        try:
-            return Deployed(**json.loads(record.read_text()))
-        except (OSError, ValueError, TypeError):
-            deployed, stack = self._init(name)
+        if deployed := self._recorded(record):
+            return deployed
+        deployed, stack = self._init(name)
         if name in self.program.stacks and (refusal := stack.up()):
             # Not recorded: it may have failed because the machine was busy.
             return self._init(name, refusal)[0]
-        record.write_text(json.dumps(asdict(deployed)))
+        write_private(record, json.dumps(asdict(deployed)).encode())
         return deployed
 
     def remove_others(self) -> None:
-        """Remove what earlier previews have kept of other bases."""
+        """Remove what earlier previews have kept of other bases, or left half done."""
         for other in self._directory.parent.iterdir():
             if other != self._directory:
                 shutil.rmtree(other, ignore_errors=True)
-        kept = tuple(json.loads(record.read_text())["token"] for record in self._directory.glob("*.json"))
+        records = self._directory.glob("*.json")
+        kept = tuple(deployed.token for record in records if (deployed := self._recorded(record)))
+        for directory in self._directory.glob(f"{_PREFIX}*"):
+            if directory.name not in kept:
+                shutil.rmtree(directory, ignore_errors=True)
         self._cluster.remove_namespaces(name for name in self._cluster.namespaces(_PREFIX) if not name.startswith(kept))
 
+    def _recorded(self, record: Path) -> Deployed | None:
+        """Return what an earlier preview has deployed, or None if the record or the state is missing or torn."""
+        try:
+            deployed = Deployed(**json.loads(record.read_text()))
+            (state,) = (self._directory / deployed.token).glob(".pulumi/stacks/*/*.json")
+            whole = isinstance(json.loads(state.read_text())["checkpoint"], dict)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return deployed if whole else None
+
     def _init(self, name: str, refusal: str = "") -> tuple[Deployed, Stack]:
-        """Create an empty stack in place of what is there; its namespaces are removed with the next base's."""
-        for path in (self._directory / "backend").glob(f".pulumi/**/{name}.*"):
-            path.unlink(missing_ok=True)
+        """Create an empty stack with a state and namespaces of its own, out of reach of an engine that still runs."""
         deployed = Deployed(f"{_PREFIX}{secrets.token_hex(4)}", refusal)
         stack = self.stack(self.program, name, deployed)
         stack.init()

@@ -15,6 +15,7 @@ from lab import lifecycle, root
 from lab.cluster import process
 from lab.cluster.control_plane import stages
 from lab.config import PROJECT, Lab
+from lab.files import write_private
 from lab.progress import Progress
 from lab.toolchain import binaries, cache
 
@@ -35,13 +36,13 @@ def running(progress: Progress) -> Iterator[Lab]:
     """
     with _locked():
         found = preview_lab()
-        record, version = found.root / "version", _version()
+        record, version = found.root / "version", _version().encode()
         runs = all(process.find(found, component.name) for component in chain.from_iterable(stages(found)))
-        if not (runs and record.exists() and record.read_text() == version):
+        if not (runs and record.exists() and record.read_bytes() == version):
             # Another version, or what is left after an interrupted start or a reboot.
             lifecycle.stop(found, progress)
             found = lifecycle.start(preview_lab(), progress)
-            record.write_text(version)
+            write_private(record, version)
         yield found
 
 

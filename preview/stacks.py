@@ -43,7 +43,7 @@ class Comparison:
         try:
             deployed = self.baseline.deploy(stack)
             report = self._preview(stack, deployed)
-        except (LabError, ApiError) as error:
+        except (LabError, ApiError, OSError) as error:
             return StackReport(stack, failure=str(error))
         report = replace(report, base_refusal=self._with_real_namespaces(deployed.refusal, stack, deployed))
         return report if stack in self.baseline.program.stacks else replace(report, notes=(_NEW, *report.notes))

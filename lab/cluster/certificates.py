@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime
-import os
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from pathlib import Path
 
 import yaml
 from cryptography import x509
@@ -17,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.config import CLUSTER_DOMAIN, Lab
 from lab.errors import LabError
+from lab.files import write_private
 
 _LIFETIME = datetime.timedelta(days=365)
 _RENEW_BEFORE = datetime.timedelta(days=30)
@@ -70,16 +69,6 @@ def identities(lab: Lab) -> tuple[Identity, ...]:
         Identity("virt-controller-server", "virt-controller", serves=addresses),
         Identity("virt-handler", service_account("kubevirt-handler"), _KUBEVIRT_GROUPS),
     )
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, at no moment anyone else."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
 
 
 def _pem(key: PrivateKey) -> bytes:

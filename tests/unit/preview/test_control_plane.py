@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lab.config import PROJECT
+from lab.config import DEFAULT_SUBNET, PROJECT, Lab
 from lab.errors import LabError
+from lab.root import claim
 from preview.__main__ import app
+from preview.control_plane import preview_lab
 
 
 @pytest.mark.parametrize("command", [["stop"], ["show", "--base", "HEAD", "--project", str(PROJECT)]])
@@ -28,3 +30,14 @@ def test_a_directory_of_somebody_else_is_refused_and_left_alone(
         "documents/bases",
         "documents/bases/thesis.tex",
     ]
+
+
+@pytest.mark.parametrize("text", ["", "127.6", "127.64.0.0/16 or so", "nonsense"])
+def test_a_torn_subnet_is_no_traceback(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "control-plane"
+    claim(Lab(root, DEFAULT_SUBNET))
+    (root / "subnet").write_text(text)
+    monkeypatch.setenv("MULTI_TIER_PREVIEW", str(root))
+    assert preview_lab().movable
+    result = CliRunner().invoke(app, ["stop"])
+    assert (result.exception, root.exists()) == (None, False)

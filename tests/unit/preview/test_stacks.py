@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -23,6 +25,8 @@ cd "$(dirname "$0")"
 echo "$*" >> record
 env > environment
 case $1 in
+stack) states=${PULUMI_BACKEND_URL#file://}/.pulumi/stacks/tiers
+    mkdir -p "$states"; echo '{"version": 3, "checkpoint": {}}' > "$states/$3.json" ;;
 up) test ! -e up-fails || { echo "Diagnostics:"; cat up-fails; exit 1; } ;;
 preview) cat digest ;;
 esac
@@ -144,3 +148,41 @@ def test_the_changes_code_does_not_get_the_secrets_in_the_environment(
     assert found["KUBECONFIG"] == str(preview.lab.kubeconfig)
     assert found["PATH"].startswith(f"{preview.lab.binaries}:")
     assert (found["LC_ALL"], found["https_proxy"]) == ("C.UTF-8", "http://proxy.example:3128")
+
+
+TORN = ["", '{"token": "preview-', "[]", "null", '{"token": null}', "{}"]
+
+
+@pytest.mark.parametrize("text", TORN)
+@pytest.mark.parametrize("place", ["bases/0123/lab.json", "bases/0123/**/stacks/tiers/lab.json"])
+def test_a_torn_record_or_state_is_deployed_again(preview: Preview, place: str, text: str) -> None:
+    preview.comparison().report("lab")
+    (file,) = preview.lab.root.glob(place)
+    file.write_text(text)
+    former = set(preview.cluster.existing)
+    report = preview.comparison().report("lab")
+    assert (report.failure, report.result) == ("", "no change")
+    assert preview.commands() == ["stack init", "up --stack", "preview --stack"] * 2
+    preview.comparison()
+    assert not former & set(preview.cluster.existing)
+
+
+def test_a_stack_with_a_pattern_for_a_name_leaves_the_others_alone(preview: Preview) -> None:
+    for program in preview.programs:
+        program.stacks["*"] = program.stacks["lab"]
+    comparison = preview.comparison()
+    for name in ("lab", "*"):
+        comparison.report(name)
+    preview.comparison().report("lab")
+    assert preview.commands()[-2:] == ["preview --stack", "preview --stack"], "the stack lab is not deployed again"
+
+
+def test_a_full_disk_is_a_failure_that_says_so(preview: Preview, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    comparison = preview.comparison()
+    monkeypatch.setattr("os.fsync", full)
+    assert "No space left on device" in comparison.report("lab").failure
+    monkeypatch.undo()
+    assert preview.comparison().report("lab").result == "no change"
