@@ -37,6 +37,7 @@ _ACTIONS = {
     "delete": Action.DELETED,
     "import": Action.IMPORTED,
 }
+LOST = "**Data lost**"
 _REMOVING = (Action.REPLACED, Action.DELETED)
 _PROVIDERS = "pulumi:providers:"
 _RETAIN = "retainOnDelete"
@@ -156,9 +157,9 @@ def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
         case "VirtualMachine":
             return list(_machine_consequences(change, all_changes))
         case "DataVolume" | "PersistentVolumeClaim":
-            return ["**Data lost**: everything on this disk"]
+            return [f"{LOST}: everything on this disk"]
         case "Namespace":
-            return ["**Data lost**: everything in this namespace"]
+            return [f"{LOST}: everything in this namespace"]
         case "RandomPassword" if change.action is Action.REPLACED:
             return ["New password: replaces every machine whose user data contains it"]
         case "Service" if change.action is Action.REPLACED:
@@ -197,14 +198,14 @@ def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]]) -> Iterator[s
     for volume in spec.get("template", {}).get("spec", {}).get("volumes") or ():
         disk = f"{name(str(volume.get('name')))} disk"
         if source := next((kind for kind in ("containerDisk", "emptyDisk", "ephemeral") if kind in volume), ""):
-            yield f"**Data lost**: everything written to the {disk} ({source})"
+            yield f"{LOST}: everything written to the {disk} ({source})"
         elif claim := volume.get("dataVolume", {}).get("name"):
             if claim in clones:
-                yield f"**Data lost**: {disk} (DataVolume {code(claim)}, a clone that is deleted with the machine)"
+                yield f"{LOST}: {disk} (DataVolume {code(claim)}, a clone that is deleted with the machine)"
             elif ("DataVolume", claim) in removed:
-                yield f"**Data lost**: {disk} (DataVolume {code(claim)} is deleted too)"
+                yield f"{LOST}: {disk} (DataVolume {code(claim)} is deleted too)"
             else:
                 yield f"Data kept: {disk} (DataVolume {code(claim)})"
         elif claim := volume.get("persistentVolumeClaim", {}).get("claimName"):
-            fate = "**Data lost**" if ("PersistentVolumeClaim", claim) in removed else "Data kept"
+            fate = LOST if ("PersistentVolumeClaim", claim) in removed else "Data kept"
             yield f"{fate}: {disk} (PersistentVolumeClaim {code(claim)})"

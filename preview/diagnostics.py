@@ -14,17 +14,27 @@ _URN = re.compile(r'resource "urn:[^"]*::([^":]+)"')
 
 
 def warnings(digest: Mapping[str, Any]) -> list[str]:
-    """Return the distinct warnings of a preview."""
-    return list(dict.fromkeys(text.strip() for severity, text in _messages(digest) if severity == "warning"))
+    """Return the distinct warnings of a preview, and what a program that did not fail wrote to standard error."""
+    written = "" if digest.get("refusals") else _written(digest)
+    found = (text.strip() for severity, text in _messages(digest) if severity == "warning")
+    return list(dict.fromkeys(text for text in (*found, written) if text))
+
+
+def has_errors(digest: Mapping[str, Any]) -> bool:
+    """Whether the engine, a provider or the program reported an error."""
+    return any(severity == "error" for severity, _ in _messages(digest))
 
 
 def refusals(digest: Mapping[str, Any]) -> list[str]:
     """Return the distinct reasons why a preview failed: the program's output, then the engine's and its providers'."""
     found = list(dict.fromkeys(text.strip() for severity, text in _messages(digest) if severity == "error"))
-    # The program's standard error arrives in pieces.
-    written = "".join(text.rstrip("\n") + "\n" for severity, text in _messages(digest) if severity == "info#err")
     reasons = [text for text in found if text != "preview failed"]
-    return [text for text in (written.strip(), *(reasons or found)) if text]
+    return [text for text in (_written(digest), *(reasons or found)) if text]
+
+
+def _written(digest: Mapping[str, Any]) -> str:
+    """Return the program's standard error, which arrives in pieces."""
+    return "".join(text.rstrip("\n") + "\n" for severity, text in _messages(digest) if severity == "info#err").strip()
 
 
 def _messages(digest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from lab import environment
 from lab.config import Lab
 from lab.errors import LabError
-from preview.diagnostics import refusals
+from preview.diagnostics import has_errors, refusals
 
 _TIMEOUT_SECONDS = 180.0  # several times what a preview takes on two busy cores
 _INHERITED = re.compile(
@@ -75,11 +76,18 @@ class Stack:
         """
         # By default, the engine leaves out some steps.
         done = self._run("preview", *self._options(), "--json", "--show-sames", "--show-replacement-steps")
+        if done.returncode < 0:
+            raise LabError(f"`pulumi preview` was killed by signal {-done.returncode}. Try again.")
         try:
-            digest: dict[str, Any] = json.loads(done.stdout)
+            digest = json.loads(done.stdout)
         except ValueError:
             raise LabError(_output(done)) from None
-        return digest if done.returncode == 0 else {**digest, "refusals": refusals(digest) or [_output(done)]}
+        if not isinstance(digest, dict):
+            raise LabError(_output(done))
+        if done.returncode != 0:
+            return {**digest, "refusals": refusals(digest) or [_output(done)]}
+        _check_complete(digest)
+        return {**digest, "refusals": refusals(digest)} if has_errors(digest) else digest
 
     def _options(self) -> list[str]:
         settings = [word for key, value in self.overrides.items() for word in ("--config", f"{key}={value}")]
@@ -116,9 +124,23 @@ class Stack:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        if _UNREACHABLE in stdout:  # the engine continues regardless, without admission
+        if _UNREACHABLE in stdout + stderr:  # the engine continues regardless, without admission
             raise LabError("The preview's API server did not respond. Try again when the machine is less busy.")
         return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def _check_complete(digest: Mapping[str, Any]) -> None:
+    """Make sure that a preview contains every step that the engine counted, and at least the stack's own.
+
+    Raises:
+        LabError: It does not, so that nothing follows from what is missing.
+    """
+    found = Counter(step["op"] for step in digest.get("steps") or ())
+    missing = [op for op, count in (digest.get("changeSummary") or {}).items() if found[op] < count]
+    if not found or missing:
+        raise LabError(
+            f"The engine's preview is incomplete: {', '.join(missing) or 'all'} steps are missing. Try again."
+        )
 
 
 def _output(done: subprocess.CompletedProcess[str]) -> str:

@@ -6,16 +6,18 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import accumulate, takewhile
 from typing import Any
 
-from preview.changes import Action, Change, consequences
+from preview.changes import LOST, Action, Change, consequences
 from preview.differences import ABSENT, UNKNOWN, Difference
 from preview.markdown import block, cell, code, folded, name
 from preview.masking import SECRET
 
 MARKER = "<!-- multi-tier preview -->"  # pipelines find their earlier comment by this
+_HEADING = "## What this change does"
 _MAX_REPORT = 60_000  # characters; GitHub accepts 65,536 in a comment
 _MAX_VALUE = 160
 _MAX_LIST = 12  # items of a list that is not folded
@@ -77,6 +79,11 @@ class StackReport:
             return "file removed"
         return "change" if self.changes else "no change"
 
+    @property
+    def remarks(self) -> bool:
+        """Whether there is something to say besides the changes."""
+        return any((self.warnings, self.notes, self.base_refusal))
+
 
 def exit_code(reports: Sequence[StackReport]) -> ExitCode:
     """Return the exit code for the results of all stacks."""
@@ -95,21 +102,58 @@ def render(base: str, head: str, reports: Sequence[StackReport]) -> str:
         head: Title of the working tree.
         reports: The results of the stacks.
     """
-    lines = [MARKER, "## What this change does", "", f"{code(base)} → {code(head)}", ""]
+    lines = [MARKER, _HEADING, "", f"{code(base)} → {code(head)}", ""]
     found = {change.action for report in reports for change in report.changes}
     actions = [action for action in Action if action in found or action not in _RARE]
     lines += ["| stack | " + " | ".join(actions) + " | result |", "|---|" + "---:|" * len(actions) + "---|"]
     lines += [_row(report, actions) for report in reports]
-    room = _MAX_REPORT - len("\n".join(lines))
-    for report in reports:
-        if report.result == "no change" and not any((report.warnings, report.notes, report.base_refusal)):
-            continue
-        section = ["", f"### {name(report.stack)}", *_body(report)]
-        if len("\n".join(section)) > room:
-            section = ["", f"### {name(report.stack)}", "", "Omitted: the report would be too long for a comment."]
-        lines += section
-        room -= len("\n".join(section))
+    shown = [report for report in reports if report.result != "no change" or report.remarks]
+    short = [_section(report, _essentials(report, _MAX_REPORT // (6 * len(shown)))) for report in shown]
+    room = _MAX_REPORT - len("\n".join(lines)) - sum(map(len, short))
+    for report, section in zip(shown, short, strict=True):
+        whole = _section(report, _body(report))
+        if len(whole) - len(section) <= room:
+            room -= max(0, len(whole) - len(section))
+            section = whole
+        lines.append(section)
     return "\n".join(lines) + "\n"
+
+
+def failed(message: str) -> str:
+    """Return the report of a preview that failed before it came to the stacks."""
+    return "\n".join([MARKER, _HEADING, "", "**Not previewed**:", *block(message)]) + "\n"
+
+
+def _section(report: StackReport, body: Iterable[str]) -> str:
+    return "\n".join(["", f"### {name(report.stack)}", *body])
+
+
+def _essentials(report: StackReport, limit: int) -> Iterator[str]:
+    """Yield what is never left out of a report: refusals, failures, warnings and losses, each of limited length."""
+    clipped = replace(
+        report,
+        changes=(),
+        notes=(),
+        failure=_clipped(report.failure, limit),
+        base_refusal=_clipped(report.base_refusal, limit),
+        refusals=[_clipped("\n".join(report.refusals), limit)] if report.refusals else (),
+        warnings=[_clipped("\n".join(report.warnings), limit)] if report.warnings else (),
+    )
+    yield from _body(clipped)
+    losses = [
+        (change, [text for text in consequences(change, report.changes) if LOST in text]) for change in report.changes
+    ]
+    items = ["\n".join(_heading(change, texts)) for change, texts in losses if texts]
+    fitting = list(takewhile(lambda total: total <= limit, accumulate(map(len, items))))
+    yield from ("", *items[: len(fitting)])
+    if rest := len(items) - len(fitting):
+        yield f"- {LOST}: by {rest} more objects"
+    yield from ("", "The rest is omitted: the report would be too long for a comment.")
+
+
+def _clipped(text: str, limit: int) -> str:
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}\n…\n{text[-half:]}"
 
 
 def _row(report: StackReport, actions: Iterable[Action]) -> str:
@@ -147,11 +191,15 @@ def _items(found: Sequence[Change], all_changes: Sequence[Change]) -> Iterator[s
 
 
 def _item(change: Change, all_changes: Sequence[Change]) -> Iterator[str]:
-    renamed = f" → {code(change.name)}" if change.former_name != change.name else ""
-    yield f"- {name(change.kind)} {code(change.former_name)}{renamed}"
-    yield from (f"  - {consequence}" for consequence in consequences(change, all_changes))
+    yield from _heading(change, consequences(change, all_changes))
     lines = [line for difference in change.differences for line in _property(difference)]
     yield from folded(f"{len(change.differences)} properties", lines, "  ") if len(lines) > _MAX_LIST else lines
+
+
+def _heading(change: Change, texts: Iterable[str]) -> Iterator[str]:
+    renamed = f" → {code(change.name)}" if change.former_name != change.name else ""
+    yield f"- {name(change.kind)} {code(change.former_name)}{renamed}"
+    yield from (f"  - {text}" for text in texts)
 
 
 def _property(difference: Difference) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from lab.config import DEFAULT_SUBNET, PROJECT, Lab
 from lab.errors import LabError
 from lab.root import claim
-from preview.__main__ import app
+from preview.__main__ import app, selected
 from preview.control_plane import preview_lab
 
 
@@ -41,3 +41,17 @@ def test_a_torn_subnet_is_no_traceback(text: str, tmp_path: Path, monkeypatch: p
     assert preview_lab().movable
     result = CliRunner().invoke(app, ["stop"])
     assert (result.exception, root.exists()) == (None, False)
+
+
+def test_a_failure_replaces_the_report_of_an_earlier_preview(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "report.md"
+    output.write_text("nothing changes")
+    monkeypatch.setenv("MULTI_TIER_PREVIEW", str(tmp_path))
+    result = CliRunner().invoke(app, ["show", "--base", "nowhere", "--output", str(output)])
+    assert "is not a commit" in str(result.exception)
+    assert "Not previewed" in output.read_text()
+
+
+def test_a_project_without_a_stack_is_a_failure() -> None:
+    with pytest.raises(LabError, match="has no stack"):
+        selected(None, set())

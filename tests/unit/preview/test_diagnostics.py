@@ -39,7 +39,7 @@ def test_the_programs_output_is_joined_and_comes_before_the_engines_errors() -> 
 
 
 def test_warnings_are_separate() -> None:
-    assert warnings(DIGEST) == ['unknown field "spec.a"']
+    assert warnings({**DIGEST, "refusals": refusals(DIGEST)}) == ['unknown field "spec.a"']
     assert warnings({"diagnostics": None}) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from preview.changes import changes
-from preview.report import MARKER, ExitCode, StackReport, exit_code, render
+from preview.report import MARKER, ExitCode, StackReport, exit_code, failed, render
 from tests.unit.preview.engine_steps import DATABASE, machine, manifest, replacement, step
 
 
@@ -82,12 +82,42 @@ def test_a_long_list_is_folded() -> None:
     assert found.count("<details>") == found.count("</details>") == 1
 
 
-def test_a_stack_that_is_too_long_leaves_room_for_the_others() -> None:
+def long_stack(stack: str, **more: Any) -> StackReport:
     steps = [step("create", None, manifest("ConfigMap", f"{'x' * 200}-{index}")) for index in range(500)]
-    found = report(StackReport("lab", changes(steps)), StackReport("scaled", refusals=["no such thing"]))
+    lost = step("delete", manifest("DataVolume", "a-disk"), None)
+    return StackReport(stack, changes([*steps, lost]), **more)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_report_that_is_too_long_keeps_every_refusal_failure_and_loss(order: int) -> None:
+    stacks = [
+        long_stack("lab", refusals=["x" * 70_000 + "\nthe reason"], warnings=["a warning"]),
+        StackReport("scaled", failure="y" * 70_000 + "\nno such thing"),
+        long_stack("spike", base_refusal="the base is broken"),
+        *(long_stack(f"number-{index}", refusals=[f"reason {index}"]) for index in range(20)),
+    ]
+    found = report(*stacks[::order])
     assert len(found) < 65_536
-    assert "too long for a comment" in found
-    assert "no such thing" in found
+    for text in (
+        "the reason",
+        "no such thing",
+        "the base is broken",
+        "a warning",
+        *(f"reason {i}\n" for i in range(20)),
+    ):
+        assert text in found, text
+    assert found.count("**Data lost**: everything on this disk") == 22
+    assert found.count("too long for a comment") == 23
+    assert interpreted(found)[-1][0] != "fence"
+
+
+def test_a_short_stack_after_one_that_is_too_long_is_whole() -> None:
+    found = report(long_stack("lab"), StackReport("scaled", changes([step("create", None, manifest("A", "b"))])))
+    assert "- A `b`" in found
+
+
+def test_a_failure_before_any_stack_is_a_report_too() -> None:
+    assert failed("git is `gone`").startswith(f"{MARKER}\n## What this change does\n\n**Not previewed**:\n```text\ngit")
 
 
 def test_objects_with_consequences_are_never_folded() -> None:

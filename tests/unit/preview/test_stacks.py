@@ -28,9 +28,13 @@ case $1 in
 stack) states=${PULUMI_BACKEND_URL#file://}/.pulumi/stacks/tiers
     mkdir -p "$states"; echo '{"version": 3, "checkpoint": {}}' > "$states/$3.json" ;;
 up) test ! -e up-fails || { echo "Diagnostics:"; cat up-fails; exit 1; } ;;
-preview) cat digest ;;
+preview) cat digest; cat stderr >&2; exit "$(cat code)" ;;
 esac
 """
+
+
+# The engine's first step is always the stack itself.
+STACK = {"op": "same", "urn": "urn:pulumi:lab::tiers::pulumi:pulumi:Stack::tiers-lab", "newState": {"custom": False}}
 
 
 class FakeCluster:
@@ -67,8 +71,10 @@ class Preview:
         self.programs = [self._program(directory / name) for name in ("base", "head")]
         self.answers([])
 
-    def answers(self, steps: list[dict[str, Any]]) -> None:
-        self.digest.write_text(json.dumps({"steps": steps}))
+    def answers(self, steps: list[dict[str, Any]], code: int = 0, stderr: str = "", **digest: Any) -> None:
+        (self.lab.binaries / "code").write_text(str(code))
+        (self.lab.binaries / "stderr").write_text(stderr)
+        self.digest.write_text(json.dumps({"steps": [STACK, *steps], **digest}))
 
     def comparison(self, commit: str = "0123") -> Comparison:
         base, head = self.programs
@@ -130,11 +136,6 @@ def test_new_and_removed_stacks_are_noted(preview: Preview) -> None:
     assert preview.commands() == ["stack init", "preview --stack"]
 
 
-def test_an_engine_that_loses_the_api_server_is_a_failure(preview: Preview) -> None:
-    preview.digest.write_text("warning: Kubernetes cluster is unreachable")
-    assert "did not respond" in preview.comparison().report("lab").failure
-
-
 def test_the_changes_code_does_not_get_the_secrets_in_the_environment(
     preview: Preview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,3 +187,49 @@ def test_a_full_disk_is_a_failure_that_says_so(preview: Preview, monkeypatch: py
     assert "No space left on device" in comparison.report("lab").failure
     monkeypatch.undo()
     assert preview.comparison().report("lab").result == "no change"
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        pytest.param({"steps": []}, id="no step"),
+        pytest.param({"steps": None}, id="no steps"),
+        pytest.param({"changeSummary": {"same": 1, "delete": 2}}, id="fewer steps than it counted"),
+    ],
+)
+def test_an_incomplete_preview_is_a_failure(preview: Preview, digest: dict[str, Any]) -> None:
+    preview.digest.write_text(json.dumps({"steps": [STACK], **digest}))
+    report = preview.comparison().report("lab")
+    assert report.failure.startswith("The engine's preview is incomplete"), report
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"steps": [{"op": "sa'])
+def test_an_engine_that_ends_without_a_result_is_a_failure(preview: Preview, text: str) -> None:
+    preview.digest.write_text(text)
+    assert preview.comparison().report("lab").failure
+
+
+def test_an_engine_that_is_killed_is_a_failure_and_not_a_refusal(preview: Preview) -> None:
+    preview.answers([], diagnostics=[{"severity": "error", "message": "error: a plugin is gone"}])
+    engine = preview.lab.binaries / "pulumi"
+    engine.write_text(engine.read_text().replace('exit "$(cat code)"', "kill -KILL $$"))
+    report = preview.comparison().report("lab")
+    assert (report.refusals, report.failure) == ((), "`pulumi preview` was killed by signal 9. Try again.")
+
+
+def test_an_error_of_an_engine_that_succeeds_is_a_refusal(preview: Preview) -> None:
+    preview.answers([], diagnostics=[{"severity": "error", "message": "error: no such thing"}])
+    assert preview.comparison().report("lab").refusals == ["no such thing"]
+
+
+def test_what_a_program_that_succeeds_writes_to_standard_error_is_a_warning(preview: Preview) -> None:
+    preview.answers([], diagnostics=[{"severity": "info#err", "message": "this setting is ignored\n"}])
+    assert preview.comparison().report("lab").warnings == ["this setting is ignored"]
+
+
+@pytest.mark.parametrize("stream", ["digest", "stderr"])
+def test_an_engine_that_loses_the_api_server_says_so_in_any_stream(preview: Preview, stream: str) -> None:
+    preview.answers([])
+    with (preview.lab.binaries / stream).open("a") as file:
+        file.write("warning: Kubernetes cluster is unreachable")
+    assert "did not respond" in preview.comparison().report("lab").failure
