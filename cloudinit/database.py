@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cloudinit.constants import LIBRARY, METRICS_ACCOUNT, SETTINGS, UNITS
+from cloudinit.constants import LIBRARY, METRICS_ACCOUNT, PROGRAMS, SETTINGS, UNITS
 from cloudinit.families import FACTS, Exporter, Family, has_exporter
 from cloudinit.guest_files import SECRET, GuestFile, guest_file, program, shell_settings, source
 from cloudinit.guests import Guest, check_password, user_data
@@ -52,9 +52,8 @@ def render_database(guest: DatabaseGuest) -> str:
 
 
 def _filesystem(device: str) -> dict[str, object]:
-    # cloud-init trusts lsblk, which may answer from a stale cache. This asks the disk itself, and makes a filesystem
-    # only where there is certainly none (status 2).
-    command = "blkid --probe %(device)s || test $? -ne 2 || mkfs.%(filesystem)s -q -L %(label)s %(device)s"
+    # cloud-init trusts lsblk, which may answer from a stale cache. Our script asks the disk itself.
+    command = f"{PROGRAMS}/virtwork-format-disk %(device)s %(label)s"
     return {"label": _LABEL, "filesystem": "ext4", "device": device, "overwrite": False, "cmd": command}
 
 
@@ -73,6 +72,7 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
     if guest.allow_data_loss:
         settings["ALLOW_DATA_LOSS"] = 1
     files = [
+        program("format-disk", "database/format-disk.sh"),
         program("database-setup", "database/setup.sh.j2"),
         GuestFile(path=f"{LIBRARY}/cluster.sh", content=source(_CLUSTER_SCRIPTS[guest.family])),
         GuestFile(path=f"{SETTINGS}/database.conf", content=shell_settings(**settings)),

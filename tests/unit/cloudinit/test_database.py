@@ -18,7 +18,8 @@ def test_the_data_disk_is_found_by_its_serial_and_never_overwritten() -> None:
     (mount,) = document["mounts"]
     assert filesystem["device"] == mount[0] == "/dev/disk/by-id/virtio-database"
     assert filesystem["overwrite"] is False
-    assert "blkid --probe" in filesystem["cmd"]
+    assert filesystem["cmd"] == "/usr/local/sbin/virtwork-format-disk %(device)s %(label)s"
+    assert "/usr/local/sbin/virtwork-format-disk" in paths(database())
 
 
 def test_the_families_differ_in_packages_and_in_two_files() -> None:
