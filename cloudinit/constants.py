@@ -18,6 +18,9 @@ WEB_METRICS_PORT = 9113
 DATABASE_NAME = "appdb"
 DATABASE_USER = "appuser"
 
+# Time for the whole setup: benchmark, crash recovery, seeding.
+DATABASE_SETUP_SECONDS = 30 * 60
+
 # System users of the guests.
 APPLICATION_ACCOUNT = "virtwork-app"
 METRICS_ACCOUNT = "virtwork-metrics"

@@ -83,7 +83,7 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         guest_file("database/storage-table.sql.j2", SETTINGS),
         guest_file("database/postgresql.conf.j2", SETTINGS),
         guest_file("database/pg_hba.conf.j2", SETTINGS, monitored=monitored),
-        guest_file("database/virtwork-database-setup.service", UNITS),
+        guest_file("database/virtwork-database-setup.service.j2", UNITS),
         GuestFile(
             path=f"{facts.postgresql_drop_in}/virtwork.conf",
             content=source(
