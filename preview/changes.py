@@ -38,6 +38,7 @@ _ACTIONS = {
     "import": Action.IMPORTED,
 }
 LOST = "**Data lost**"
+_SCALE = "multi-tier.kubevirt.io/pgbench-scale"  # annotation of the data disk
 _REMOVING = (Action.REPLACED, Action.DELETED)
 _PROVIDERS = "pulumi:providers:"
 _RETAIN = "retainOnDelete"
@@ -58,6 +59,7 @@ class Change:
         differences: Properties that differ, for an updated or replaced object.
         retained: Whether the object stays in the cluster when it leaves the stack.
         step: The engine's first step.
+        rescaled: How the scale of the database's tables changes; the setup then recreates them on the data disk.
     """
 
     action: Action
@@ -68,6 +70,7 @@ class Change:
     differences: tuple[Difference, ...] = ()
     retained: bool = False
     step: str = ""
+    rescaled: str = ""
 
     @property
     def former_name(self) -> str:
@@ -75,18 +78,39 @@ class Change:
         return str(self.old.get("metadata", {}).get("name", self.name))
 
 
-def changes(steps: Iterable[Mapping[str, Any]]) -> list[Change]:
+def changes(steps: Sequence[Mapping[str, Any]], scales: tuple[str | None, str | None] = (None, None)) -> list[Change]:
     """Return the changes in the steps of `pulumi preview --json`, in their order.
 
     Components, the stack itself and providers are left out: they are not objects.
+
+    Args:
+        steps: The steps, also of objects that stay the same.
+        scales: Scale of the database's tables in both versions' settings, for a data disk that does not record it.
     """
+    rescaled = _rescaled(steps, scales)
     by_urn: dict[str, list[Mapping[str, Any]]] = {}
     for step in steps:
         state = step.get("newState") or step.get("oldState") or {}
         is_object = state.get("custom", True) and not _type(step["urn"], state).startswith(_PROVIDERS)
         if is_object and not _is_unchanged(step):
             by_urn.setdefault(step["urn"], []).append(step)
-    return [_change(group) for group in by_urn.values()]
+    return [_change(group, rescaled) for group in by_urn.values()]
+
+
+def _rescaled(steps: Sequence[Mapping[str, Any]], scales: tuple[str | None, str | None]) -> str:
+    """Return how the scale of the database's tables changes, or an empty string."""
+    recorded = _scale(steps, "oldState"), _scale(steps, "newState")
+    before, after = recorded if all(recorded) else scales
+    return f"at scale {code(after)} instead of {code(before)}" if before and after and before != after else ""
+
+
+def _scale(steps: Iterable[Mapping[str, Any]], side: str) -> str | None:
+    for step in steps:
+        inputs = (step.get(side) or {}).get("inputs", {})
+        annotations = inputs.get("metadata", {}).get("annotations") or {}
+        if inputs.get("kind") == "DataVolume" and _SCALE in annotations:
+            return str(annotations[_SCALE])
+    return None
 
 
 def _type(urn: str, state: Mapping[str, Any]) -> str:
@@ -108,7 +132,7 @@ def _changed_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Dif
     return [Difference(option, before, after) for option, before, after in pairs if before != after]
 
 
-def _change(steps: list[Mapping[str, Any]]) -> Change:
+def _change(steps: list[Mapping[str, Any]], rescaled: str) -> Change:
     actions = [_ACTIONS.get(step["op"], Action.OTHER) for step in steps]
     action = Action.REPLACED if Action.REPLACED in actions else actions[0]
     old, new = _state(steps, "oldState"), _state(steps, "newState")
@@ -134,6 +158,7 @@ def _change(steps: list[Mapping[str, Any]]) -> Change:
         differences=tuple(found),
         retained=bool(old.get(_RETAIN)),
         step=steps[0]["op"],
+        rescaled=rescaled,
     )
 
 
@@ -179,6 +204,12 @@ def _lesser_consequences(change: Change) -> Iterator[str]:
             # "Cannot update DataVolume Spec" (CDI's datavolume-validate.go).
             if change.kind == "DataVolume" and any(one.path.startswith("spec") for one in change.differences):
                 yield "**CDI will reject this**: a DataVolume's spec is immutable (not checked here)"
+            if (
+                change.kind == "DataVolume"
+                and any(_SCALE in one.path for one in change.differences)
+                and change.rescaled
+            ):
+                yield f"{LOST}: all accounts and history on this disk, which the setup recreates {change.rescaled}"
             if any(one.path == _RETAIN and one.old for one in change.differences):
                 yield "No longer retained: deleted, with its data, when it leaves the stack"
 
@@ -188,12 +219,12 @@ def _machine_consequences(change: Change, all_changes: Iterable[Change]) -> Iter
     if replaced and not change.differences:
         yield "Reason: changed user data, which cloud-init applies on first boot only"
     removed = {(one.kind, one.former_name) for one in all_changes if one.action in _REMOVING and not one.retained}
-    yield from _disks(change.old.get("spec", {}), removed)
+    yield from _disks(change.old.get("spec", {}), removed, change.rescaled if replaced else "")
     if replaced:
         yield "Downtime: from the stop of the old machine until the new one is ready"
 
 
-def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]]) -> Iterator[str]:
+def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]], rescaled: str) -> Iterator[str]:
     clones = {template.get("metadata", {}).get("name") for template in spec.get("dataVolumeTemplates") or ()}
     for volume in spec.get("template", {}).get("spec", {}).get("volumes") or ():
         disk = f"{name(str(volume.get('name')))} disk"
@@ -204,6 +235,9 @@ def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]]) -> Iterator[s
                 yield f"{LOST}: {disk} (DataVolume {code(claim)}, a clone that is deleted with the machine)"
             elif ("DataVolume", claim) in removed:
                 yield f"{LOST}: {disk} (DataVolume {code(claim)} is deleted too)"
+            elif rescaled:
+                tables = f"all accounts and history on the {disk} (DataVolume {code(claim)})"
+                yield f"{LOST}: {tables}, which the setup recreates {rescaled}"
             else:
                 yield f"Data kept: {disk} (DataVolume {code(claim)})"
         elif claim := volume.get("persistentVolumeClaim", {}).get("claimName"):

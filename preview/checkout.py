@@ -110,12 +110,25 @@ class Program:
 
     def namespace(self, stack: str) -> str | None:
         """Return the namespace of a stack's objects, or None if the stack file has no valid one."""
-        try:
-            document: Any = yaml.safe_load(self.stacks[stack].read_text())
-            found = (document.get("config") or {}).get(f"{self.name}:namespace", self.default_namespace)
-        except (KeyError, OSError, AttributeError, ValueError, yaml.YAMLError):
-            return None  # the engine reports what is wrong
+        if (settings := self._settings(stack)) is None:
+            return None
+        found = settings.get(f"{self.name}:namespace", self.default_namespace)
         return found if isinstance(found, str) and _LABEL.fullmatch(found) else None
+
+    def scale(self, stack: str) -> str | None:
+        """Return the scale of a stack's database, or None if the stack file is invalid."""
+        if (settings := self._settings(stack)) is None:
+            return None
+        database = settings.get(f"{self.name}:database")
+        return str(database.get("scale", "default")) if isinstance(database, dict) else "default"
+
+    def _settings(self, stack: str) -> dict[str, Any] | None:
+        """Return the settings in a stack file, or None if it is missing or invalid, which the engine reports."""
+        try:
+            settings: Any = yaml.safe_load(self.stacks[stack].read_text()).get("config") or {}
+        except (KeyError, OSError, AttributeError, ValueError, yaml.YAMLError):
+            return None
+        return settings if isinstance(settings, dict) else None
 
 
 def _git(project: Path, *arguments: str) -> str | None:

@@ -53,7 +53,8 @@ class Comparison:
         refusals = [*digest.get("refusals", ())]
         refusals += self._refused_replacements(digest, known="\n".join(refusals))
         digest = self._with_real_namespaces({**digest, "refusals": refusals}, stack, deployed)
-        found = changes(digest.get("steps") or ())
+        scales = self.baseline.program.scale(stack), self.head.scale(stack)
+        found = changes(digest.get("steps") or (), scales)
         return StackReport(
             stack,
             changes=found,

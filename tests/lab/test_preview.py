@@ -154,6 +154,14 @@ def test_another_name_and_namespace_lose_the_database_and_are_shown_as_they_are(
     assert "preview-" not in text
 
 
+def test_another_scale_loses_the_accounts_and_the_history(change: Change) -> None:
+    change.replace(LAB, "multi-tier:database:\n", "multi-tier:database:\n    scale: 20\n")
+    text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
+    assert "**Data lost**: all accounts and history on the data disk" in text
+    assert "at scale `20` instead of" in text
+    assert DATA_KEPT not in text
+
+
 def test_a_new_stack_is_created(change: Change) -> None:
     shutil.copy(change.directory / LAB, change.directory / "stacks" / "Pulumi.mine.yaml")
     text = report(change.preview("--stack", "mine"), ExitCode.CHANGE)

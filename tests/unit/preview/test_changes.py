@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from preview.differences import Difference
 from preview.masking import SECRET
 from tests.unit.preview.engine_steps import DATA, DATABASE, IMAGE, machine, manifest, replacement, step
 
+DATA_KEPT = "Data kept: data disk (DataVolume `multi-tier-database-0-data`)"
 DISK = manifest("DataVolume", "multi-tier-database-0-data", spec={"storage": {"size": "2Gi"}})
 
 
@@ -95,7 +97,7 @@ def test_a_replaced_machine_loses_its_root_disk_and_keeps_its_data_disk() -> Non
     assert all_consequences(*replacement(DATABASE, DATABASE)) == [
         "Reason: changed user data, which cloud-init applies on first boot only",
         "**Data lost**: everything written to the root disk (containerDisk)",
-        "Data kept: data disk (DataVolume `multi-tier-database-0-data`)",
+        DATA_KEPT,
         "Downtime: from the stop of the old machine until the new one is ready",
     ]
 
@@ -116,7 +118,7 @@ def test_a_data_disk_that_is_deleted_too_is_lost() -> None:
 
 def test_a_retained_disk_keeps_its_data() -> None:
     found = all_consequences(step("delete", DATABASE, None), step("delete", DISK, None, retainOnDelete=True))
-    assert "Data kept: data disk (DataVolume `multi-tier-database-0-data`)" in found
+    assert DATA_KEPT in found
     assert "Retained: stays in the cluster, but the stack no longer manages it" in found
 
 
@@ -142,3 +144,39 @@ def test_renaming_a_disk_loses_the_old_one() -> None:
     assert "**Data lost**: data disk (DataVolume `multi-tier-database-0-data` is deleted too)" in all_consequences(
         *steps, *replacement(DATABASE, machine("another-database-0", IMAGE))
     )
+
+
+SCALE = "multi-tier.kubevirt.io/pgbench-scale"
+LOST_TABLES = (
+    "**Data lost**: all accounts and history on the data disk (DataVolume `multi-tier-database-0-data`), "
+    "which the setup recreates at scale `20` instead of `10`"
+)
+
+
+def disk(scale: str | None) -> dict[str, Any]:
+    found = deepcopy(DISK)
+    found["metadata"]["annotations"] = {SCALE: scale} if scale else {}
+    return found
+
+
+def test_a_changed_scale_loses_the_accounts_and_the_history_on_the_disk_that_stays() -> None:
+    found = all_consequences(step("update", disk("10"), disk("20")), *replacement(DATABASE, DATABASE))
+    assert LOST_TABLES in found
+    assert (
+        "**Data lost**: all accounts and history on this disk, which the setup recreates at scale `20` instead of `10`"
+        in found
+    )
+    assert "Data kept" not in str(found)
+
+
+@pytest.mark.parametrize(("old", "new"), [(None, None), (None, "20"), ("10", None)])
+def test_a_base_without_the_annotation_has_the_scale_of_its_settings(old: str | None, new: str | None) -> None:
+    steps = [step("update" if old != new else "same", disk(old), disk(new)), *replacement(DATABASE, DATABASE)]
+    found = changes(steps, scales=("10", "20"))
+    assert LOST_TABLES in [text for change in found for text in consequences(change, found)]
+
+
+@pytest.mark.parametrize("scales", [("10", "10"), (None, None), ("default", "20")])
+def test_the_same_scale_keeps_the_data(scales: tuple[str | None, str | None]) -> None:
+    found = changes([step("same", disk("10"), disk("10")), *replacement(DATABASE, DATABASE)], scales)
+    assert DATA_KEPT in [text for change in found for text in consequences(change, found)]

@@ -83,6 +83,21 @@ def test_a_stacks_namespace_is_its_setting_or_the_default(project: Path, config:
     assert Program.load(project).namespace("lab") == namespace
 
 
+@pytest.mark.parametrize(
+    ("config", "scale"),
+    [
+        ("{}", "default"),
+        ("{tiers:database: {scale: 20}}", "20"),
+        ("{tiers:database: {memory: 1Gi}}", "default"),
+        ("{tiers:database: no}", "default"),
+        ("[", None),
+    ],
+)
+def test_a_stacks_scale_is_its_setting(project: Path, config: str, scale: str | None) -> None:
+    commit(project, "stacks/Pulumi.lab.yaml", f"config: {config}\n")
+    assert Program.load(project).scale("lab") == scale
+
+
 @pytest.mark.parametrize("text", ["", "[", "- a", "runtime: python"])
 def test_an_invalid_project_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "Pulumi.yaml").write_text(text)

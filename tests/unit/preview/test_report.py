@@ -191,7 +191,7 @@ def report_about(name: str) -> str:
         {**step("create", None, {**manifest("A", name), "kind": name}), "urn": "urn:pulumi:lab::tiers::a:B::c"},
         {**step("discard", DATABASE, None), "op": name, "urn": "urn:pulumi:lab::tiers::a:B::d"},
     ]
-    found = changes(steps)
+    found = changes(steps, ("1", name))
     assert len(found) == 4
     stack = StackReport(name, found, refusals=[name, name], warnings=[name], base_refusal=name)
     return render(name, name, [stack, StackReport(name, failure=name), StackReport("lab")])

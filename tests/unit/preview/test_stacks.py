@@ -14,10 +14,11 @@ import pytest
 
 from lab.config import Lab
 from preview.baseline import Baseline
+from preview.changes import consequences
 from preview.checkout import Program
 from preview.cluster import Cluster
 from preview.stacks import Comparison
-from tests.unit.preview.engine_steps import manifest, replacement
+from tests.unit.preview.engine_steps import DATABASE, manifest, replacement
 
 # Its files are beside it, because the engine gets no variables of this process.
 ENGINE = """#!/bin/sh
@@ -233,3 +234,13 @@ def test_an_engine_that_loses_the_api_server_says_so_in_any_stream(preview: Prev
     with (preview.lab.binaries / stream).open("a") as file:
         file.write("warning: Kubernetes cluster is unreachable")
     assert "did not respond" in preview.comparison().report("lab").failure
+
+
+def test_a_changed_scale_in_the_stack_file_loses_the_data_of_a_base_that_does_not_record_its_scale(
+    preview: Preview,
+) -> None:
+    file = preview.programs[1].stacks["lab"]
+    file.write_text("config: {tiers:namespace: shop, tiers:database: {scale: 20}}\n")
+    preview.answers(replacement(DATABASE, DATABASE))
+    report = preview.comparison().report("lab")
+    assert "at scale `20` instead of `default`" in str(consequences(report.changes[0], report.changes))
