@@ -19,12 +19,12 @@ from lab.files import write_private
 from lab.progress import Progress
 from lab.toolchain import binaries, cache
 
-_PREFERRED_SUBNET = IPv4Network("127.64.0.0/16")
+PREFERRED_SUBNET = IPv4Network("127.64.0.0/16")
 
 
 def preview_lab() -> Lab:
     """Return the control plane of this checkout, or the one in the directory that MULTI_TIER_PREVIEW names."""
-    return Lab.at(Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve(), _PREFERRED_SUBNET)
+    return Lab.at(Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve(), PREFERRED_SUBNET)
 
 
 @contextmanager

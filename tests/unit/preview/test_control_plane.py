@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from lab.config import DEFAULT_SUBNET, PROJECT, Lab
+from lab.config import API_SERVER_PORT, DEFAULT_SUBNET, PROJECT, Lab
 from lab.errors import LabError
+from lab.host import subnets
+from lab.progress import Progress
 from lab.root import claim
 from preview.__main__ import app, selected
-from preview.control_plane import preview_lab
+from preview.control_plane import PREFERRED_SUBNET, preview_lab
 
 
 @pytest.mark.parametrize("command", [["stop"], ["show", "--base", "HEAD", "--project", str(PROJECT)]])
@@ -55,3 +67,36 @@ def test_a_failure_replaces_the_report_of_an_earlier_preview(tmp_path: Path, mon
 def test_a_project_without_a_stack_is_a_failure() -> None:
     with pytest.raises(LabError, match="has no stack"):
         selected(None, set())
+
+
+@contextmanager
+def started(root: Path) -> Iterator[IPv4Network]:
+    """Start as much of a preview's control plane as its subnet depends on: its API server's port."""
+    root.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        with subnets.claimed(Lab.at(root, PREFERRED_SUBNET), Progress(Console(file=io.StringIO()))) as lab:
+            time.sleep(0.05)  # until it listens
+            stack.enter_context(socket.create_server((str(lab.address), API_SERVER_PORT)))
+            lab.save_subnet()
+        yield lab.subnet
+
+
+@pytest.mark.parametrize("count", [2, 10])
+def test_checkouts_that_start_at_the_same_moment_get_a_network_each(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subnets, "_LOCK", f"\0multi-tier-subnets-{os.getpid()}")
+    everyone = threading.Barrier(count, timeout=10)
+
+    def start(number: int) -> IPv4Network:
+        everyone.wait()
+        with started(tmp_path / str(number)) as subnet:
+            everyone.wait()  # all of them run
+            return subnet
+
+    with ThreadPoolExecutor(count) as pool:
+        found = list(pool.map(start, range(count)))
+    assert len(set(found)) == count
+    assert all(one.is_loopback for one in found)
+    with ThreadPoolExecutor(count) as pool:
+        assert list(pool.map(start, range(count))) == found, "each keeps its network"
