@@ -52,8 +52,8 @@ class Recording:
         plan: The scheduled load.
         steps: The steps of a stress run, None for other profiles.
         buffer: The samples so far.
-        elapsed: Seconds since the start of the run, by the generator's clock.
-        started: Unix time when the first request was scheduled, None before the start.
+        elapsed: Seconds since the start of the run, by the generator's monotonic clock.
+        started: Unix time when the first request was scheduled, by the generator's wall clock; None before the start.
         trace: First half of the run's trace ids.
     """
 

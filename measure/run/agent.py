@@ -27,7 +27,7 @@ class RunStatus(BaseModel):
         plan: The plan, as in the ConfigMap.
         state: `waiting` means that the tiers don't respond yet.
         problem: Why it waits or failed, in words.
-        started: Unix time of the first scheduled request, None before the start.
+        started: Unix time of the first scheduled request by the guest's wall clock, None before the start.
         trace: First half of its requests' trace ids, 16 hexadecimal digits.
         first: Byte offset of its first sample.
         next: Byte offset after its last sample, None until it has ended.
@@ -52,7 +52,9 @@ class AgentStatus(BaseModel):
     """The agent's status.
 
     Attributes:
-        time: Its clock, Unix seconds.
+        time: Its wall clock, Unix seconds; it may be wrong, and may jump.
+        instance: Random id of this start of the agent.
+        elapsed: Seconds since the start of the run in force by its monotonic clock, None before the start.
         versions: Versions of the programs it uses.
         target: URL that it sends requests to.
         problem: Why it can't follow the ConfigMap, in words.
@@ -62,6 +64,8 @@ class AgentStatus(BaseModel):
     """
 
     time: float
+    instance: str
+    elapsed: float | None
     versions: dict[str, str] = {}
     target: str = ""
     problem: str = ""
@@ -72,7 +76,3 @@ class AgentStatus(BaseModel):
     def find(self, run: str) -> RunStatus | None:
         """Return the run with an id, in force or ended; None if the agent doesn't know it."""
         return next((one for one in (self.run, self.last) if one is not None and one.id == run), None)
-
-    def elapsed(self, run: RunStatus) -> float:
-        """Return the seconds since the start of a run, 0 before it."""
-        return 0.0 if run.started is None else max(0.0, self.time - run.started)

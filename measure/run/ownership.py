@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -67,13 +66,12 @@ def refuse_another_run(load: LoadObject, status: AgentStatus) -> None:
     known = status.find(other.run)
     if known is not None and not known.in_force:
         return
-    started = known.started if known is not None and known.started is not None else load.changed
-    if started is None or status.time > started + other.seconds + _ABANDONED:
+    # The agent ends what it runs. Of a run that it doesn't know, only the server's wall clock tells the age.
+    if known is None and (load.changed is None or status.time > load.changed + other.seconds + _ABANDONED):
         return
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(started))
-    left = max(0.0, started + other.seconds - status.time)
+    left = max(0.0, other.seconds - ((status.elapsed if known else None) or 0.0))
     raise WrongUsageError(
-        f"Another run is in force: {other.run}, since {since}, about {left:.0f} s left. "
+        f"Another run is in force: {other.run}, about {left:.0f} s left. "
         f"Nothing was started. Follow it with `{command('watch')}`."
     )
 

@@ -66,6 +66,7 @@ class Session:
         self._stop = stop
         self._timeout = timeout
         self._offset: int | None = None  # of the next sample to read; None before the start
+        self._instance = ""  # of the agent that started the run
 
     def start(self) -> None:
         """Wait until the stack serves, and add the run to the cluster.
@@ -139,18 +140,22 @@ class Session:
                 self._await_start(run, late=now > deadline)
                 responded = now
             elif now - responded > SILENCE:
-                raise TimedOutError("The load generator no longer knows the run. Was its virtual machine restarted?")
+                raise TimedOutError("The load generator no longer knows the run.")
         raise InterruptedRunError("Interrupted.")
 
     def _poll(self) -> tuple[RunStatus | None, bool]:
         """Read the run's status and its new samples; return the status and whether there were samples."""
         self.status = status = self._stack.status()
+        if self._offset is None:
+            self._instance = status.instance
+        elif status.instance != self._instance:
+            raise NotServingError("The load generator restarted during the run. Was its virtual machine replaced?")
         run = status.find(self._id)
         new_samples = False
         if run is not None and run.first is not None and run.state != "waiting":
             self._recording.started, self._recording.trace = run.started, run.trace
-            if run.in_force:
-                self._recording.elapsed = status.elapsed(run)
+            if run.in_force and status.elapsed is not None:
+                self._recording.elapsed = status.elapsed
             # While the run is in force, all samples up to this status are its own; later ones may not be.
             end = status.samples.next if run.next is None else run.next
             new_samples = self._read(run.first if self._offset is None else self._offset, end, run.trace)
@@ -190,7 +195,8 @@ class Session:
         deadline = time.monotonic() + _DRAIN
         try:
             remove_run(self._stack, self._id)
-            run = self.status.find(self._id) if self.status else None
+            same = self.status is not None and self.status.instance == self._instance
+            run = self.status.find(self._id) if self.status and same else None
             while run is not None and self._offset is not None and (run.next is None or self._offset < run.next):
                 if time.monotonic() > deadline:
                     break

@@ -26,17 +26,20 @@ def watch(stack: StackClient, *, view: View, stop: Event, seconds: float | None)
     end = None if seconds is None else time.monotonic() + seconds
     responded = time.monotonic()
     recording: Recording | None = None
-    watched: str | None = None  # the id of the recorded run
-    offset = stack.status().samples.next
+    status = stack.status()
+    instance, offset = status.instance, status.samples.next
+    watched: tuple[str, str] | None = None  # the recorded run's agent and id
     while not stop.wait(POLL) and (end is None or time.monotonic() < end):
         try:
             status = stack.status()
             run = status.run
             if run is None:
                 raise NotServingError("The load generator has no plan.")
-            if recording is None or watched != run.id:
-                recording, watched = Recording(_plan(run)), run.id
-            recording.elapsed = status.elapsed(run)
+            if recording is None or watched != (status.instance, run.id):
+                recording, watched = Recording(_plan(run)), (status.instance, run.id)
+            if instance != status.instance:  # a restarted agent may be a new guest's, whose offsets start again
+                instance, offset = status.instance, 0
+            recording.elapsed = status.elapsed or 0.0
             offset = max(offset, run.first or 0, status.samples.first)
             while offset < status.samples.next and (lines := stack.samples(offset)):
                 recording.buffer.append(lines)

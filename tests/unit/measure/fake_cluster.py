@@ -35,6 +35,9 @@ class Agent:
         pending: End (s) and sample line of the requests still to end.
         born: Unix time when its clock started.
         passed: Seconds since then.
+        clock_step: By how much its wall clock has been set since then.
+        began: When the run in force started, in seconds passed.
+        instance: Id of this start of the agent.
     """
 
     service: Service = steady
@@ -50,9 +53,17 @@ class Agent:
     pending: list[tuple[float, bytes]] = field(default_factory=list)
     born: float = field(default_factory=time.time)
     passed: float = 0.0
+    clock_step: float = 0.0
+    began: float = 0.0
+    instance: str = "first"
 
     def now(self) -> float:
-        return self.born + self.passed
+        return self.born + self.passed + self.clock_step
+
+    def replace(self) -> None:
+        """Start again in a new guest, which knows nothing."""
+        self.log.clear()
+        self.run, self.last, self.pending, self.instance = None, None, [], "second"
 
     def advance(self, text: str | None) -> None:
         """Do what is due by now; `text` is run.json."""
@@ -66,6 +77,7 @@ class Agent:
             ended = [] if self.silent or self.problem else requests(wanted, self.service)
             self.pending = [(at / 1000, line.encode()) for at, line in ended]
             self.run = self._status_of(wanted, None if self.problem else self.now())
+            self.began = self.passed
 
     def _status_of(self, plan: LoadPlan, started: float | None) -> dict[str, Any]:
         return {
@@ -82,7 +94,7 @@ class Agent:
     def _write(self) -> None:
         if self.run is None or self.run["state"] != "running":
             return
-        elapsed = self.now() - self.run["started"]
+        elapsed = self.passed - self.began
         done = 0
         for at, line in self.pending:
             if at > elapsed:
@@ -101,6 +113,8 @@ class Agent:
     def status(self) -> dict[str, Any]:
         return {
             "time": self.now(),
+            "instance": self.instance,
+            "elapsed": self.passed - self.began,
             "versions": {"k6": "1.8.1"},
             "target": "http://multi-tier-web.multi-tier.svc.cluster.local",
             "problem": self.config_problem,

@@ -260,6 +260,40 @@ class TestAStallOfOneSecond:
         assert summary.latency_from_send["client"].p999 < 10
 
 
+class TestAGeneratorWhoseGuest:
+    def test_has_its_wall_clock_set_forward_passes_all_the_same(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        advance = cluster.agent.advance
+
+        def set_clock(text: str | None) -> None:
+            advance(text)
+            cluster.agent.clock_step = 60.0 if cluster.agent.passed > 4 else 0.0
+
+        cluster.agent.advance = set_clock  # type: ignore[method-assign]
+        ended = measure_run("--profile", "stress", "--rps", "100", "--peak", "200", "--for", "10s")
+        assert ended.code == 0, ended.out
+        assert summary_of(only_run(results)).verdict.reason == "every step up to 200 requests/s passed."
+
+    def test_is_replaced_ends_the_run_with_what_was_measured(
+        self, measure_run: Program, cluster: FakeCluster, results: Path
+    ) -> None:
+        advance = cluster.agent.advance
+
+        def replace(text: str | None) -> None:
+            if cluster.agent.passed > 6 and cluster.agent.instance == "first":
+                cluster.agent.replace()
+            advance(text)
+
+        cluster.agent.advance = replace  # type: ignore[method-assign]
+        ended = measure_run("--for", "20s")
+        assert ended.code == 3
+        assert "NOT SERVING: The load generator restarted during the run." in ended.out
+        assert 200 < summary_of(only_run(results)).delivery.sent < 600
+        assert cluster.changes[-1] == "removed"
+        assert ended.err == ""
+
+
 class TestAStackThatDoesNotServe:
     def test_because_it_does_not_exist(self, measure_run: Program, cluster: FakeCluster, results: Path) -> None:
         cluster.data, cluster.has_web = None, False
@@ -350,7 +384,7 @@ class TestAnotherRun:
         cluster.add_run(self.OTHER, changed=time.time())
         ended = measure_run()
         assert ended.code == 2
-        assert "Another run is in force: another-soak, since 20" in ended.err
+        assert "Another run is in force: another-soak, about 29 s left. Nothing was started." in ended.err
         assert cluster.changes == []
 
     def test_that_was_abandoned_is_taken_over(self, measure_run: Program, cluster: FakeCluster) -> None:

@@ -12,7 +12,7 @@ from measure.analysis.recording import Recording
 from measure.run import view
 from tests.unit.measure.conftest import Program
 from tests.unit.measure.fake_cluster import FakeCluster
-from tests.unit.measure.synthetic import lines, plan
+from tests.unit.measure.synthetic import Response, lines, plan
 
 
 def halfway(profile: Profile = Profile.CONSTANT) -> Recording:
@@ -75,6 +75,26 @@ def test_watching_follows_the_run_in_force(
     ended = measure("watch", "--for", "4s")
     assert ended.code == 0
     assert "/10 s  scheduled 100/s sent 100/s" in ended.out
+
+
+def test_watching_goes_on_in_a_new_guest(
+    measure: Program, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_LOG_EVERY", 0.0)
+    advance = cluster.agent.advance
+
+    def replace(text: str | None) -> None:
+        if cluster.agent.passed > 20 and cluster.agent.instance == "first":
+            cluster.agent.replace()
+            cluster.agent.service = lambda *_: Response(database=50.0)
+        advance(text)
+
+    cluster.agent.advance = replace  # type: ignore[method-assign]
+    cluster.agent.step = 0.5
+    cluster.add_run(plan(run="another", seconds=60))
+    ended = measure("watch", "--for", "6s")
+    assert ended.code == 0
+    assert "database 50.00/50.00/50.00" in ended.out.splitlines()[-1]
 
 
 def test_without_anything_to_watch_the_exit_code_is_3(measure: Program, cluster: FakeCluster) -> None:
