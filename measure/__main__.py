@@ -150,14 +150,24 @@ def compare(
     before: Annotated[Path, typer.Argument(metavar="A", help="Directory of the baseline: a run, or repeats.")],
     after: Annotated[Path, typer.Argument(metavar="B", help="Directory of the run or repeats to compare with it.")],
 ) -> None:
-    """Show what got worse from A to B and whether it exceeds chance. Exit code 1 if so."""
+    """Show what got worse from A to B and whether it exceeds chance.
+
+    Exit codes:
+    0 nothing got worse
+    1 something got worse
+    2 wrong usage
+    3 the runs can't be compared
+    """
     found = compare_runs(measured_runs(before), measured_runs(after))
     console.print(comparison_table(found))
     for note in found.notes:
         say(console, note, "yellow")
-    if found.worse:
+    if found.worse and not found.obstacles:
         say(console, f"WORSE: {', '.join(one.figure for one in found.worse)}", "bold red")
         raise typer.Exit(ExitCode.GATE_FAILED)
+    if found.obstacles:
+        say(console, f"CAN'T COMPARE: {'; '.join(found.obstacles)}.", "bold red")
+        raise typer.Exit(ExitCode.NOT_COMPARABLE)
     say(console, "Nothing got worse beyond chance.", "green")
 
 

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     GATE_FAILED = 1
     WRONG_USAGE = 2
     NOT_SERVING = 3
+    NOT_COMPARABLE = 3
     TIMED_OUT = 4
     INTERRUPTED = 130
 

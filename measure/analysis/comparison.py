@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, SHARES
+from measure.analysis.gates import DELIVERED_SHARE, ERROR_RATE, SHARES, describe_failures
 from measure.analysis.samples import PARTS, Samples, is_sent, latencies
 from measure.analysis.statistics import needed
 from measure.summary import Summary
@@ -23,9 +23,9 @@ _LEAST_SHARE = 0.0005
 _PARTS = ("total", *PARTS)
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _DRAWS = 1000
-# Bins of 2 % from a microsecond to 100 s: resampling needs counts per bin and second, not every time.
-_EDGES = np.concatenate([[-np.inf], np.geomspace(0.001, 100_000, 931)])
-_MIDDLES = np.concatenate([[0.0], np.sqrt(_EDGES[1:-1] * _EDGES[2:]), [_EDGES[-1]]])
+# Bins of 2 % from a microsecond to a day: resampling needs counts per bin and second, not every time.
+_EDGES = np.concatenate([[-np.inf], np.geomspace(0.001, 86_400_000, 1272)])
+_MIDDLES = np.concatenate([[0.0], np.sqrt(_EDGES[1:-1] * _EDGES[2:]), [np.inf]])
 
 Finding = Literal["worse", "better", "same", "unknown"]
 Counts = npt.NDArray[np.float32]
@@ -63,9 +63,10 @@ class FigureChange:
     @property
     def finding(self) -> Finding:
         """What the change amounts to."""
-        if self.chance is None:
-            return "unknown"
         change = self.after - self.before
+        # Infinite: whether the percentile was answered at all is up to chance, or it was on neither side.
+        if self.chance is None or math.isinf(self.chance) or math.isnan(change):
+            return "unknown"
         least = _LEAST_SHARE if self.figure in SHARES else max(_LEAST_MS, _LEAST * self.before)
         if abs(change) <= self.chance or abs(change) < least:
             return "same"
@@ -80,11 +81,13 @@ class RunComparison:
     Attributes:
         changes: Each figure that both sides have.
         notes: Caveats, in words.
+        obstacles: Why the sides can't be compared, in words; empty if they can.
         runs: How many runs each side has.
     """
 
     changes: list[FigureChange]
     notes: list[str]
+    obstacles: list[str]
     runs: tuple[int, int]
 
     @property
@@ -92,11 +95,17 @@ class RunComparison:
         """What got worse beyond chance."""
         return [one for one in self.changes if one.finding == "worse"]
 
+    @property
+    def unknown(self) -> list[FigureChange]:
+        """What can't be told."""
+        return [one for one in self.changes if one.finding == "unknown"]
+
 
 def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> RunComparison:
     """Compare two sides, each one run or the repeats of one."""
     sides = [[run.summary for run in side] for side in (before, after)]
-    notes = _caveats(*sides)
+    every = [*sides[0], *sides[1]]
+    notes, obstacles = [], [*_different_load(every), *_ended_early(every)]
     repeated = all(len(side) >= _REPEATS for side in sides)
     if not repeated:
         notes.append(
@@ -104,34 +113,74 @@ def compare(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> RunC
             "from run to run (noisy neighbours, caches, placement) stay invisible: use --repeat 3 on both sides."
         )
     resampled = [] if repeated else [_resample(side) for side in (before, after)]
+    found = RunComparison(_changes(sides, resampled), notes, obstacles, (len(before), len(after)))
+    if obstacles:
+        return found
+    if not found.worse:
+        obstacles += _broken(every)
+    if found.unknown:
+        figures = ", ".join(one.figure for one in found.unknown)
+        (notes if found.worse else obstacles).append(f"too few requests or answers to tell: {figures}")
+    return found
+
+
+def _changes(sides: list[list[Summary]], resampled: list[dict[str, npt.NDArray[np.float64]]]) -> list[FigureChange]:
+    """Return each figure's change.
+
+    Args:
+        sides: The summaries of both sides.
+        resampled: What each figure would be in resampled runs, by side; empty if repeats tell their own spread.
+    """
+    every = [*sides[0], *sides[1]]
     changes = []
     for figure, read in _FIGURES.items():
         values = [[value for one in side if (value := read(one)) is not None] for side in sides]
-        if not all(values) or (repeated and any(len(one) < _REPEATS for one in values)):
+        enough = _enough_requests(figure, every)
+        if not any(values) or (not enough and figure.endswith("p999")):
             continue
-        if not _enough_requests(figure, [*sides[0], *sides[1]]):
-            chance = None
-        elif repeated:
-            chance = max(max(one) - min(one) for one in values)  # the wider side's spread counts for both
-        else:
-            drawn = [draws[figure] for draws in resampled if figure in draws]
-            chance = math.hypot(*map(_half_width, drawn)) if len(drawn) == len(sides) else None
-        changes.append(FigureChange(figure, median(values[0]), median(values[1]), chance))
-    unknown = [one.figure for one in changes if one.finding == "unknown"]
-    if unknown:
-        notes.append(f"Too few requests to tell: {', '.join(unknown)}.")
-    return RunComparison(changes, notes, (len(before), len(after)))
+        chance = None
+        if enough and all(values):
+            drawn = [_half_width(draws[figure]) for draws in resampled if figure in draws]
+            # Of repeats, the wider side's spread counts for both.
+            chance = math.hypot(*drawn) if resampled else max(map(_spread, values))
+            chance = None if len(drawn) < len(resampled) else chance
+        medians = [median(one) if one else math.nan for one in values]
+        changes.append(FigureChange(figure, medians[0], medians[1], chance))
+    return changes
 
 
-def _caveats(before: list[Summary], after: list[Summary]) -> list[str]:
-    """Return where the sides had different load, or ended early."""
-    first, second = (asdict(replace(side[0].plan, run="")) for side in (before, after))
-    differs = [f"{name} {first[name]} and {second[name]}" for name in first if first[name] != second[name]]
-    notes = [f"Different load: {', '.join(differs)}."] if differs else []
-    early = [one.run.id for one in (*before, *after) if one.verdict.outcome not in ("passed", "failed")]
-    if early:
-        notes.append(f"Ended early: {', '.join(early)}.")
-    return notes
+def _load(summary: Summary) -> tuple[object, ...]:
+    """Return what has to be the same in runs that are compared."""
+    plan = summary.plan
+    steps = len(summary.stress.steps) if summary.stress else 0
+    return plan.segments, plan.concurrency, plan.accounts, plan.mix, steps
+
+
+def _different_load(summaries: Sequence[Summary]) -> list[str]:
+    first = summaries[0]
+    for other in summaries[1:]:
+        if _load(first) != _load(other):
+            one, two = (asdict(replace(each.plan, run="")) for each in (first, other))
+            differs = [f"{name} {one[name]} and {two[name]}" for name in one if one[name] != two[name]]
+            return [f"different load: {', '.join(differs) or 'the stress runs ended at different steps'}"]
+    return []
+
+
+def _ended_early(summaries: Sequence[Summary]) -> list[str]:
+    early = [f"{one.run.id} ({one.verdict.outcome})" for one in summaries]
+    kept = [name for name, one in zip(early, summaries, strict=True) if one.verdict.outcome not in ("passed", "failed")]
+    return [f"ended early: {', '.join(kept)}"] if kept else []
+
+
+def _broken(summaries: Sequence[Summary]) -> list[str]:
+    """Return which runs failed by their errors or their delivery; a stress run ends that way."""
+    failed = [
+        f"{one.run.id} ({describe_failures(gates)})"
+        for one in summaries
+        if one.stress is None
+        and (gates := [gate for gate in one.verdict.gates if gate.gate in SHARES and not gate.passed])
+    ]
+    return [f"failed: {', '.join(failed)}"] if failed else []
 
 
 def _enough_requests(figure: str, summaries: Sequence[Summary]) -> bool:
@@ -164,13 +213,13 @@ def _resample(runs: Sequence[MeasuredRun]) -> dict[str, npt.NDArray[np.float64]]
     seconds = [_Seconds.of(run.samples()) for run in runs]
     sent = np.concatenate([one.sent for one in seconds])
     errors = np.concatenate([one.errors for one in seconds])
+    scheduled = np.concatenate([one.scheduled for one in seconds])
     if not len(sent):
         return {}
     drawn = random.multinomial(len(sent), np.full(len(sent), 1 / len(sent)), size=_DRAWS).astype(np.float32)
     figures: dict[str, npt.NDArray[np.float64]] = {
         ERROR_RATE: (drawn @ errors / np.maximum(drawn @ sent, 1.0)).astype(np.float64),
-        # What was not sent belongs to no second, so that its share has no spread.
-        DELIVERED_SHARE: np.zeros(_DRAWS),
+        DELIVERED_SHARE: (drawn @ sent / np.maximum(drawn @ scheduled, 1.0)).astype(np.float64),
     }
     for name in _PARTS:
         below = np.cumsum(drawn @ np.concatenate([one.histograms[name] for one in seconds]), axis=1)
@@ -187,12 +236,14 @@ class _Seconds:
     Attributes:
         histograms: By part, the requests in each bin of time.
         errors: Requests without the expected response.
-        sent: All requests.
+        sent: Requests that were sent.
+        scheduled: All requests.
     """
 
     histograms: dict[str, Counts]
     errors: Counts
     sent: Counts
+    scheduled: Counts
 
     @classmethod
     def of(cls, samples: Samples) -> _Seconds:
@@ -203,6 +254,7 @@ class _Seconds:
             histograms={name: _histogram(latencies(samples, name), second, rows) for name in _PARTS},
             errors=np.bincount(second[sent & (samples["good"] == 0)], minlength=rows).astype(np.float32),
             sent=np.bincount(second[sent], minlength=rows).astype(np.float32),
+            scheduled=np.bincount(second, minlength=rows).astype(np.float32),
         )
 
 
@@ -215,5 +267,10 @@ def _histogram(times: npt.NDArray[np.float64], second: npt.NDArray[np.int64], ro
 
 def _half_width(values: npt.NDArray[np.float64]) -> float:
     """Return half the width of the central 99.5 %: with so many figures, none should raise a false alarm."""
-    low, high = np.percentile(values, [0.25, 99.75])
-    return float(high - low) / 2
+    return _spread(np.percentile(values, [0.25, 99.75], method="nearest").tolist()) / 2
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Return the range of some values; two infinite ones don't differ."""
+    low, high = min(values), max(values)
+    return 0.0 if low == high else high - low

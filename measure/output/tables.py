@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich import box
 from rich.console import Console
 from rich.style import StyleType
@@ -189,20 +191,23 @@ def comparison_table(found: RunComparison) -> Table:
     """Return what changed between two sides, and how much of it chance explains."""
     runs = [f"{count} runs" if count > 1 else "1 run" for count in found.runs]
     made = table("Comparison", "figure", f"A ({runs[0]})", f"B ({runs[1]})", "change", "", "chance explains", "")
-    styles = {"worse": "bold red", "better": "green", "same": "", "unknown": "dim"}
+    styles = {"worse": "bold red", "better": "green", "same": "", "unknown": "yellow"}
     for one in found.changes:
         change = one.after - one.before
+        known = math.isfinite(change)
         made.add_row(
             one.figure,
             _amount(one, one.before),
             _amount(one, one.after),
-            ("+" if change >= 0 else "-") + _amount(one, abs(change)),
-            f"{change / one.before:+.1%}" if one.before else "",
-            "" if one.chance is None else _amount(one, one.chance),
-            Text("too few requests" if one.finding == "unknown" else one.finding, styles[one.finding]),
+            ("+" if change >= 0 else "-") + _amount(one, abs(change)) if known else "",
+            f"{change / one.before:+.1%}" if known and one.before else "",
+            _amount(one, one.chance) if one.chance is not None and math.isfinite(one.chance) else "",
+            Text(one.finding, styles[one.finding]),
         )
     return made
 
 
 def _amount(one: FigureChange, value: float) -> str:
-    return share(value) if one.figure in SHARES else f"{milliseconds(value)} ms"
+    if math.isnan(value):
+        return "-"
+    return share(value) if one.figure in SHARES else f"{milliseconds(value)}{' ms' if math.isfinite(value) else ''}"
