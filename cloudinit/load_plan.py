@@ -5,6 +5,7 @@ The guest gets this same file (`files/load/load_plan.py` is a link to it).
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -91,8 +92,16 @@ MIX = ("random", "hot", "missing", "slow", "write")
 LARGEST_SEED = 2**32 - 1
 _RUN = re.compile(r"[a-z0-9-]{0,63}")
 LARGEST_RPS = 100_000
+LARGEST_CONCURRENCY = 10_000
+LONGEST = 24 * 3600  # seconds
 PEAK_OF_RPS = 4
-_COUNTS = ("rps", "peak", "seconds", "concurrency", "accounts")
+_COUNTS = {
+    "rps": LARGEST_RPS,
+    "peak": LARGEST_RPS,
+    "seconds": LONGEST,
+    "concurrency": LARGEST_CONCURRENCY,
+    "accounts": sys.maxsize,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +137,14 @@ class LoadPlan:
     run: str = ""
 
     def __post_init__(self) -> None:
-        for name in _COUNTS:
-            _check_whole(name, getattr(self, name), least=1)
+        for name, most in _COUNTS.items():
+            _check_whole(name, getattr(self, name), least=1, most=most)
         if self.profile not in tuple(Profile):
             raise ValueError(f"profile of a load plan must be one of {', '.join(Profile)}, not {self.profile!r}.")
         if self.peak < self.rps:
             raise ValueError(f"peak of a load plan must be at least its rps, {self.rps}, not {self.peak}.")
         _check_mix(self.mix)
-        _check_whole("seed", self.seed, least=0)
-        if self.seed > LARGEST_SEED:
-            raise ValueError(f"seed of a load plan must be at most {LARGEST_SEED}, not {self.seed}.")
+        _check_whole("seed", self.seed, least=0, most=LARGEST_SEED)
         if not (_is_number(self.sampled) and 0 <= self.sampled <= 1):
             raise ValueError(f"sampled of a load plan must be a share from 0 to 1, not {self.sampled!r}.")
         if not (isinstance(self.run, str) and _RUN.fullmatch(self.run)):
@@ -183,11 +190,13 @@ def parse_load_plan(text: str) -> LoadPlan:
     return LoadPlan(**values)
 
 
-def _check_whole(name: str, value: object, *, least: int) -> None:
+def _check_whole(name: str, value: object, *, least: int, most: int = sys.maxsize) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name} of a load plan must be a whole number, not {value!r}.")  # noqa: TRY004
     if value < least:
         raise ValueError(f"{name} of a load plan must be at least {least}, not {value}.")
+    if value > most:
+        raise ValueError(f"{name} of a load plan must be at most {most:,}, not {value}.")
 
 
 def _check_mix(mix: object) -> None:

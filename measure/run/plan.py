@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from cloudinit.load_plan import MIX, LoadPlan, Profile, default_peak
+from cloudinit.load_plan import LONGEST, MIX, LoadPlan, Profile, default_peak
 from measure.failures import WrongUsageError, unknown
 
 _DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,5})(?P<unit>[smh]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_LONGEST = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ def seconds_of(duration: str) -> int:
     """
     match = _DURATION.fullmatch(duration)
     seconds = int(match["number"]) * _SECONDS[match["unit"]] if match else 0
-    if not 1 <= seconds <= _LONGEST:
+    if not 1 <= seconds <= LONGEST:
         raise WrongUsageError(f"{duration!r} is not a duration from 1s to 24h, such as 60s, 10m or 1h.")
     return seconds
 

@@ -80,7 +80,7 @@ def test_a_rendered_plan_contains_its_segments_and_arrivals() -> None:
         ({"mix": dict.fromkeys(MIX, 0)}, "mix of a load plan must not be all zero"),
         ({"mix": {**GOOD["mix"], "hot": -1}}, "mix.hot of a load plan must be at least 0, not -1"),
         ({"seed": -1}, "seed of a load plan must be at least 0"),
-        ({"seed": 2**32}, "seed of a load plan must be at most 4294967295"),
+        ({"seed": 2**32}, "seed of a load plan must be at most 4,294,967,295"),
         ({"sampled": 1.1}, "sampled of a load plan must be a share from 0 to 1, not 1.1"),
         ({"sampled": float("nan")}, "sampled of a load plan must be a share"),
         ({"run": "Not This"}, "run of a load plan is at most 63 of a-z, 0-9 and -, not 'Not This'"),
