@@ -10,6 +10,7 @@ import yaml
 
 # "  multi-tier:web.memory: ...": the program reports each invalid setting on a line of its own.
 _INVALID_SETTING = re.compile(r"^(?P<key>\s*[\w-]+:[\w.\[\]-]+): ", re.MULTILINE)
+_PREFIX = re.compile(r'^(Preview failed: |before hook "[^"]*" failed: )+')
 _URN = re.compile(r'resource "urn:[^"]*::([^":]+)"')
 
 
@@ -43,8 +44,8 @@ def _messages(digest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def shortened(message: str) -> str:
-    """Return a message with the names of resources in place of their URNs."""
-    return _URN.sub(r"\1", message).removeprefix("Preview failed: ")
+    """Return a message with the names of resources in place of their URNs, and without the engine's prefixes."""
+    return _PREFIX.sub("", _URN.sub(r"\1", message))
 
 
 def with_lines(message: str, name: str, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from preview.diagnostics import refusals, warnings, with_lines
+from preview.diagnostics import refusals, shortened, warnings, with_lines
 
 DENIED = 'preview failed: admission webhook "virtualmachine-validator.kubevirt.io" denied the request'
 DIGEST = {
@@ -59,6 +59,12 @@ def test_a_missing_setting_gets_the_line_of_its_parent() -> None:
     assert with_lines("multi-tier:web.image[0]: is wrong", NAME, STACK_FILE) == (
         f"multi-tier:web.image[0] ({NAME}, line 5): is wrong"
     )
+
+
+def test_a_refusal_by_a_hook_of_the_program_gets_its_line_too() -> None:
+    message = shortened('before hook "data-disk-update" failed: multi-tier:web.memory: would delete everything')
+    expected = f"multi-tier:web.memory ({NAME}, line 4): would delete everything"
+    assert with_lines(message, NAME, STACK_FILE) == expected
 
 
 @pytest.mark.parametrize("message", ["multi-tier:load.rps: 0 is wrong", "error: no such thing", "a:b"])
