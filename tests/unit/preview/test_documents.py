@@ -44,11 +44,11 @@ def test_a_pipeline_passes_with_and_without_changes_and_fails_otherwise(name: st
     assert re.findall(r"-eq (\d)", line) == [str(ExitCode.NO_CHANGE.value), str(ExitCode.CHANGE.value)]
 
 
-def test_the_job_that_runs_the_changes_code_does_not_use_the_token_of_the_note() -> None:
-    jobs = yaml.safe_load((DOCS / "ci" / "gitlab-preview.yaml").read_text())
-    users = [name for name, job in jobs.items() if "PREVIEW_TOKEN" in str(job)]
-    assert users == ["preview-note"]
-    assert jobs["preview-note"]["variables"]["GIT_STRATEGY"] == "none"
-    scope = jobs["preview-note"]["environment"]["name"]
-    assert f"environment scope to `{scope}`" in (DOCS / "ci" / "gitlab-preview.yaml").read_text()
-    assert "environment" not in jobs["preview"]
+@pytest.mark.parametrize("job", ["preview", "cluster-preview"])
+def test_the_job_that_runs_the_changes_code_does_not_use_the_token_of_the_note(job: str) -> None:
+    text = (DOCS / "ci" / f"gitlab-{job}.yaml").read_text()
+    jobs = yaml.safe_load(text)
+    assert [name for name, found in jobs.items() if "PREVIEW_TOKEN" in str(found)] == [f"{job}-note"]
+    assert jobs[f"{job}-note"]["variables"]["GIT_STRATEGY"] == "none"
+    assert re.search(f"environment scope (to|is) `{jobs[f'{job}-note']['environment']['name']}`", text)
+    assert "environment" not in jobs[job]
