@@ -17,7 +17,9 @@ from components.web import Web
 
 settings = configuration.load()
 names = settings.names
-shared: list[pulumi.Resource] = []
+# Its hooks make sure that everything that follows takes over nothing.
+credentials = Credentials(settings)
+shared: list[pulumi.Resource] = [credentials.generated]
 
 
 def after(*resources: pulumi.Resource | None) -> pulumi.ResourceOptions:
@@ -27,11 +29,12 @@ def after(*resources: pulumi.Resource | None) -> pulumi.ResourceOptions:
 
 if settings.create_namespace:
     labels = {**names.labels("namespace"), **namespace_labels(settings.mesh)}
-    shared.append(kubernetes.core.v1.Namespace("namespace", metadata={"name": names.namespace, "labels": labels}))
+    metadata = {"name": names.namespace, "labels": labels}
+    shared.append(kubernetes.core.v1.Namespace("namespace", metadata=metadata, opts=after()))
 if settings.network_policies.enabled:
     shared.append(NetworkPolicies(settings, [Database, Application, Web], after()))
 
-credentials = Credentials(names, after())
+credentials.store(after())
 database = Database(settings, credentials.password, after(credentials))
 application = Application(settings, credentials.password, after(database))
 

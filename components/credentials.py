@@ -1,4 +1,4 @@
-"""The database's credentials: one random password, in one Secret."""
+"""The database's credentials: one random password, in one Secret. They are the first that a stack creates."""
 
 from __future__ import annotations
 
@@ -7,25 +7,36 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from cloudinit.constants import DATABASE_NAME, DATABASE_USER
-from components.names import Names, TierName
+from components import ownership
+from components.names import TierName
+from components.settings import Settings
 
 
 class Credentials(pulumi.ComponentResource):
     """The application's database credentials.
 
+    As the stack's first resource, the component also remembers where the stack's objects are.
+
     Attributes:
+        generated: the resource that generates it, which everything else depends on.
         password: the password, marked as secret by its provider. Guests get it in their user data, in a Secret.
     """
 
     password: pulumi.Output[str]
 
-    def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("multi-tier:components:Credentials", "credentials", None, opts)
+    def __init__(self, settings: Settings) -> None:
+        options = pulumi.ResourceOptions(hooks=ownership.hooks(settings))
+        super().__init__("multi-tier:components:Credentials", "credentials", ownership.place(settings), options)
+        self._names = settings.names
         # Letters and digits need no quoting anywhere; 32 of them have 190 bits of entropy.
-        generated = random.RandomPassword(
+        self.generated = random.RandomPassword(
             "password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
         )
-        self.password = generated.result
+        self.password = self.generated.result
+
+    def store(self, opts: pulumi.ResourceOptions) -> None:
+        """Declare the Secret."""
+        names = self._names
         kubernetes.core.v1.Secret(
             "credentials",
             metadata={
@@ -35,6 +46,6 @@ class Credentials(pulumi.ComponentResource):
             },
             type="Opaque",
             string_data={"username": DATABASE_USER, "password": self.password, "database": DATABASE_NAME},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=self)),
         )
         self.register_outputs({})

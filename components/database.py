@@ -46,6 +46,7 @@ class Database(Tier):
                 data_disk_serial=DATA_DISK_SERIAL,
                 metrics=settings.metrics.enabled,
                 fio_seconds=settings.database.fio.seconds,
+                allow_data_loss=settings.database.allow_data_loss,
                 site=site(settings),
             )
             return render_database(guest)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+# Annotation of an existing namespace that a new stack may take over, and delete with everything in it.
+ADOPTABLE = {"multi-tier.kubevirt.io/adoptable": "true"}
+
 
 class TierName(StrEnum):
     """The tiers, in the order in which they start."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from components.names import ADOPTABLE
 from kube import client
 from kube.errors import ApiError, StatusError
 from kube.resources import DATA_VOLUMES, NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
@@ -80,8 +81,8 @@ class Cluster:
         self._api.wait_established([definition["metadata"]["name"] for definition in definitions])
 
     def ensure_namespace(self, name: str) -> None:
-        """Create a namespace if it is missing: a dry run needs it."""
-        self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        """Create a namespace if it is missing: a dry run needs it. A new stack may take it over."""
+        self._api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": ADOPTABLE}})
 
     def namespaces(self, prefix: str) -> list[str]:
         """Return the names of namespaces with a prefix."""

@@ -233,6 +233,11 @@ class DatabaseSettings(MachineSettings):
     scale: int = Field(
         default=10, ge=1, le=20_000, description="pgbench scale; each unit is 100,000 accounts and about 15 MB."
     )
+    allow_data_loss: bool = Field(
+        default=False,
+        description="Allow a changed scale, name or namespace to delete all accounts and history. "
+        "A change replaces the machine.",
+    )
     data_disk: DataDisk = Field(default=DataDisk(), description="Disk of the database, which outlives the machine.")
     fio: Fio = Field(default=Fio(), description="Measurement of the data disk.")
 

@@ -24,7 +24,6 @@ from components.settings.telemetry import MetricsSettings, TracingSettings
 from components.settings.values import Duration, NamespaceName, allowing, bytes_of, pattern, seconds_of
 
 LEAST_MEMORY_WITH_LOAD = "384Mi"
-BUILT_IN_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 LONGEST_LABEL = 63
 
 # Services are named after the stack, and their names have to start with a letter.
@@ -103,9 +102,6 @@ class Settings(Model):
             yield Contradiction("database.fio.runtime", problem)
 
     def _namespace(self) -> Iterator[Contradiction]:
-        if self.create_namespace and self.namespace in BUILT_IN_NAMESPACES:
-            problem = "exists in every cluster and must not be deleted with the stack: set createNamespace to false"
-            yield Contradiction("namespace", problem)
         if self.create_namespace and self.database.data_disk.keep:
             problem = "has no effect because the namespace is deleted with the stack: set createNamespace to false"
             yield Contradiction("database.dataDisk.keep", problem)

@@ -94,7 +94,7 @@ class Project:
 def project(control_plane: Lab, pack: Path, tmp_path: Path) -> Project:
     for name in ("state", "stacks"):
         (tmp_path / name).mkdir()
-    for name in ("Pulumi.yaml", "__main__.py", "components", "cloudinit", ".venv"):
+    for name in ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "kube", ".venv"):
         (tmp_path / name).symlink_to(PROJECT / name)
     return Project(control_plane, pack, tmp_path)
 

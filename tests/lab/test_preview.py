@@ -18,7 +18,7 @@ from preview.cluster import Cluster
 from preview.control_plane import preview_lab
 from preview.report import MARKER, ExitCode
 
-PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "stacks")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "cloudinit", "kube", "stacks")
 STACKS = sorted(path.name.split(".")[1] for path in (PROJECT / "stacks").glob("Pulumi.*.yaml"))
 LAB = "stacks/Pulumi.lab.yaml"
 LEAK = """

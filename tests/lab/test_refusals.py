@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
-from kube.resources import NAMESPACES
+import pytest
+
+from kube import client
+from kube.resources import CONFIG_MAPS, NAMESPACES, SECRETS
 from lab.config import PROJECT, Lab
-from tests.lab.stack import Stack
+from tests.lab.stack import NAME, Stack
 
 MISTAKES = """\
   multi-tier:namespace: refused
@@ -44,3 +49,72 @@ def test_every_mistake_gets_one_line_and_nothing_is_created(control_plane: Lab, 
         assert sum(refusal in line for line in diagnostics) == 1, f"{refusal}\nin:\n{said}"
     assert "Traceback" not in said
     assert stack.cluster.find(NAMESPACES, "refused") is None
+
+
+def configured(lab: Lab, directory: Path, settings: str) -> Stack:
+    """Return the lab's stack with more top-level settings, in YAML."""
+    file = directory / "Pulumi.lab.yaml"
+    file.write_text(
+        (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text().replace("config:\n", f"config:\n{settings}", 1)
+    )
+    return Stack(lab, file)
+
+
+def engine(stack: Stack, command: str, name: str, *arguments: str) -> tuple[int, str]:
+    """Run the engine on a stack that is created if it is missing; return the exit code and the output."""
+    assert stack.run("stack", "select", "--create", name).returncode == 0
+    # The engine writes the salt of a new stack to a new file, but the configuration in use has one.
+    (PROJECT / "stacks" / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
+    where = ("--stack", name, "--config-file", str(stack.configuration))
+    done = stack.run(command, *({"preview": ()}.get(command, ("--yes", "--skip-preview"))), *where, *arguments)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def namespace(control_plane: Lab) -> Iterator[str]:
+    """A namespace with a ConfigMap that isn't the stack's."""
+    cluster, name = client.connect(control_plane.kubeconfig), f"others-{secrets.token_hex(4)}"
+    cluster.create(NAMESPACES, {"metadata": {"name": name}})
+    cluster.create(CONFIG_MAPS, {"metadata": {"name": "settings", "namespace": name}, "data": {"a": "b"}})
+    yield name
+    cluster.delete(NAMESPACES, name)
+
+
+def test_an_existing_namespace_is_refused_and_stays_as_it_is(
+    control_plane: Lab, tmp_path: Path, namespace: str
+) -> None:
+    stack = configured(control_plane, tmp_path, f"  multi-tier:namespace: {namespace}\n")
+    before = stack.cluster.get(NAMESPACES, namespace)
+    for command in ("preview", "up", "destroy"):
+        code, said = engine(stack, command, "taken")
+        assert (code == 0) is (command == "destroy"), said
+        if command != "destroy":
+            diagnostics = said.partition("Diagnostics:")[2].partition("Resources:")[0]
+            assert diagnostics.count(f'multi-tier:namespace: "{namespace}" exists already') == 1, said
+            assert "set createNamespace to false" in diagnostics
+    assert stack.cluster.get(NAMESPACES, namespace) == before
+    assert stack.cluster.get(CONFIG_MAPS, "settings", namespace)["data"] == {"a": "b"}
+
+
+def test_a_second_stack_of_the_same_name_is_refused_and_the_first_one_goes_on(
+    control_plane: Lab, tmp_path: Path, namespace: str
+) -> None:
+    settings = f'  multi-tier:namespace: {namespace}\n  multi-tier:createNamespace: "false"\n'
+    settings += "  multi-tier:networkPolicies:\n    enabled: false\n"  # the target below would depend on them
+    stack = configured(control_plane, tmp_path, settings)
+    # As an interrupted `up` leaves it: the credentials exist, and nothing that comes after them.
+    code, said = engine(stack, "up", "first", "--target", "**Credentials**")
+    assert code == 0, said
+    secret = stack.cluster.get(SECRETS, f"{NAME}-credentials", namespace)
+
+    for command in ("preview", "up", "destroy"):
+        code, said = engine(stack, command, "second")
+        assert (code == 0) is (command == "destroy"), said
+        if command != "destroy":
+            assert said.count(f'multi-tier:name: "{NAME}" is taken in namespace {namespace}: Secret') >= 1, said
+    assert stack.cluster.get(SECRETS, f"{NAME}-credentials", namespace) == secret
+
+    code, said = engine(stack, "preview", "first")
+    assert code == 0, f"its own objects are refused:\n{said}"
+    assert engine(stack, "destroy", "first")[0] == 0
+    assert stack.cluster.find(SECRETS, f"{NAME}-credentials", namespace) is None

@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import resource as sdk
 from pulumi.runtime.proto.source_pb2 import StackTrace
-from pulumi.runtime.settings import configure
+from pulumi.runtime.settings import SETTINGS, configure
 from pulumi.runtime.stack import run_in_stack
 
 from lab.config import PROJECT
@@ -103,9 +103,10 @@ class Registration:
 
 @dataclass
 class Deployment:
-    """What a run of the program registered, in order."""
+    """What a run of the program registered: resources in order, and hooks by name."""
 
     resources: list[Registration] = field(default_factory=list)
+    hooks: dict[str, pulumi.ResourceHook] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -178,6 +179,16 @@ class ProviderMocks(pulumi_mocks.Mocks):
         return f"{args.name}-id", response
 
 
+class RecordingCallbacks:
+    """Keeps the hooks that the program registers; the SDK's own need an engine to call them."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        self._deployment.hooks[hook.name] = hook
+
+
 class RecordingMonitor(pulumi_mocks.MockMonitor):
     """A monitor that keeps whole registrations: the SDK's mocks omit dependencies and options."""
 
@@ -248,6 +259,7 @@ def _deploy(config: str, password: str, preview: bool) -> Deployment:
                 organization=None,
             )  # type: ignore[no-untyped-call]
         )
+        SETTINGS.callbacks = RecordingCallbacks(deployment)
         pulumi.runtime.set_all_config(raw, [])
         await run_in_stack(run_program)
 

@@ -62,7 +62,16 @@ def test_a_dedicated_load_machine_starts_once_the_web_tier_serves() -> None:
     assert not deployment.component("web").depends_on & urns(deployment, "ConfigMap", "multi-tier-load")
 
 
-@pytest.mark.parametrize("component", ["credentials", "database", "application", "load-plan", "web"])
+def test_the_password_is_created_before_the_namespace_and_its_secret_after_it() -> None:
+    deployment = deploy()
+    (password,) = (resource for resource in deployment.resources if resource.name == "password")
+    namespace = deployment.object("Namespace", "multi-tier")
+
+    assert namespace.depends_on >= {password.urn}
+    assert deployment.object("Secret", "multi-tier-credentials").depends_on >= {namespace.urn}
+
+
+@pytest.mark.parametrize("component", ["database", "application", "load-plan", "web"])
 def test_every_component_is_created_after_the_namespace_and_deleted_before_it(component: str) -> None:
     deployment = deploy()
 

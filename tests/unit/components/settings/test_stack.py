@@ -32,11 +32,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         'namespace: "-a" must be 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit',
     ),
     (
-        {"namespace": "kube-system"},
-        'namespace: "kube-system" exists in every cluster and must not be deleted with the stack: '
-        "set createNamespace to false",
-    ),
-    (
         {"timeouts": {"delete": "2d"}},
         'timeouts.delete: "2d" must be a duration from 10 seconds to a day, such as "90s", "10m" or "1h"',
     ),
@@ -62,10 +57,6 @@ def test_an_empty_configuration_means_the_defaults() -> None:
 
 def test_without_load_the_web_machine_needs_less_memory() -> None:
     assert accepted({"web": {"memory": "256Mi"}, "load": {"enabled": False}})
-
-
-def test_a_built_in_namespace_can_be_used_but_not_created() -> None:
-    assert accepted({"namespace": "default", "createNamespace": "false"}).namespace == "default"
 
 
 def test_settings_are_immutable() -> None:
