@@ -1,5 +1,6 @@
 """What differs between the two guest families; no other module knows."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -118,3 +119,61 @@ def packages(family: Family) -> tuple[str, ...]:
 def has_exporter(family: Family, exporter: Exporter) -> bool:
     """Return whether guests of the family can run an exporter; without it there is no port to scrape."""
     return exporter in FACTS[family].exporters
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a release of a distribution contains.
+
+    Attributes:
+        postgresql: Major version of its default PostgreSQL, which reads no other version's data.
+        python: Version of its default Python.
+    """
+
+    postgresql: int
+    python: tuple[int, int]
+
+
+# What the application, the load agent and nginx's span writer are written for.
+OLDEST_PYTHON = (3, 11)
+# Debian and Ubuntu: their packages `postgresql` and `python3`. Fedora: packages.fedoraproject.org; its wiki's changes
+# "PostgreSQL 16" (40) and "Python 3.13" (41). RHEL, CentOS Stream and the rebuilds: Red Hat, "Installing and using
+# dynamic programming languages" (9), "Discover packaging of parallel database streams on RHEL 10".
+RELEASES = {
+    ("debian", "11"): Release(13, (3, 9)),
+    ("debian", "12"): Release(15, (3, 11)),
+    ("debian", "13"): Release(17, (3, 13)),
+    ("ubuntu", "22.04"): Release(14, (3, 10)),
+    ("ubuntu", "24.04"): Release(16, (3, 12)),
+    ("ubuntu", "24.10"): Release(16, (3, 12)),
+    ("ubuntu", "25.04"): Release(17, (3, 13)),
+    ("fedora", "40"): Release(16, (3, 12)),
+    ("fedora", "41"): Release(16, (3, 13)),
+    ("fedora", "42"): Release(16, (3, 13)),
+    ("fedora", "43"): Release(18, (3, 14)),
+    ("rhel", "9"): Release(13, (3, 9)),
+    ("rhel", "10"): Release(16, (3, 12)),
+}
+DISTRIBUTIONS = {
+    Family.DEBIAN: ("debian", "ubuntu"),
+    Family.FEDORA: ("fedora", "centos", "rhel", "almalinux", "rocky"),
+}
+_NAMES = "|".join(name for names in DISTRIBUTIONS.values() for name in names)
+_VERSIONED = re.compile(rf"(?P<name>{_NAMES})[^0-9@]*(?P<major>[0-9]+)(?P<minor>\.[0-9]+)?", re.IGNORECASE)
+_FLOATING = re.compile(rf"({_NAMES})(-stream|-cloud)?([:-]latest)?", re.IGNORECASE)
+
+
+def release_of(image: str) -> Release | None:
+    """Return what an image contains whose name says distribution and version; None for any other."""
+    found = _VERSIONED.search(image)
+    if found is None:
+        return None
+    name = found["name"].lower()
+    if name == "ubuntu":
+        return RELEASES.get((name, f"{found['major']}{found['minor'] or ''}"))
+    return RELEASES.get((name if name in ("debian", "fedora") else "rhel", found["major"]))
+
+
+def is_floating(image: str) -> bool:
+    """Return whether an image's name means another release of its distribution over time."""
+    return _FLOATING.fullmatch(image) is not None

@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from cloudinit import DatabaseGuest, render_database
 from cloudinit.constants import DATABASE_METRICS_PORT, DATABASE_PORT
 from cloudinit.families import Exporter
+from components import data_disk
 from components.disks import storage
 from components.guests import site
 from components.names import TierName
@@ -53,8 +54,8 @@ class Database(Tier):
 
         name = self._names.data_disk
         disk = self._data_volume(name, settings.database.data_disk)
-        data_disk = DataVolumeDisk(data_volume=name, serial=DATA_DISK_SERIAL)
-        self._machine(0, password.apply(user_data), data_disk, depends_on=[disk])
+        attached = DataVolumeDisk(data_volume=name, serial=DATA_DISK_SERIAL)
+        self._machine(0, password.apply(user_data), attached, depends_on=[disk])
         self._service()
         self.register_outputs({})
 
@@ -65,7 +66,9 @@ class Database(Tier):
             api_version="cdi.kubevirt.io/v1beta1",
             kind="DataVolume",
             # Adopts an existing claim of this name, for example one restored from a snapshot.
-            metadata=self._metadata(name, {"cdi.kubevirt.io/allowClaimAdoption": "true"}),
+            metadata=self._metadata(
+                name, {"cdi.kubevirt.io/allowClaimAdoption": "true", **data_disk.contents(self._settings.database)}
+            ),
             spec={"source": {"blank": {}}, "storage": storage(disk)},
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=disk.keep),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=disk.keep, hooks=data_disk.hooks(self._settings)),
         )

@@ -97,7 +97,7 @@ def check_free(api: Api, settings: Settings, old: Inputs) -> None:
     """
     namespace = settings.namespace
     if settings.create_namespace and not (old.get("createNamespace") and old["namespace"] == namespace):
-        with _asked("get", "namespaces"):
+        with asked("get", "namespaces"):
             found = api.find(NAMESPACES, namespace)
         if found is None:
             return
@@ -139,13 +139,13 @@ def _check_objects(api: Api, settings: Settings) -> None:
 def _objects(api: Api, names: Names) -> Iterator[tuple[str, str]]:
     """Yield kind and name of each object that says it belongs to a stack of this name."""
     for kind, resource in KINDS.items():
-        with _asked("list", resource.plural, names.namespace):
+        with asked("list", resource.plural, names.namespace):
             for item in api.list(resource, names.namespace, labels=f"app.kubernetes.io/instance={names.name}")[0]:
                 yield kind, item["metadata"]["name"]
 
 
 @contextmanager
-def _asked(verb: str, resource: str, namespace: str = "") -> Iterator[None]:
+def asked(verb: str, resource: str, namespace: str = "") -> Iterator[None]:
     """Turn an answer that is none into a refusal, or into an error that the provider reports better.
 
     Raises:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.alias_generators import to_camel
 
 from cloudinit import Family
+from cloudinit.families import DISTRIBUTIONS, Release, is_floating, release_of
 from components.settings.disks import AccessMode, DataDisk, Fio, Image
 from components.settings.exposure import Exposure, WebService
 from components.settings.model import Contradiction, Model
@@ -22,10 +23,6 @@ DEFAULT_CONTAINER_DISKS = {
 }
 # With less, the distribution's kernel, systemd and cloud-init run out of memory before the tier starts.
 LEAST_MEMORY = {Family.DEBIAN: "256Mi", Family.FEDORA: "1Gi"}
-DISTRIBUTIONS = {
-    Family.DEBIAN: ("debian", "ubuntu"),
-    Family.FEDORA: ("fedora", "centos", "rhel", "almalinux", "rocky"),
-}
 
 VirtualCpus = Annotated[int, Field(ge=1, le=128)]
 Replicas = Annotated[int, Field(ge=1, le=100)]
@@ -178,6 +175,11 @@ class MachineSettings(Model):
         """The source of the root disk: the chosen one, or the family's default."""
         return self.image or Image(container_disk=DEFAULT_CONTAINER_DISKS[self.family])
 
+    @property
+    def release(self) -> Release | None:
+        """What the image contains, if its name says so."""
+        return release_of(next(filter(None, self.root.source_names.values()), ""))
+
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield conflicts between size, family, disks and eviction."""
         yield from self._sized_twice()
@@ -250,6 +252,13 @@ class DatabaseSettings(MachineSettings):
         """Yield what contradicts the data disk, too."""
         yield from super().contradictions()
         yield from self._not_migratable("dataDisk.accessMode", self.data_disk.access_mode)
+        for key, image in (self.image.source_names if self.image else {}).items():
+            if is_floating(image):
+                problem = (
+                    "floats: a later release may have another PostgreSQL, which can't read the data disk. "
+                    'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:42"'
+                )
+                yield Contradiction(f"image.{key}", problem)
         # 1 GiB besides the tables: PostgreSQL's log, its catalogs, and room for the file system.
         needed = -(-self.scale * 15 * 1000**2 // 1024**3) + 1
         if bytes_of(self.data_disk.size) < needed * 1024**3:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cloudinit import Family
+from cloudinit.families import OLDEST_PYTHON
 from components.names import Names, TierName
 from components.settings.guests import Certificate, PackageMirrorSettings, ProxySettings, SshSettings
 from components.settings.load import GateSettings, LoadSettings
@@ -91,6 +92,7 @@ class Settings(Model):
         yield from self._unused_mirrors()
         yield from self._without_load()
         yield from self._web_memory()
+        yield from self._old_python()
         if self.network_policies.metrics_from is not None and not (self.metrics.enabled or self.mesh.enabled):
             yield Contradiction(
                 "networkPolicies.metricsFrom", "needs metrics.enabled: there is nothing to scrape without it"
@@ -137,3 +139,18 @@ class Settings(Model):
         if shared and least <= memory < bytes_of(LEAST_MEMORY_WITH_LOAD):
             problem = f"is too little for nginx and the load generator: they need {LEAST_MEMORY_WITH_LOAD}"
             yield Contradiction("web.memory", problem)
+
+    def _old_python(self) -> Iterator[Contradiction]:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        for tier, machine in self.tiers.items():
+            unneeded = tier is TierName.WEB and not (
+                self.tracing.endpoint or (self.load.enabled and not self.load.dedicated)
+            )
+            release = machine.release
+            if unneeded or tier is TierName.DATABASE or machine.image is None or release is None:
+                continue
+            if release.python < OLDEST_PYTHON:
+                key = next(key for key, name in machine.image.source_names.items() if name)
+                found = ".".join(map(str, release.python))
+                problem = f"has Python {found}, but this tier needs {oldest}: choose a later release"
+                yield Contradiction(f"{tier}.image.{key}", problem)

@@ -146,6 +146,7 @@ def test_changed_user_data_replaces_the_database_machine_keeps_its_data_and_show
 
 def test_another_name_and_namespace_lose_the_database_and_are_shown_as_they_are(change: Change) -> None:
     change.replace(LAB, "config:\n", "config:\n  multi-tier:name: another\n  multi-tier:namespace: elsewhere\n")
+    change.replace(LAB, "multi-tier:database:\n", "multi-tier:database:\n    allowDataLoss: true\n")
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
     assert "**Data lost**: data disk (DataVolume `multi-tier-database-0-data` is deleted too)" in text
     assert "**Data lost**: everything on this disk" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kube import client
-from kube.resources import CONFIG_MAPS, NAMESPACES, SECRETS
+from kube.resources import CONFIG_MAPS, DATA_VOLUMES, NAMESPACES, SECRETS
 from lab.config import PROJECT, Lab
 from tests.lab.stack import NAME, Stack
 
@@ -33,6 +33,13 @@ REFUSALS = (
     'multi-tier:web.memory: "64MB" must be a quantity',
     "multi-tier:load.rps: 0 must be a whole number from 1",
 )
+# Inside an existing namespace, and without the policies that everything else depends on.
+INSIDE = """\
+  multi-tier:namespace: {}
+  multi-tier:createNamespace: "false"
+  multi-tier:networkPolicies:
+    enabled: false
+"""
 
 
 def test_every_mistake_gets_one_line_and_nothing_is_created(control_plane: Lab, tmp_path: Path) -> None:
@@ -52,11 +59,13 @@ def test_every_mistake_gets_one_line_and_nothing_is_created(control_plane: Lab, 
 
 
 def configured(lab: Lab, directory: Path, settings: str) -> Stack:
-    """Return the lab's stack with more top-level settings, in YAML."""
+    """Return the lab's stack with more top-level settings, in YAML, and without load."""
+    text = (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text()
+    for old, new in (("config:\n", f"config:\n{settings}"), ("    rps: 50\n", "    enabled: false\n")):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
     file = directory / "Pulumi.lab.yaml"
-    file.write_text(
-        (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text().replace("config:\n", f"config:\n{settings}", 1)
-    )
+    file.write_text(text)
     return Stack(lab, file)
 
 
@@ -99,9 +108,7 @@ def test_an_existing_namespace_is_refused_and_stays_as_it_is(
 def test_a_second_stack_of_the_same_name_is_refused_and_the_first_one_goes_on(
     control_plane: Lab, tmp_path: Path, namespace: str
 ) -> None:
-    settings = f'  multi-tier:namespace: {namespace}\n  multi-tier:createNamespace: "false"\n'
-    settings += "  multi-tier:networkPolicies:\n    enabled: false\n"  # the target below would depend on them
-    stack = configured(control_plane, tmp_path, settings)
+    stack = configured(control_plane, tmp_path, INSIDE.format(namespace))
     # As an interrupted `up` leaves it: the credentials exist, and nothing that comes after them.
     code, said = engine(stack, "up", "first", "--target", "**Credentials**")
     assert code == 0, said
@@ -118,3 +125,34 @@ def test_a_second_stack_of_the_same_name_is_refused_and_the_first_one_goes_on(
     assert code == 0, f"its own objects are refused:\n{said}"
     assert engine(stack, "destroy", "first")[0] == 0
     assert stack.cluster.find(SECRETS, f"{NAME}-credentials", namespace) is None
+
+
+def test_a_change_that_would_lose_the_data_is_refused(control_plane: Lab, tmp_path: Path, namespace: str) -> None:
+    stack = configured(control_plane, tmp_path, INSIDE.format(namespace))
+    targets = [
+        word for one in ("Credentials**", "Database::database", "DataVolume::*") for word in ("--target", f"**{one}")
+    ]
+    code, said = engine(stack, "up", "filled", *targets)
+    assert code == 0, said
+    disk = stack.cluster.get(DATA_VOLUMES, f"{NAME}-database-0-data", namespace)
+    text = stack.configuration.read_text()
+    changes = {
+        "database.scale: 20 instead of 10 would delete": ("  multi-tier:database:\n", "    scale: 20\n"),
+        'name: "shop" instead of "multi-tier" would delete': ("config:\n", "  multi-tier:name: shop\n"),
+        "database.image: has PostgreSQL 17": ("golden:debian-12", ""),
+    }
+    for refusal, (key, addition) in changes.items():
+        after = text.replace(key, key + addition, 1) if addition else text.replace(key, "golden:debian-13", 1)
+        stack.configuration.write_text(after)
+        for command in ("preview", "up"):
+            code, said = engine(stack, command, "filled")
+            assert code != 0, said
+            assert f"multi-tier:{refusal}" in said, said
+    assert stack.cluster.get(DATA_VOLUMES, f"{NAME}-database-0-data", namespace) == disk
+
+    stack.configuration.write_text(
+        text.replace("  multi-tier:database:\n", "  multi-tier:database:\n    scale: 20\n    allowDataLoss: true\n")
+    )
+    code, said = engine(stack, "preview", "filled")
+    assert code == 0, said
+    assert engine(stack, "destroy", "filled")[0] == 0

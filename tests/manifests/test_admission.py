@@ -14,7 +14,7 @@ from tests.manifests.admission import Admission
 from tests.unit.cloudinit.guest_examples import AUTHORITY, PUBLIC_KEY
 from tests.unit.components.mocks import Deployment, deploy
 
-GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}}
+GOLDEN = {"dataSource": {"name": "fedora42", "namespace": "openshift-virtualization-os-images"}}
 ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}
 CONFIGS: dict[str, dict[str, Any]] = {
     "defaults": {},

@@ -14,7 +14,7 @@ CONFIGS: list[dict[str, Any]] = [
     {},
     SCALED,
     {
-        "database": {"family": "fedora", "image": {"dataSource": {"name": "fedora", "namespace": "golden"}}},
+        "database": {"family": "fedora", "image": {"dataSource": {"name": "fedora42", "namespace": "golden"}}},
         "load": {"enabled": False},
     },
 ]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.components.mocks import DEDICATED, METRICS, SCALED, Deployment, deploy
 
-GOLDEN = {"dataSource": {"name": "fedora", "namespace": "openshift-virtualization-os-images"}, "size": "40Gi"}
+GOLDEN = {"dataSource": {"name": "fedora42", "namespace": "openshift-virtualization-os-images"}, "size": "40Gi"}
 ON_FEDORA = {"family": "fedora", "instancetype": "u1.small", "preference": "fedora", "image": GOLDEN}
 EXPOSED = {
     "mesh": {"enabled": True},

@@ -115,6 +115,25 @@ def test_a_data_disk_has_to_fit_the_scale() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "source"),
+    [
+        ("dataSource.name", {"dataSource": {"name": "fedora", "namespace": "golden"}}),
+        ("registry", {"registry": "x/fedora"}),
+    ],
+)
+def test_the_image_of_the_database_has_a_version(key: str, source: dict[str, Any]) -> None:
+    machine = {"family": "fedora", "image": source}
+    (line,) = refusals({"database": machine})
+
+    assert line.startswith(f"database.image.{key}: ")
+    assert line.endswith(
+        "floats: a later release may have another PostgreSQL, which can't read the data disk. "
+        'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:42"'
+    )
+    assert accepted({"application": machine})
+
+
 def test_the_root_disk_defaults_to_the_image_of_the_family() -> None:
     settings = accepted({"web": {"family": "fedora"}, "application": {"image": {"containerDisk": "my/image"}}})
 

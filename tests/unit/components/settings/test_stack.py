@@ -19,6 +19,7 @@ STACKS = sorted((PROJECT / "stacks").glob("Pulumi.*.yaml"))
 ENGINE_TYPES = {str: "string", bool: "boolean", list: "array"}
 STACK_NAME = "must be 1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"
 
+UBUNTU = {"image": {"url": "https://images.example/ubuntu-22.04-server.img"}}
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"name": "3-tier"}, f'name: "3-tier" {STACK_NAME}'),
     ({"name": "Shop"}, f'name: "Shop" {STACK_NAME}'),
@@ -40,6 +41,16 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         'web.memory: "256Mi" is too little for nginx and the load generator: they need 384Mi',
     ),
     (
+        {"application": {"image": {"containerDisk": "quay.io/containerdisks/debian:11"}}},
+        'application.image.containerDisk: "quay.io/containerdisks/debian:11" has Python 3.9, but this tier '
+        "needs 3.11: choose a later release",
+    ),
+    (
+        {"tracing": {"endpoint": "http://collector:4318"}, "load": {"enabled": False}, "web": UBUNTU},
+        'web.image.url: "https://images.example/ubuntu-22.04-server.img" has Python 3.10, but this tier needs '
+        "3.11: choose a later release",
+    ),
+    (
         {"load": {"enabled": False}, "gates": {"total": {"p99": 50.5}}},
         "gates.total.p99: 50.5 has no effect while load.enabled is false: set it to true, or remove this",
     ),
@@ -57,6 +68,10 @@ def test_an_empty_configuration_means_the_defaults() -> None:
 
 def test_without_load_the_web_machine_needs_less_memory() -> None:
     assert accepted({"web": {"memory": "256Mi"}, "load": {"enabled": False}})
+
+
+def test_a_tier_without_python_programs_runs_on_an_old_distribution() -> None:
+    assert accepted({"database": UBUNTU, "web": UBUNTU, "load": {"dedicated": True}})
 
 
 def test_settings_are_immutable() -> None:
