@@ -15,11 +15,17 @@ DATABASE_METRICS_PORT = 9187
 APPLICATION_METRICS_PORT = 9464
 WEB_METRICS_PORT = 9113
 
+# Connections that PostgreSQL accepts, those that it keeps for superusers, and the pool of one application machine.
+DATABASE_CONNECTIONS = 200
+RESERVED_CONNECTIONS = 3
+POOL_SIZE = 10
+
 DATABASE_NAME = "appdb"
 DATABASE_USER = "appuser"
 
-# Time for the whole setup: benchmark, crash recovery, seeding.
-DATABASE_SETUP_SECONDS = 30 * 60
+# Time for the whole setup: benchmark, crash recovery, seeding. It is the longest `timeouts.ready`, so that a setup that
+# somebody waits for is not killed: it would only start over.
+DATABASE_SETUP_SECONDS = 24 * 3600
 
 # System users of the guests.
 APPLICATION_ACCOUNT = "virtwork-app"

@@ -16,6 +16,7 @@ from components.settings.values import Duration, Milliseconds, Share
 
 RISING = (Profile.RAMP, Profile.STRESS, Profile.SPIKE)
 """The profiles that reach the peak."""
+DEFAULT_CONCURRENCY = 20
 RequestsPerSecond = Annotated[int, Field(ge=1, le=LARGEST_RPS)]
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -57,7 +58,7 @@ class LoadSettings(MachineSettings):
         description="Length of the profile. A measured run ends after it; the continuous load repeats it.",
     )
     concurrency: int = Field(
-        default=20,
+        default=DEFAULT_CONCURRENCY,
         ge=1,
         le=10_000,
         description="Maximum number of requests in flight. Others wait, and the wait counts as latency.",

@@ -259,10 +259,10 @@ class DatabaseSettings(MachineSettings):
                     'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:42"'
                 )
                 yield Contradiction(f"image.{key}", problem)
-        # 1 GiB besides the tables: PostgreSQL's log, its catalogs, and room for the file system.
-        needed = -(-self.scale * 15 * 1000**2 // 1024**3) + 1
+        # A unit takes 15.7 MB, and ext4 keeps 7 % for itself. 1 GiB besides, for PostgreSQL's log and catalogs.
+        needed = -(-self.scale * 17 * 1000**2 // 1024**3) + 1
         if bytes_of(self.data_disk.size) < needed * 1024**3:
-            problem = f"is too small for scale {self.scale}, which needs {needed}Gi: 15 MB per unit, plus 1Gi"
+            problem = f"is too small for scale {self.scale}, which needs {needed}Gi: 17 MB per unit, plus 1Gi"
             yield Contradiction("dataDisk.size", problem)
 
 

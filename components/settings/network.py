@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import LABEL, ObjectName, allowing
+from components.settings.values import LABEL, DnsLabel, allowing
 
 
 def _is_peer(text: str) -> bool:
@@ -66,7 +66,7 @@ class MeshSettings(Model):
     """The cluster's Istio service mesh."""
 
     enabled: bool = Field(default=False, description="Whether the machines get sidecars of the cluster's Istio.")
-    revision: ObjectName | None = Field(
+    revision: DnsLabel | None = Field(
         default=None, description="Revision or revision tag of Istio. Defaults to the default revision."
     )
 

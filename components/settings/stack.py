@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from cloudinit import Family
+from cloudinit.constants import DATABASE_CONNECTIONS, POOL_SIZE, RESERVED_CONNECTIONS
 from cloudinit.families import OLDEST_PYTHON
 from components.names import Names, TierName
 from components.settings.guests import Certificate, PackageMirrorSettings, ProxySettings, SshSettings
-from components.settings.load import GateSettings, LoadSettings
+from components.settings.load import DEFAULT_CONCURRENCY, GateSettings, LoadSettings
 from components.settings.machines import (
     LEAST_MEMORY,
     ApplicationSettings,
@@ -26,6 +27,10 @@ from components.settings.values import Duration, NamespaceName, allowing, bytes_
 
 LEAST_MEMORY_WITH_LOAD = "384Mi"
 LONGEST_LABEL = 63
+# What k6 was measured to take for each virtual user. LEAST_MEMORY_WITH_LOAD is enough for the default number of them.
+VIRTUAL_USER_BYTES = 217_000
+# `pgbench --initialize` is one connection, which copies no more than this even from memory to memory.
+FASTEST_ACCOUNTS_PER_SECOND = 1_000_000
 
 # Services are named after the stack, and their names have to start with a letter.
 StackName = Annotated[
@@ -91,17 +96,37 @@ class Settings(Model):
         yield from self._name()
         yield from self._unused_mirrors()
         yield from self._without_load()
-        yield from self._web_memory()
+        yield from self._generator_memory()
         yield from self._old_python()
         if self.network_policies.metrics_from is not None and not (self.metrics.enabled or self.mesh.enabled):
             yield Contradiction(
                 "networkPolicies.metricsFrom", "needs metrics.enabled: there is nothing to scrape without it"
             )
+        yield from self._time()
+        yield from self._connections()
+
+    def _time(self) -> Iterator[Contradiction]:
+        ready = self.timeouts.ready
         measuring = self.database.fio.seconds * self.database.fio.jobs
-        if measuring >= seconds_of(self.timeouts.ready):
-            jobs, ready = self.database.fio.jobs, self.timeouts.ready
-            problem = f"is too long: {jobs} jobs take {measuring} s, but timeouts.ready is {ready}"
+        if measuring >= seconds_of(ready):
+            problem = f"is too long: {self.database.fio.jobs} jobs take {measuring} s, but timeouts.ready is {ready}"
             yield Contradiction("database.fio.runtime", problem)
+        filling = self.database.accounts // FASTEST_ACCOUNTS_PER_SECOND
+        if filling >= seconds_of(ready):
+            problem = (
+                f"is too short for scale {self.database.scale}: a fast machine creates its accounts in {filling} s"
+            )
+            yield Contradiction("timeouts.ready", problem)
+
+    def _connections(self) -> Iterator[Contradiction]:
+        exporter = int(self.metrics.enabled)
+        available = DATABASE_CONNECTIONS - RESERVED_CONNECTIONS - exporter
+        if self.application.replicas * POOL_SIZE > available:
+            problem = (
+                f"need {POOL_SIZE} connections each, but PostgreSQL accepts {available}: "
+                f"use at most {available // POOL_SIZE}"
+            )
+            yield Contradiction("application.replicas", problem)
 
     def _namespace(self) -> Iterator[Contradiction]:
         if self.create_namespace and self.database.data_disk.keep:
@@ -133,12 +158,24 @@ class Settings(Model):
             for key in keys:
                 yield Contradiction(key, "has no effect while load.enabled is false: set it to true, or remove this")
 
-    def _web_memory(self) -> Iterator[Contradiction]:
-        memory, least = bytes_of(self.web.dimensions.memory), bytes_of(LEAST_MEMORY[self.web.family])
-        shared = self.load.enabled and not self.load.dedicated and not self.web.instancetype
-        if shared and least <= memory < bytes_of(LEAST_MEMORY_WITH_LOAD):
+    def _generator_memory(self) -> Iterator[Contradiction]:
+        key, machine = ("load", self.load) if self.load.dedicated else ("web", self.web)
+        memory, family_least = bytes_of(machine.dimensions.memory), bytes_of(LEAST_MEMORY[machine.family])
+        if not self.load.enabled or machine.instancetype or memory < family_least:
+            return
+        least = bytes_of(LEAST_MEMORY_WITH_LOAD)
+        if key == "web" and memory < least:
             problem = f"is too little for nginx and the load generator: they need {LEAST_MEMORY_WITH_LOAD}"
             yield Contradiction("web.memory", problem)
+            return
+        base = max(least, family_least)
+        most = DEFAULT_CONCURRENCY + max(0, memory - base) // VIRTUAL_USER_BYTES
+        if self.load.concurrency > most:
+            problem = (
+                f"needs more memory than the {machine.dimensions.memory} of {key}.memory: each request in flight takes "
+                f"{VIRTUAL_USER_BYTES // 1000} KB of the generator's; use at most {most}, or more memory"
+            )
+            yield Contradiction("load.concurrency", problem)
 
     def _old_python(self) -> Iterator[Contradiction]:
         oldest = ".".join(map(str, OLDEST_PYTHON))

@@ -94,6 +94,7 @@ QualifiedName = Annotated[
     Field(max_length=317),
     allowing('a qualified name such as "example.com/internal"'),
 ]
-NamespaceName = Annotated[
+DnsLabel = Annotated[
     str, pattern(LABEL), allowing("1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit")
 ]
+NamespaceName = DnsLabel

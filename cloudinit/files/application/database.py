@@ -9,10 +9,9 @@ from typing import Any
 import asyncpg  # type: ignore[import-not-found,unused-ignore]
 
 from .clocks import ACQUIRE, CONNECT, QUERY, Clocks
-from .constants import DATABASE_NAME, DATABASE_USER
+from .constants import DATABASE_NAME, DATABASE_USER, POOL_SIZE
 from .statements import Statement
 
-POOL_SIZE = 10
 CONNECT_SECONDS = 1.0
 ACQUIRE_SECONDS = 2.0  # includes a connect
 QUERY_SECONDS = 2.0

@@ -76,8 +76,8 @@ def test_a_failed_setup_leaves_no_server(set_up: GuestRoot) -> None:
 def test_a_server_that_needs_minutes_to_recover_is_waited_for(set_up: GuestRoot) -> None:
     script = set_up.read("/usr/local/sbin/virtwork-database-setup")
     unit = set_up.read("/etc/systemd/system/virtwork-database-setup.service")
-    assert "TimeoutStartSec=1800\n" in unit
-    assert "--timeout 1740 " in script
+    assert "TimeoutStartSec=86400\n" in unit
+    assert "--timeout 86340 " in script
 
 
 def test_tables_of_another_scale_are_recreated_with_consent(set_up: GuestRoot) -> None:

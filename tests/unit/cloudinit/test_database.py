@@ -46,3 +46,10 @@ def test_the_guest_may_recreate_tables_only_with_consent(allowed: bool) -> None:
     (settings,) = (file["content"] for file in files if file["path"] == "/etc/virtwork/database.conf")
 
     assert ("ALLOW_DATA_LOSS=1" in settings.splitlines()) is allowed
+
+
+def test_the_server_accepts_the_connections_that_replicas_are_counted_with() -> None:
+    files = {file["path"]: file["content"] for file in parse(database())["write_files"]}
+    lines = files["/etc/virtwork/postgresql.conf"].splitlines()
+
+    assert {"max_connections = 200", "superuser_reserved_connections = 3"} <= set(lines)

@@ -111,7 +111,7 @@ def test_a_database_that_has_to_migrate_needs_a_data_disk_that_can() -> None:
 
 def test_a_data_disk_has_to_fit_the_scale() -> None:
     assert refusals({"database": {"scale": 1000}}) == [
-        'database.dataDisk.size: "10Gi" is too small for scale 1000, which needs 15Gi: 15 MB per unit, plus 1Gi'
+        'database.dataDisk.size: "10Gi" is too small for scale 1000, which needs 17Gi: 17 MB per unit, plus 1Gi'
     ]
 
 

@@ -28,6 +28,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"networkPolicies": {"loadFrom": []}, "load": {"enabled": False}},
         "networkPolicies.loadFrom: has no effect while load.enabled is false: set it to true, or remove this",
     ),
+    (
+        {"mesh": {"enabled": True, "revision": "a" * 64}},
+        f'mesh.revision: "{"a" * 59}… must be 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter '
+        "or digit",
+    ),
     ({"mesh": {"revision": "canary"}}, f'mesh.revision: "canary" {OFF} revision'),
 ]
 

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from cloudinit.constants import DATABASE_SETUP_SECONDS
 from components.settings import Settings
 from components.settings.model import Model
+from components.settings.values import seconds_of
 from lab.config import PROJECT
 from tests.unit.components.settings.refused import accepted, named, refusals
 
@@ -41,6 +43,24 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         'web.memory: "256Mi" is too little for nginx and the load generator: they need 384Mi',
     ),
     (
+        {"application": {"replicas": 20}},
+        "application.replicas: 20 need 10 connections each, but PostgreSQL accepts 197: use at most 19",
+    ),
+    (
+        {"load": {"concurrency": 10_000}},
+        "load.concurrency: 10000 needs more memory than the 1Gi of web.memory: each request in flight takes 217 KB of "
+        "the generator's; use at most 3112, or more memory",
+    ),
+    (
+        {"load": {"dedicated": True, "memory": "384Mi", "concurrency": 21}},
+        "load.concurrency: 21 needs more memory than the 384Mi of load.memory: each request in flight takes 217 KB of "
+        "the generator's; use at most 20, or more memory",
+    ),
+    (
+        {"database": {"scale": 6000, "dataDisk": {"size": "100Gi"}}},
+        'timeouts.ready: "10m" is too short for scale 6000: a fast machine creates its accounts in 600 s',
+    ),
+    (
         {"application": {"image": {"containerDisk": "quay.io/containerdisks/debian:11"}}},
         'application.image.containerDisk: "quay.io/containerdisks/debian:11" has Python 3.9, but this tier '
         "needs 3.11: choose a later release",
@@ -68,6 +88,18 @@ def test_an_empty_configuration_means_the_defaults() -> None:
 
 def test_without_load_the_web_machine_needs_less_memory() -> None:
     assert accepted({"web": {"memory": "256Mi"}, "load": {"enabled": False}})
+
+
+def test_what_the_machines_can_carry_is_accepted() -> None:
+    assert accepted({"application": {"replicas": 19}, "load": {"concurrency": 3112}})
+    assert accepted({"web": {"instancetype": "u1.large"}, "load": {"concurrency": 10_000}})
+    assert accepted({"database": {"scale": 6000, "dataDisk": {"size": "100Gi"}}, "timeouts": {"ready": "30m"}})
+
+
+def test_the_setup_of_the_database_may_take_as_long_as_the_engine_waits() -> None:
+    longest = {"timeouts": {"ready": f"{DATABASE_SETUP_SECONDS}s"}}
+    assert seconds_of(accepted(longest).timeouts.ready) == DATABASE_SETUP_SECONDS
+    assert refusals({"timeouts": {"ready": f"{DATABASE_SETUP_SECONDS + 1}s"}})
 
 
 def test_a_tier_without_python_programs_runs_on_an_old_distribution() -> None:
