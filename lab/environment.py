@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from urllib.parse import quote
 
 from lab.config import Lab
 from lab.files import write_private
@@ -13,7 +14,7 @@ def variables(lab: Lab) -> dict[str, str]:
     """Return the variables that point Pulumi and kubectl at the lab."""
     return {
         "KUBECONFIG": str(lab.kubeconfig),
-        "PULUMI_BACKEND_URL": f"file://{lab.backend}",
+        "PULUMI_BACKEND_URL": f"file://{quote(str(lab.backend))}",
         # Empty on purpose: stacks/Pulumi.lab.yaml contains its salt (docs/decisions/0003-lab-passphrase.md).
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_HOME": str(lab.plugins.parent),

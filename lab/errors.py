@@ -17,7 +17,7 @@ def run_command_line(app: typer.Typer, code: int = 1) -> None:
     """Run a command line. An expected error becomes a message on standard error and an exit code, not a traceback."""
     try:
         app()
-    except (LabError, ApiError) as error:
+    except (LabError, ApiError, OSError) as error:  # OSError: such as a full disk
         typer.echo(f"✗ {error}", err=True)  # without markup, which would swallow a path in brackets
         sys.exit(code)
     except KeyboardInterrupt:

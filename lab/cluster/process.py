@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
+from lab.files import write_private
 from lab.host import network
 from lab.host.control_groups import group_of
 
@@ -67,24 +68,25 @@ def find(lab: Lab, name: str) -> int | None:
     """Return the pid of a component that was started and still runs."""
     try:
         record = json.loads(_record(lab, name).read_text())
-    except (OSError, ValueError):
+        pid, recorded = int(record["pid"]), record["start_time"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    started = start_time(record["pid"])
-    return int(record["pid"]) if started is not None and started == record["start_time"] else None
+    started = start_time(pid)
+    return pid if started is not None and started == recorded else None
 
 
 def start(lab: Lab, component: Component) -> None:
     """Start a component, unless it runs.
 
     Raises:
-        LabError: Its program can't be executed.
+        LabError: Its program can't be executed, or its record can't be written.
     """
     if find(lab, component.name):
         return
     for directory in (lab.logs, lab.records):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, text in component.files.items():
-        path.write_text(text)
+        write_private(path, text.encode())
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment = {**inherited, **component.environment}
     with log(lab, component.name).open("w") as output:
@@ -102,7 +104,12 @@ def start(lab: Lab, component: Component) -> None:
         except OSError as error:
             raise LabError(f"{component.name} can't be started: {error}") from None
     record = {"pid": process.pid, "start_time": start_time(process.pid)}
-    _record(lab, component.name).write_text(json.dumps(record))
+    try:
+        write_private(_record(lab, component.name), json.dumps(record).encode())
+    except OSError as error:  # nothing would find the process again
+        process.kill()
+        process.wait()
+        raise LabError(f"{component.name} can't be recorded, so it was stopped again: {error}") from None
 
 
 def _contained(lab: Lab, component: Component) -> list[str]:

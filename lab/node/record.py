@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from lab.config import Lab
+from lab.files import write_private
 
 _FILE = "guest.json"
 
@@ -60,13 +61,10 @@ def directory(lab: Lab, uid: str) -> Path:
 
 
 def save(lab: Lab, record: Record) -> None:
-    """Write a record atomically."""
+    """Write a record."""
     place = directory(lab, record.uid)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = place / f"{_FILE}.new"
-    new.touch(mode=0o600)
-    new.write_bytes(_ADAPTER.dump_json(record))
-    new.replace(place / _FILE)
+    write_private(place / _FILE, _ADAPTER.dump_json(record))
 
 
 def load(lab: Lab, uid: str) -> Record | None:

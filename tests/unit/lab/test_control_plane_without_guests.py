@@ -58,6 +58,22 @@ def test_a_component_starts_and_stops_without_namespace_or_control_group(lab: La
     process.stop(lab, "sleeper")  # does nothing
 
 
+def test_a_component_that_can_not_be_recorded_does_not_run(lab: Lab, tmp_path: Path) -> None:
+    (lab.records / "sleeper.json.new").mkdir(parents=True)  # like a full disk, this fails the write
+    pid = tmp_path / "pid"
+    script = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    with pytest.raises(LabError, match="sleeper can't be recorded, so it was stopped again"):
+        process.start(lab, Component("sleeper", [sys.executable, "-c", script], lambda: None, {}))
+    assert not pid.exists() or process.start_time(int(pid.read_text())) is None
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}", '{"pid": 1'])
+def test_a_torn_record_is_of_no_component(lab: Lab, text: str) -> None:
+    lab.records.mkdir()
+    (lab.records / "sleeper.json").write_text(text)
+    assert process.find(lab, "sleeper") is None
+
+
 def test_stopping_reports_a_component_that_does_not_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     component = Component("sleeper", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: None, {})
     process.start(lab, component)
