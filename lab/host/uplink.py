@@ -5,16 +5,24 @@ Off by default, because it makes this machine forward packets.
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from lab.command import run
 from lab.config import Lab
+from lab.files import write_private
 from lab.host import network
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-# This machine's setting before the first lab changed it. Like the change, it is gone after a reboot.
+# This machine's setting before the first lab changed it, and who forwarded packets then, one table a line. Like the
+# change, it is gone after a reboot.
 _FORMER = Path("/run/multi-tier-ip_forward")
 _TABLES = "multi_tier_"
+_LEGACY_TABLES = Path("/proc/net/ip_tables_names")
 
 # Guests may open connections to the outside, but not the reverse. If this machine did not forward packets before, it
 # still forwards no others.
@@ -38,8 +46,25 @@ def _table(lab: Lab) -> str:
     return _TABLES + lab.id
 
 
-def _tables() -> list[str]:
-    return [line.split()[-1] for line in run("nft", "list", "tables").splitlines()]
+def _chains() -> list[dict[str, Any]]:
+    return [item["chain"] for item in json.loads(run("nft", "-j", "list", "chains"))["nftables"] if "chain" in item]
+
+
+def _labs() -> set[str]:
+    """Return the tables of all labs with a way out."""
+    return {chain["table"] for chain in _chains() if chain["table"].startswith(_TABLES)}
+
+
+def _others() -> set[str]:
+    """Return the tables of others that filter or translate forwarded packets, such as those of containers."""
+    found = {
+        f"{chain['family']} {chain['table']}"
+        for chain in _chains()
+        if chain.get("hook") == "forward" or chain.get("type") == "nat"
+    }
+    with suppress(FileNotFoundError):
+        found |= {f"legacy {name}" for name in _LEGACY_TABLES.read_text().split()}
+    return {table for table in found if not table.split()[1].startswith(_TABLES)}
 
 
 def up(lab: Lab) -> None:
@@ -48,11 +73,11 @@ def up(lab: Lab) -> None:
     Raises:
         LabError: A system tool failed.
     """
-    if _table(lab) in _tables():
+    if _table(lab) in _labs():
         return
     if not _FORMER.exists():
-        _FORMER.write_text(_FORWARDING.read_text())
-    others = "drop" if _FORMER.read_text().strip() == "0" else ""
+        write_private(_FORMER, "\n".join((_FORWARDING.read_text().strip(), *sorted(_others()))).encode())
+    others = "drop" if _former()[0] == "0" else ""
     rules = _RULES.format(table=_table(lab), links=network.LINK_PREFIX, link=network.link(lab), others=others)
     run("nft", "-f", "-", stdin=rules)
     run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
@@ -60,11 +85,18 @@ def up(lab: Lab) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Remove the way out; the last lab restores this machine's setting."""
-    tables = _tables()
-    if _table(lab) in tables:
+    """Remove the way out; the last lab restores this machine's setting, unless somebody else has come to need it."""
+    if _table(lab) in _labs():
         run("nft", "delete", "table", "ip", _table(lab))
-        tables.remove(_table(lab))
-    if _FORMER.exists() and not any(table.startswith(_TABLES) for table in tables):
-        _FORWARDING.write_text(_FORMER.read_text())
-        _FORMER.unlink()
+    if not _FORMER.exists() or _labs():
+        return
+    value, *known = _former()
+    if new := sorted(_others() - set(known)):
+        typer.echo(f"This machine still forwards packets, because {', '.join(new)} appeared since the lab's start.")
+    else:
+        _FORWARDING.write_text(value)
+    _FORMER.unlink()
+
+
+def _former() -> list[str]:
+    return _FORMER.read_text().splitlines()
