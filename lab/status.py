@@ -18,7 +18,7 @@ from lab.cluster.control_plane import stages
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host import network
-from lab.host.control_groups import Group, group_of
+from lab.host.control_groups import Group
 from lab.node import consoles, record
 
 _MEBIBYTE = 1 << 20
@@ -50,12 +50,11 @@ def console_of(lab: Lab, name: str) -> str:
     return text_of(found[0])
 
 
-def _memory(group: Group) -> str:
-    used = group.memory_usage()
+def _mebibytes(used: int | None) -> str:
     return "" if used is None else f"{used / _MEBIBYTE:.0f}"
 
 
-def _components(lab: Lab) -> tuple[Table, bool]:
+def _components(lab: Lab, memory: dict[str, int]) -> tuple[Table, bool]:
     table = Table(title=escape(f"Lab in {lab.root}"), title_justify="left")
     for column in ("component", "state", "pid", "MiB"):
         table.add_column(column, justify="right" if column in ("pid", "MiB") else "left", overflow="fold")
@@ -67,9 +66,9 @@ def _components(lab: Lab) -> tuple[Table, bool]:
         why = component.ready() if pid else f"not running; see `.venv/bin/python -m lab logs {component.name}`"
         healthy = healthy and pid is not None and why is None
         state = "[green]ready[/]" if why is None else f"[red]{escape(why)}[/]"
-        table.add_row(component.name, state, str(pid or ""), _memory(group_of(lab, component.name)))
+        table.add_row(component.name, state, str(pid or ""), _mebibytes(memory.get(component.name)))
     table.add_section()
-    table.add_row("all, guests included", "", "", _memory(Group(lab.name)))
+    table.add_row("all, guests included", "", "", _mebibytes(sum(memory.values()) if memory else None))
     return table, healthy
 
 
@@ -88,7 +87,7 @@ def _why_not_ready(cluster: Api, machine: Object) -> str:
     return "; ".join(one["message"] for one in conditions if one["status"] == "False" and one.get("message"))
 
 
-def _machines(lab: Lab, cluster: Api) -> tuple[Table, bool]:
+def _machines(cluster: Api, memory: dict[str, int]) -> tuple[Table, bool]:
     table = Table(title="Virtual machines", title_justify="left")
     for column in ("namespace", "name", "state", "address", "MiB"):
         table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
@@ -104,9 +103,8 @@ def _machines(lab: Lab, cluster: Api) -> tuple[Table, bool]:
             words = f"[red]{words}[/]: {escape(_why_not_ready(cluster, machine)) or 'not ready yet'}"
         instance = instances.get(metadata["name"], {})
         interfaces = instance.get("status", {}).get("interfaces") or [{}]
-        uid = instance.get("metadata", {}).get("uid")
-        memory = _memory(group_of(lab, uid)) if uid else ""
-        table.add_row(metadata["namespace"], metadata["name"], words, interfaces[0].get("ipAddress", ""), memory)
+        used = _mebibytes(memory.get(instance.get("metadata", {}).get("uid")))
+        table.add_row(metadata["namespace"], metadata["name"], words, interfaces[0].get("ipAddress", ""), used)
     return table, healthy
 
 
@@ -115,11 +113,12 @@ def show(lab: Lab, console: Console) -> bool:
     if not lab.kubeconfig.exists():
         console.print(f"There is no lab in {lab.root}. Create it with `make lab`.", markup=False, soft_wrap=True)
         return False
-    table, healthy = _components(lab)
+    memory = Group(lab.name).memory_usage()  # read once, so that the sum is that of its parts
+    table, healthy = _components(lab, memory)
     console.print(table)
     if process.find(lab, "kube-apiserver"):
         try:
-            machines, ready = _machines(lab, client.connect(lab.kubeconfig))
+            machines, ready = _machines(client.connect(lab.kubeconfig), memory)
         except (ApiError, LabError) as error:
             console.print(f"The virtual machines can't be listed: {error}", style="red", markup=False, highlight=False)
             return False

@@ -150,18 +150,15 @@ class Group:
             for directory, _, _ in os.walk(top, topdown=False):
                 _remove_directory(Path(directory))
 
-    def memory_usage(self) -> int | None:
-        """Return the bytes in use without reclaimable file pages; None if memory is not accounted."""
-        for directory in self._directories():
-            for usage, inactive in (
-                ("memory.usage_in_bytes", "total_inactive_file"),
-                ("memory.current", "inactive_file"),
-            ):
-                if words := _words(directory / usage):
-                    stat = _words(directory / "memory.stat")
-                    cache = int(stat[stat.index(inactive) + 1]) if inactive in stat else 0
-                    return max(int(words[0]) - cache, 0)
-        return None
+    def memory_usage(self) -> dict[str, int]:
+        """Return the bytes that each group below uses, without reclaimable file pages; nothing if none is accounted."""
+        used: dict[str, int] = {}
+        for top in self._directories():
+            for directory in filter(Path.is_dir, top.iterdir()):
+                # Callers in different groups may have created the same one twice.
+                if (found := _memory(directory)) is not None:
+                    used[directory.name] = used.get(directory.name, 0) + found
+        return used
 
     def _directories(self) -> Iterator[Path]:
         """Yield the group's directories, including those that a caller in another group created."""
@@ -184,6 +181,15 @@ class Group:
                     return False
                 return True
         return False
+
+
+def _memory(directory: Path) -> int | None:
+    for usage, inactive in (("memory.usage_in_bytes", "total_inactive_file"), ("memory.current", "inactive_file")):
+        if words := _words(directory / usage):
+            stat = _words(directory / "memory.stat")
+            cache = int(stat[stat.index(inactive) + 1]) if inactive in stat else 0
+            return max(int(words[0]) - cache, 0)
+    return None
 
 
 def group_of(lab: Lab, member: str) -> Group:

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from lab.host.control_groups import hierarchies
+from lab.host.control_groups import Group, Hierarchy, hierarchies
 
 LAB = "multi-tier-0123abcd"
 V1 = """\
@@ -60,3 +60,14 @@ def test_version_2_alone_is_one_tree_with_its_controllers(tmp_path: Path) -> Non
     assert tree.version == 2
     assert tree.controllers == {"cpu", "memory", "pids"}
     assert tree.base == tmp_path
+
+
+def test_memory_is_counted_for_each_member_whoever_created_its_group(tmp_path: Path) -> None:
+    for caller, member, used in (("", "etcd", 40), ("session/7", "etcd", 5), ("session/7", "guest", 90)):
+        directory = tmp_path / caller / LAB / member
+        directory.mkdir(parents=True)
+        (directory / "memory.usage_in_bytes").write_text(f"{used + 1000}\n")
+        (directory / "memory.stat").write_text("total_inactive_file 1000\n")
+    group = Group(LAB)
+    group._trees = [Hierarchy(tmp_path, 1, frozenset({"memory"}), tmp_path)]
+    assert group.memory_usage() == {"etcd": 45, "guest": 90}
