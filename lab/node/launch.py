@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,15 @@ from pathlib import Path
 from kube.client import Api
 from kube.resources import SECRETS, Object
 from lab.config import Lab
+from lab.host import inotify
 from lab.node import guest, record, registration, specification
 from lab.node.context import Context
 from lab.node.guest import Guest
 from lab.node.specification import BlockedError, Lookup
 from lab.toolchain import image
+
+_INOTIFY_INSTANCES = 8  # a guest's systemd and logind use 6, measured
+_BOOT_SECONDS = 10.0  # until it has them
 
 
 def unschedulable(context: Context, vmi: Object, pod: Object) -> str | None:
@@ -33,7 +38,8 @@ def unschedulable(context: Context, vmi: Object, pod: Object) -> str | None:
     needed, free = specification.memory(vmi["spec"]["domain"]), registration.memory_bytes() - used
     if needed > free:
         return f"The machine requests {needed >> 20} MiB of memory; the node has {max(free, 0) >> 20} MiB free."
-    return None
+    booting = sum(time.time() - known.started < _BOOT_SECONDS for known in record.load_all(context.lab))
+    return inotify.shortage((booting + 1) * _INOTIFY_INSTANCES)
 
 
 def launch(context: Context, vmi: Object) -> tuple[Guest, list[str]]:
