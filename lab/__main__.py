@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 
 from kube import client
-from lab import deployment, lifecycle, root, status, traffic
+from lab import backend, deployment, lifecycle, repair, root, status, traffic
 from lab.cluster import process
 from lab.cluster.control_plane import COMPONENTS
 from lab.config import Lab
@@ -37,6 +38,7 @@ def up(stack: _Stack = "lab") -> None:
     """Start the lab, deploy a stack, wait for traffic and show its latency (`make lab`)."""
     progress = Progress(console)
     lab = lifecycle.start(Lab.from_environment(), progress)
+    repair.restart_failed_guests(lab, client.connect(lab.kubeconfig), progress)
     try:
         deployment.up(lab, stack)
     except LabError:
@@ -45,7 +47,7 @@ def up(stack: _Stack = "lab") -> None:
     cluster, outputs = client.connect(lab.kubeconfig), deployment.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, progress, _LOAD_SECONDS)
     traffic.show(cluster, outputs, samples, console)
-    settings = os.path.relpath(lab.root / "env")
+    settings = shlex.quote(os.path.relpath(lab.root / "env"))
     typer.echo(f"\nTo use `pulumi` and `kubectl` on the lab: `. {settings}`. To remove the lab: `make lab-down`.")
 
 
@@ -55,7 +57,7 @@ def down() -> None:
     lab, progress = Lab.from_environment(), Progress(console)
     root.check(lab)
     prerequisites.ensure(console)
-    if process.find(lab, "kube-apiserver") and deployment.stacks(lab):
+    if process.find(lab, "kube-apiserver") and backend.stacks(lab):
         try:
             deployment.destroy(lab)
         except LabError as error:

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import time
 
-from lab import environment
+import typer
+
+from kube import client
+from lab import backend, environment
 from lab.command import run
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
@@ -18,6 +21,8 @@ from lab.host.control_groups import group_of
 # Several times what 2+2+1 guests take to start on two busy cores.
 _UP_SECONDS = 900.0
 _DESTROY_SECONDS = 300.0
+_DELETION_SECONDS = 90.0  # longer than a guest may take to shut down
+_UNATTENDED = ("--yes", "--skip-preview", "--suppress-progress")
 
 
 def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
@@ -49,26 +54,21 @@ def pulumi(lab: Lab, *arguments: str, timeout: float = _UP_SECONDS) -> None:
         raise LabError(f"`{words}` failed (see above). Fix the cause and run the same command again.")
 
 
-def remove_stale_locks(lab: Lab) -> None:
-    """Remove the backend's locks that an engine left when it was killed."""
-    for path in lab.backend.glob(".pulumi/locks/**/*.json"):
-        try:
-            owner = json.loads(path.read_text())["pid"]
-        except (OSError, ValueError, KeyError):
-            continue
-        if not Path(f"/proc/{owner}").exists():
-            path.unlink(missing_ok=True)
+def up(lab: Lab, stack: str, *options: str) -> None:
+    """Run `pulumi up` on a stack, also where an earlier one was killed, or where somebody has changed objects.
 
-
-def up(lab: Lab, stack: str) -> None:
-    """Run `pulumi up` on a stack, which continues where an interrupted run stopped.
+    Args:
+        lab: The lab.
+        stack: The stack's name.
+        options: More options of `pulumi up`.
 
     Raises:
         LabError: It failed.
     """
-    remove_stale_locks(lab)
+    _clean_up(lab)
     pulumi(lab, "stack", "select", "--create", stack)
-    pulumi(lab, "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-progress")
+    _resolve_pending(lab, stack)
+    pulumi(lab, "up", "--stack", stack, *_UNATTENDED, "--refresh", *options)
 
 
 def destroy(lab: Lab) -> None:
@@ -77,23 +77,57 @@ def destroy(lab: Lab) -> None:
     Raises:
         LabError: It failed.
     """
-    remove_stale_locks(lab)
-    for stack in stacks(lab):
-        arguments = ("--stack", stack, "--yes", "--skip-preview", "--suppress-progress")
-        pulumi(lab, "destroy", *arguments, timeout=_DESTROY_SECONDS)
+    _clean_up(lab)
+    for stack in backend.stacks(lab):
+        _resolve_pending(lab, stack)
+        pulumi(lab, "destroy", "--stack", stack, *_UNATTENDED, timeout=_DESTROY_SECONDS)
 
 
-def stacks(lab: Lab) -> list[str]:
-    """Return the names of the lab's stacks."""
-    return sorted({path.stem for path in lab.backend.glob(".pulumi/stacks/*/*.json")})
+def _clean_up(lab: Lab) -> None:
+    """Remove what engines left behind when they were killed.
+
+    Raises:
+        LabError: One runs, whose operations must not be taken for interrupted ones.
+    """
+    if running := backend.engines(lab):
+        processes = ", ".join(map(str, sorted(running)))
+        raise LabError(f"Pulumi already runs on this lab (process {processes}). Wait until it ends, or stop it.")
+    backend.kill_orphaned_providers(lab)
+    backend.remove_stale_locks(lab)
+
+
+def _resolve_pending(lab: Lab, stack: str) -> None:
+    """Delete the objects whose creation was interrupted before the state had them, and forget these operations.
+
+    The update creates them again, if the program still has them. An adopted machine would run with the settings of the
+    killed update.
+
+    Raises:
+        LabError: An object is still there after a while.
+    """
+    if not backend.pending_operations(lab, stack):
+        return
+    cluster, orphans = client.connect(lab.kubeconfig), backend.orphans(lab, stack)
+    found = [(cluster.resource_of(one), one["metadata"]["name"], one["metadata"].get("namespace")) for one in orphans]
+    found = [one for one in found if cluster.find(*one)]
+    for resource, name, namespace in found:
+        typer.echo(f"Deleting {resource.plural} {name}, which an interrupted update created.")
+        cluster.delete(resource, name, namespace)
+    deadline = time.monotonic() + _DELETION_SECONDS
+    while left := [one for one in found if cluster.find(*one)]:
+        if time.monotonic() > deadline:
+            raise LabError(f"{left[0][1]} is still being deleted. See `.venv/bin/python -m lab status`.")
+        time.sleep(0.2)
+    pulumi(lab, "refresh", "--stack", stack, *_UNATTENDED, "--clear-pending-creates")
 
 
 def outputs(lab: Lab, stack: str) -> dict[str, object]:
     """Return a stack's outputs.
 
     Raises:
-        LabError: The lab or the stack does not exist.
+        LabError: The lab or the stack does not exist, or the state can't be read.
     """
+    backend.state(lab, stack)
     engine = lab.binaries / "pulumi"
     if not os.access(engine, os.X_OK):
         raise LabError(f"There is no lab in {lab.root}. Create it with `make lab`.")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 
 from kube import client
 from kube.client import Api
 from kube.resources import KUBEVIRTS
-from lab import environment, root
+from lab import backend, environment, root
 from lab.cluster import certificates, objects, process
 from lab.cluster.control_plane import stages
 from lab.cluster.process import Component
@@ -111,7 +107,7 @@ def stop(lab: Lab, progress: Progress) -> None:
             _remove_from_kernel(lab)
         for component in chain.from_iterable(stages(lab)):
             process.stop(lab, component.name)
-        _kill_orphaned_providers(lab)
+        backend.kill_providers(lab)
         root.remove(lab)
 
 
@@ -123,15 +119,3 @@ def _remove_from_kernel(lab: Lab) -> None:
     everything.remove()
     uplink.down(lab)
     network.down(lab)
-
-
-def _kill_orphaned_providers(lab: Lab) -> None:
-    """Kill the providers that a killed `pulumi`, run by the user, left behind."""
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            program = (directory / "cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
-        except OSError:  # it has just ended
-            continue
-        if program.startswith(f"{lab.plugins}/"):
-            with suppress(ProcessLookupError):
-                os.kill(int(directory.name), signal.SIGKILL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lab import mounts
 from lab.config import Lab
 from lab.errors import LabError
@@ -14,8 +16,10 @@ def check(lab: Lab) -> None:
     """Make sure that the directory is the lab's, empty, or missing.
 
     Raises:
-        LabError: It is somebody else's.
+        LabError: It is somebody else's, or can't be a lab's.
     """
+    if os.pathsep in str(lab.root):
+        raise LabError(f"{lab.root} has a colon, at which PATH and KUBECONFIG are split. Use another directory.")
     if not lab.root.exists():
         return
     if not lab.root.is_dir():

@@ -43,7 +43,7 @@ _CHECKS = "Makefile::test: check"
 _UP = "tests/lab/test_stack_life.py::test_up_returns_when_all_machines_are_ready"
 _DESTROY = "tests/lab/test_stack_life.py::test_destroy_leaves_nothing_in_the_api_on_disk_or_in_the_kernel"
 _DOWN = "tests/lab/test_recovery.py::test_stopping_a_killed_lab_leaves_nothing"
-_INTERRUPTED = "tests/lab/test_recovery.py::test_an_interrupted_up_resumes_and_guests_install_missing_packages"
+_INTERRUPTED = "tests/lab/test_recovery.py::test_a_killed_up_is_resolved_and_guests_install_missing_packages"
 _PREVIEW = "tests/lab/test_preview.py::test_an_unchanged_program_changes_no_stack"
 _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
 _ACCESS = "tests/lab/test_access.py::test_a_stack_runs_in_an_existing_namespace"
@@ -61,7 +61,7 @@ ELSEWHERE = {
     "make lab-down": _DOWN,
     "pulumi up": _UP,
     "pulumi destroy": _DESTROY,
-    "pulumi refresh --stack lab --yes --clear-pending-creates": _INTERRUPTED,
+    "pulumi up && pulumi refresh --yes --clear-pending-creates": _INTERRUPTED,
     ".venv/bin/python -m measure": "tests/lab/test_measure.py::test_every_scheduled_request_gets_its_response",
     ".venv/bin/python -m lab": "tests/lab/test_recovery.py::test_status_names_a_stopped_component_and_its_log",
     "make preview": _PREVIEW,

@@ -17,17 +17,18 @@ from lab.progress import Progress
 
 PROGRESS = Progress(Console(stderr=True, width=120))
 _PREFIX = ".lab-test-"
+_NAME = "lab"
 
 
 @contextmanager
-def own_lab(*, uplink: bool = False) -> Iterator[Lab]:
-    """Yield a lab that is not started yet; stop it and remove it at the end."""
+def own_lab(*, name: str = _NAME, uplink: bool = False) -> Iterator[Lab]:
+    """Yield a lab that is not started yet, in a directory with this name; stop it and remove it at the end."""
     with ExitStack() as held:
         with _locked(PROJECT):
             _remove_abandoned()
             directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=PROJECT))
             held.enter_context(_locked(directory))
-        lab = Lab.at(directory / "lab", DEFAULT_SUBNET, uplink=uplink)
+        lab = Lab.at(directory / name, DEFAULT_SUBNET, uplink=uplink)
         try:
             yield lab
         finally:
@@ -42,7 +43,8 @@ def _remove_abandoned() -> None:
 
 
 def _remove(directory: Path) -> None:
-    lifecycle.stop(Lab.at(directory / "lab", DEFAULT_SUBNET), PROGRESS)
+    for root in {directory / _NAME, *directory.iterdir()}:
+        lifecycle.stop(Lab.at(root, DEFAULT_SUBNET), PROGRESS)
     directory.rmdir()
 
 

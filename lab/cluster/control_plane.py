@@ -30,7 +30,7 @@ _COREFILE = """\
     errors
     ready {address}:{ready_port}
     kubernetes {domain} {{
-        kubeconfig {kubeconfig}
+        kubeconfig {{$KUBECONFIG}}
         ttl 5
     }}
     forward . /etc/resolv.conf {{
@@ -206,10 +206,11 @@ def coredns(lab: Lab) -> Component:
         address=lab.address,
         ready_port=_COREDNS_READY_PORT,
         domain=CLUSTER_DOMAIN,
-        kubeconfig=lab.component_kubeconfig("coredns"),
     )
+    # From the environment the path needs no quotes, whatever characters it has.
+    environment = {**_GO, "KUBECONFIG": str(lab.component_kubeconfig("coredns"))}
     ready = _answers(lab, f"http://{lab.address}:{_COREDNS_READY_PORT}/ready")
-    return Component("coredns", _program(lab, "coredns", conf=corefile), ready, _GO, {corefile: text})
+    return Component("coredns", _program(lab, "coredns", conf=corefile), ready, environment, {corefile: text})
 
 
 def kube_proxy(lab: Lab) -> Component:

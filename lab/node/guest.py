@@ -160,9 +160,13 @@ def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path
     root.mkdir()
     # The root is as ephemeral as a containerDisk: it needn't survive a crash of this machine, so its writes don't wait
     # for the disk ("volatile"). Writes to data disks do.
-    options = f"lowerdir={rootfs},upperdir={upper},workdir={work},volatile"
+    # A colon or a comma in a path would end it, so the options have none: they name what is in the working directory.
+    lower = place / "lower"
+    lower.unlink(missing_ok=True)
+    lower.symlink_to(rootfs)
+    options = f"lowerdir={lower.name},upperdir={upper.name},workdir={work.name},volatile"
     failure = f"The root of {specification.name} can't be mounted"
-    run("mount", "-t", "overlay", "-o", options, "overlay", root, failure=failure)
+    run("mount", "-t", "overlay", "-o", options, "overlay", root, failure=failure, cwd=place)
     return root
 
 

@@ -18,8 +18,8 @@ import psycopg
 from cloudinit.constants import DATABASE_NAME, DATABASE_PORT, DATABASE_USER
 from kube import client
 from kube.client import Api
-from kube.resources import SECRETS, SERVICES, VIRTUAL_MACHINE_INSTANCES
-from lab import environment, traffic
+from kube.resources import SECRETS, SERVICES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from lab import environment, mounts, traffic
 from lab.config import PROJECT, Lab
 from measure.run.stack import StackClient, connect
 
@@ -128,6 +128,9 @@ class Stack:
     def instance_uid(self, machine: str) -> str:
         return str(self.cluster.get(VIRTUAL_MACHINE_INSTANCES, machine, NAME)["metadata"]["uid"])
 
+    def machine_ready(self, machine: str) -> bool:
+        return bool(self.cluster.get(VIRTUAL_MACHINES, machine, NAME)["status"].get("ready"))
+
     def guest_file(self, machine: str, path: str) -> Path:
         """Return the path of a running guest's file on this machine."""
         return self.lab.guests / self.instance_uid(machine) / "root" / path.lstrip("/")
@@ -146,7 +149,7 @@ def kernel_traces(lab: Lab, *, guests_only: bool = False) -> list[str]:
     marks = [f"{lab.name}-"] if guests_only else [lab.name, f"mt-{lab.id}"]
     found = [line for line in lines("ip", "netns") + lines("ip", "-o", "link") if any(mark in line for mark in marks)]
     places = [str(lab.guests), str(lab.disks)] if guests_only else [str(lab.root)]
-    found += [line for line in Path("/proc/mounts").read_text().splitlines() if any(place in line for place in places)]
+    found += [str(point) for place in places for point in mounts.below(Path(place))]
     found += [line for line in lines("losetup", "-l", "-n", "-O", "NAME,BACK-FILE") if any(p in line for p in places)]
     found += [table for table in lines("nft", "list", "tables") if lab.name.replace("-", "_") in table]
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{lab.name}*")]

@@ -82,6 +82,11 @@ def test_a_directory_with_something_mounted_below_it_stays(tmp_path: Path, monke
     assert disks.exists()
 
 
+def test_a_directory_that_no_search_path_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="has a colon"):
+        root.check(Lab(tmp_path / "a:b", DEFAULT_SUBNET))
+
+
 def test_a_file_in_place_of_the_directory_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "notes"
     file.write_text("mine")
