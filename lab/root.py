@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from lab import mounts
 from lab.config import Lab
@@ -28,7 +29,7 @@ def check(lab: Lab) -> None:
         raise LabError(
             f"{lab.root} is not a lab's directory, and it is not empty, so nothing in it is touched. Set "
             "MULTI_TIER_LAB or MULTI_TIER_PREVIEW to another path. If an earlier version started a lab there, run "
-            f"`touch {lab.root / MARKER}` and the same command again."
+            f"`touch {shlex.quote(str(lab.root / MARKER))}` and the same command again."
         )
 
 

@@ -15,6 +15,7 @@ from lab import lifecycle, root
 from lab.cluster import process
 from lab.cluster.control_plane import stages
 from lab.config import PROJECT, Lab
+from lab.errors import LabError
 from lab.files import write_private
 from lab.progress import Progress
 from lab.toolchain import binaries, cache
@@ -23,8 +24,17 @@ PREFERRED_SUBNET = IPv4Network("127.64.0.0/16")
 
 
 def preview_lab() -> Lab:
-    """Return the control plane of this checkout, or the one in the directory that MULTI_TIER_PREVIEW names."""
-    return Lab.at(Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve(), PREFERRED_SUBNET)
+    """Return the control plane of this checkout, or the one in the directory that MULTI_TIER_PREVIEW names.
+
+    Raises:
+        LabError: The directory is a lab's, with guests, or somebody else's.
+    """
+    path = Path(os.environ.get("MULTI_TIER_PREVIEW") or PROJECT / ".lab-preview").resolve()
+    found = Lab.at(path, PREFERRED_SUBNET)
+    root.check(found)
+    if found.isolated:
+        raise LabError(f"{path} is a lab with guests. Set MULTI_TIER_PREVIEW to another directory.")
+    return found
 
 
 @contextmanager
@@ -59,7 +69,6 @@ def stop(progress: Progress) -> None:
 @contextmanager
 def _locked() -> Iterator[None]:
     found = preview_lab()
-    root.check(found)
     found.root.parent.mkdir(parents=True, exist_ok=True)
     with found.root.with_name(f"{found.root.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -44,6 +44,18 @@ def test_a_directory_of_somebody_else_is_refused_and_left_alone(
     ]
 
 
+@pytest.mark.parametrize("command", [["stop"], ["show", "--base", "HEAD", "--project", str(PROJECT)]])
+def test_a_lab_with_guests_is_not_taken_for_the_control_plane_of_previews(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path / "lab", DEFAULT_SUBNET)
+    claim(lab)
+    lab.save_subnet()
+    monkeypatch.setenv("MULTI_TIER_PREVIEW", str(lab.root))
+    monkeypatch.setattr("lab.lifecycle.stop", lambda *_: pytest.fail("the lab would be removed"))
+    assert "is a lab with guests" in str(CliRunner().invoke(app, command).exception)
+
+
 @pytest.mark.parametrize("text", ["", "127.6", "127.64.0.0/16 or so", "nonsense"])
 def test_a_torn_subnet_is_no_traceback(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "control-plane"
