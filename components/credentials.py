@@ -15,7 +15,8 @@ from components.settings import Settings
 class Credentials(pulumi.ComponentResource):
     """The application's database credentials.
 
-    As the stack's first resource, the component also remembers where the stack's objects are.
+    As the stack's first resource, the component also remembers where the stack's objects are and what its data disk
+    holds.
 
     Attributes:
         generated: the resource that generates it, which everything else depends on.
@@ -26,7 +27,7 @@ class Credentials(pulumi.ComponentResource):
 
     def __init__(self, settings: Settings) -> None:
         options = pulumi.ResourceOptions(hooks=ownership.hooks(settings))
-        super().__init__("multi-tier:components:Credentials", "credentials", ownership.place(settings), options)
+        super().__init__("multi-tier:components:Credentials", "credentials", ownership.remembered(settings), options)
         self._names = settings.names
         # Letters and digits need no quoting anywhere; 32 of them have 190 bits of entropy.
         self.generated = random.RandomPassword(

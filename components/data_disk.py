@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pulumi
 
+from components.cluster import asked, provider_api
 from components.hooks import Inputs, RefusedError, asking
-from components.ownership import asked, provider_api
 from components.settings import Settings
 from components.settings.machines import DatabaseSettings
 from kube.errors import KubeconfigError, UnreachableError
@@ -24,31 +24,30 @@ def contents(database: DatabaseSettings) -> dict[str, str]:
 
 
 def hooks(settings: Settings) -> pulumi.ResourceHookBinding:
-    """Return the hooks of the DataVolume, which the database machine is created and replaced after."""
+    """Return the hooks of the DataVolume, which may be a disk that an earlier stack kept."""
 
     def create(_: Inputs) -> None:
-        # A disk that an earlier stack kept is adopted.
         namespace, name = settings.namespace, settings.names.data_disk
         with suppress(KubeconfigError, UnreachableError), provider_api() as api:
             with asked("get", "datavolumes", namespace):
                 found = api.find(DATA_VOLUMES, name, namespace)
             if found:
-                check_contents(settings.database, found)
+                check_contents(settings.database, found["metadata"].get("annotations") or {})
 
-    return asking("data-disk", create=create, update=lambda old, _: check_contents(settings.database, old))
+    return asking("data-disk", create=create)
 
 
-def check_contents(database: DatabaseSettings, disk: Inputs) -> None:
+def check_contents(database: DatabaseSettings, old: Inputs) -> None:
     """Refuse a change that the data on the disk doesn't survive.
 
     Args:
         database: the new settings.
-        disk: the existing DataVolume.
+        old: what the disk holds: annotations as of `contents`, none if an older program made it.
 
     Raises:
         RefusedError: the change would delete the data, or the new machine couldn't read it.
     """
-    old, new = disk.get("metadata", {}).get("annotations") or {}, contents(database)
+    new = contents(database)
     former = old.get(SCALE, new[SCALE])
     if former != new[SCALE] and not database.allow_data_loss:
         raise RefusedError(

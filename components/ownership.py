@@ -1,4 +1,4 @@
-"""Nothing is taken over: before a stack creates anything, or moves, the cluster is asked whether the place is free.
+"""Nothing is taken over or lost: before a stack creates or changes anything, it asks whether it may.
 
 Kubernetes' server-side apply, which Pulumi's provider uses, would change an existing object instead of failing, and
 `pulumi destroy` would delete it later.
@@ -7,19 +7,17 @@ Kubernetes' server-side apply, which Pulumi's provider uses, would change an exi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import suppress
 
 import pulumi
 
+from components.cluster import asked, provider_api
+from components.data_disk import check_contents, contents
 from components.hooks import Inputs, RefusedError, asking
 from components.names import ADOPTABLE, Names
 from components.settings import Settings
-from kube import client
 from kube.client import Api
-from kube.errors import KubeconfigError, StatusError, UnreachableError
+from kube.errors import KubeconfigError, UnreachableError
 from kube.resources import CONFIG_MAPS, DATA_VOLUMES, NAMESPACES, SECRETS, SERVICES, VIRTUAL_MACHINES, Object
 
 KINDS = {
@@ -30,20 +28,20 @@ KINDS = {
     "ConfigMap": CONFIG_MAPS,
 }
 SHOWN = 3
-ANSWER_SECONDS = 10.0
 
 
-def place(settings: Settings) -> Inputs:
-    """Return where a stack's objects are, for the state to remember."""
+def remembered(settings: Settings) -> Inputs:
+    """Return where a stack's objects are and what its data disk holds, for the state to remember."""
     return {
         "name": settings.name,
         "namespace": settings.namespace,
         "createNamespace": settings.create_namespace,
+        "dataDisk": contents(settings.database),
     }
 
 
 def hooks(settings: Settings) -> pulumi.ResourceHookBinding:
-    """Return the hooks of the component that a stack creates first, and whose inputs are the stack's place.
+    """Return the hooks of the component that a stack creates first, and whose inputs are what the state remembers.
 
     A component is created once in the life of a stack: an update that was interrupted is not new when it goes on, and
     isn't refused because of its own objects.
@@ -57,6 +55,7 @@ def hooks(settings: Settings) -> pulumi.ResourceHookBinding:
     def update(old: Inputs, _: Inputs) -> None:
         if old:  # older versions of this program did not remember it
             check_kept(settings, old)
+            check_contents(settings.database, old.get("dataDisk", {}))
             check(old)
 
     return asking("ownership", create=lambda _: check({}), update=update)
@@ -142,52 +141,3 @@ def _objects(api: Api, names: Names) -> Iterator[tuple[str, str]]:
         with asked("list", resource.plural, names.namespace):
             for item in api.list(resource, names.namespace, labels=f"app.kubernetes.io/instance={names.name}")[0]:
                 yield kind, item["metadata"]["name"]
-
-
-@contextmanager
-def asked(verb: str, resource: str, namespace: str = "") -> Iterator[None]:
-    """Turn an answer that is none into a refusal, or into an error that the provider reports better.
-
-    Raises:
-        RefusedError: a right is missing, or the API server failed.
-        UnreachableError: the credentials are invalid.
-    """
-    where = f" in namespace {namespace}" if namespace else ""
-    try:
-        yield
-    except StatusError as error:
-        match error.status:
-            case HTTPStatus.NOT_FOUND:  # the cluster doesn't serve this kind, so it has no such object
-                return
-            case HTTPStatus.UNAUTHORIZED:
-                raise UnreachableError(str(error)) from None
-            case HTTPStatus.FORBIDDEN:
-                problem = f"the right to {verb} {resource}{where} is missing (docs/cluster-access.md)"
-            case _:
-                problem = f"{error}. Try again"
-        raise RefusedError(f"Can't tell whether the stack's name and namespace are free: {problem}") from None
-
-
-@contextmanager
-def provider_api() -> Iterator[Api]:
-    """Give access to the cluster that the Kubernetes provider deploys to.
-
-    Raises:
-        KubeconfigError: the kubeconfig can't be used.
-    """
-    kubeconfig, context = (pulumi.runtime.get_config(f"kubernetes:{key}") for key in ("kubeconfig", "context"))
-    with TemporaryDirectory() as directory:
-        file = _file(kubeconfig, Path(directory)) if kubeconfig else None
-        yield client.connect(file, context, local=False, timeout=ANSWER_SECONDS)
-
-
-def _file(kubeconfig: str, directory: Path) -> Path:
-    """Return the file of a kubeconfig that is given by its path or, as the provider allows, by its content."""
-    with suppress(OSError, ValueError):  # a content is no valid path
-        path = Path(kubeconfig).expanduser()
-        if path.is_file():
-            return path
-    file = directory / "kubeconfig"
-    file.touch(0o600)
-    file.write_text(kubeconfig)
-    return file

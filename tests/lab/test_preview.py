@@ -157,6 +157,9 @@ def test_another_name_and_namespace_lose_the_database_and_are_shown_as_they_are(
 
 def test_another_scale_loses_the_accounts_and_the_history(change: Change) -> None:
     change.replace(LAB, "multi-tier:database:\n", "multi-tier:database:\n    scale: 20\n")
+    text = report(change.preview("--stack", "lab"), ExitCode.REFUSED)
+    assert re.search(r"multi-tier:database.scale \(.*, line \d+\): 20 instead of 10 would delete all accounts", text)
+    change.replace(LAB, "scale: 20\n", "scale: 20\n    allowDataLoss: true\n")
     text = report(change.preview("--stack", "lab"), ExitCode.CHANGE)
     assert "**Data lost**: all accounts and history on the data disk" in text
     assert "at scale `20` instead of" in text

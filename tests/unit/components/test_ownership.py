@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from components import ownership
+from components.cluster import provider_api
 from components.hooks import Inputs, RefusedError
 from components.names import ADOPTABLE
 from components.settings import Settings
@@ -126,13 +127,13 @@ def test_invalid_credentials_are_left_to_the_provider_to_report() -> None:
 )
 def test_a_stack_that_moves_asks_for_its_new_place_only(change: dict[str, Any], asked: list[str]) -> None:
     cluster = Cluster(namespace())
-    ownership.check_free(cluster, accepted(change), ownership.place(Settings()))
+    ownership.check_free(cluster, accepted(change), ownership.remembered(Settings()))
 
     assert [path for path, _ in cluster.asked if path in asked or not asked] == asked
 
 
 def test_a_namespace_that_others_use_is_not_created_later() -> None:
-    assert "exists already" in refusal(namespace(), {}, ownership.place(accepted(HERE)))
+    assert "exists already" in refusal(namespace(), {}, ownership.remembered(accepted(HERE)))
 
 
 @pytest.mark.parametrize(
@@ -148,14 +149,14 @@ def test_a_stack_moves_away_from_its_data_only_with_consent(
     old: dict[str, Any], new: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(RefusedError, match=words):
-        ownership.check_kept(accepted(new), ownership.place(accepted(old)))
-    ownership.check_kept(accepted({**new, "database": {"allowDataLoss": True}}), ownership.place(accepted(old)))
+        ownership.check_kept(accepted(new), ownership.remembered(accepted(old)))
+    ownership.check_kept(accepted({**new, "database": {"allowDataLoss": True}}), ownership.remembered(accepted(old)))
 
 
 def test_a_stack_that_keeps_its_disk_may_be_renamed() -> None:
     keeping = {**HERE, "database": {"dataDisk": {"keep": True}}}
 
-    ownership.check_kept(accepted({**keeping, "name": "shop"}), ownership.place(accepted(keeping)))
+    ownership.check_kept(accepted({**keeping, "name": "shop"}), ownership.remembered(accepted(keeping)))
 
 
 @pytest.mark.parametrize("error", [UnreachableError("away"), KubeconfigError("none")], ids=str)
@@ -179,8 +180,8 @@ def test_the_first_resource_of_a_stack_asks_for_its_place(monkeypatch: pytest.Mo
     with pytest.raises(RefusedError, match="exists already"):
         deployment.hooks["ownership-create"](arguments())
     with pytest.raises(RefusedError, match="would delete the data disk"):
-        deployment.hooks["ownership-update"](arguments({**ownership.place(Settings()), "name": "shop"}))
-    assert deployment.hooks["ownership-update"](arguments()) is None, "the state of an older program has no place"
+        deployment.hooks["ownership-update"](arguments({**ownership.remembered(Settings()), "name": "shop"}))
+    assert deployment.hooks["ownership-update"](arguments()) is None, "the state of an older program remembers nothing"
 
 
 def test_everything_else_waits_for_the_first_resource() -> None:
@@ -208,9 +209,9 @@ def test_the_cluster_is_the_one_that_the_provider_deploys_to(
     config = {"kubernetes:context": "prod", **({"kubernetes:kubeconfig": kubeconfig} if kubeconfig else {})}
     monkeypatch.setattr(pulumi.runtime, "get_config", config.get)
     monkeypatch.setattr(client, "connect", connect)
-    with ownership.provider_api():
+    with provider_api():
         assert seen == [(("clusters: []\n", 0o600) if kubeconfig else None, "prod")]
 
 
 def arguments(old: Inputs | None = None) -> pulumi.ResourceHookArgs:
-    return pulumi.ResourceHookArgs("urn", "", "credentials", "type", ownership.place(Settings()), old)
+    return pulumi.ResourceHookArgs("urn", "", "credentials", "type", ownership.remembered(Settings()), old)
