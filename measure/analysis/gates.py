@@ -116,6 +116,17 @@ def too_few(result: GateResult) -> bool:
     return result.measured is not None and result.requests < result.needed
 
 
+def counted(gate: str) -> str:
+    """Return what a gate counts, and from when."""
+    if gate == DELIVERED_SHARE:
+        return "delivery ratio: requests sent, of all scheduled ones (open model)"
+    if gate == ERROR_RATE:
+        return "requests with a wrong response or none, of those sent"
+    name, _, percentile = gate.partition(".p")
+    of = "from their scheduled time to the response" if name == "total" else f"time in the {name} tier alone"
+    return f"{percentile}th percentile of all scheduled requests, {of}"
+
+
 def limit_text(result: GateResult) -> str:
     """Return a gate's limit with its unit, and whether it is the default."""
     text = _value_text(result.gate, result.limit)

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from measure.analysis.gates import describe_failures, limit_text, measured_text
+from measure.analysis.gates import counted, describe_failures, limit_text, measured_text
 from measure.analysis.samples import Samples
 from measure.analysis.timeline import Timeline
 from measure.formatting import describe, milliseconds, share
@@ -46,6 +46,7 @@ def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
         colours=tables.PART_COLOURS,
         labels=tables.LABELS,
         shares=shares,
+        counted=counted,
         limit_text=limit_text,
         measured_text=measured_text,
         delivery=tables.delivery_lines(summary),

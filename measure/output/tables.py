@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from measure.analysis.comparison import FigureChange, RunComparison
-from measure.analysis.gates import SHARES, describe_failures, limit_text, measured_text
+from measure.analysis.gates import SHARES, counted, describe_failures, limit_text, measured_text
 from measure.formatting import milliseconds, share
 from measure.summary import Distribution, Drift, GateResult, Storage, Stress, Summary
 
@@ -40,7 +40,8 @@ PART_COLOURS = {
 """From Okabe and Ito's palette, which colour-blind readers can tell apart."""
 STORAGE_COLUMNS = ("operations/s", "MB/s", "p50 ms", "p99 ms")
 QUANTILES = ("mean", "p50", "p90", "p95", "p99", "p99.9", "max")
-FROM_SCHEDULED, FROM_SEND = "from the scheduled time", "from the send time (a closed-loop generator's view)"
+FROM_SCHEDULED = "all scheduled requests, from their scheduled time"
+FROM_SEND = "requests sent, from their send time (closed loop)"
 
 
 def say(console: Console, text: str, style: StyleType = "") -> None:
@@ -82,7 +83,7 @@ def table(title: str, first: str, *columns: str) -> Table:
 
 def latency_table(summary: Summary) -> Table:
     """Return the latency of each part, with its share in the total."""
-    made = table("Latency from the scheduled time (ms)", "part", *QUANTILES, "share")
+    made = table(f"Latency of {FROM_SCHEDULED} (open model, ms)", "part", *QUANTILES, "share")
     of_total = {one.part: one.share for one in summary.shares}
     of_total["application"] = sum(of_total.get(name, 0.0) for name in OF_APPLICATION)
     for name, one in summary.latency.items():
@@ -96,7 +97,7 @@ def omission_table(summary: Summary) -> Table | None:
     total, client = summary.latency.get("total"), summary.latency_from_send.get("client")
     if total is None or client is None:
         return None
-    made = table("Coordinated omission: total latency (ms)", "measured", *QUANTILES)
+    made = table("Total latency with and without coordinated omission (ms)", "counted", *QUANTILES)
     made.add_row(FROM_SCHEDULED, *_row(total), style="bold")
     made.add_row(FROM_SEND, *_row(client))
     return made
@@ -108,7 +109,8 @@ def _row(one: Distribution) -> tuple[str, ...]:
 
 def kinds_table(summary: Summary) -> Table:
     """Return the total latency of each kind of request."""
-    made = table("Total latency by kind of request (ms)", "kind", "requests", "errors", "p50", "p95", "p99", "max")
+    title = "Total latency of the requests sent, from their scheduled time, by kind (ms)"
+    made = table(title, "kind", "requests", "errors", "p50", "p95", "p99", "max")
     for name, one in summary.kinds.items():
         total = one.latency.get("total")
         times = (total.p50, total.p95, total.p99, total.max) if total else (None,) * 4
@@ -118,16 +120,18 @@ def kinds_table(summary: Summary) -> Table:
 
 def gates_table(gates: list[GateResult]) -> Table:
     """Return the gates and the measured values."""
-    made = table("Gates", "gate", "limit", "measured", "")
+    made = table("Gates", "gate", "limit", "measured", "", "what is counted")
+    made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
     for one in gates:
         mark = Text("pass", "green") if one.passed else Text("FAIL", "red")
-        made.add_row(one.gate, limit_text(one), measured_text(one), mark)
+        made.add_row(one.gate, limit_text(one), measured_text(one), mark, counted(one.gate))
     return made
 
 
 def steps_table(stress: Stress) -> Table:
     """Return the judged steps of a stress run."""
-    made = table("Steps", "rate", "scheduled", "sent", "errors", "p50 ms", "p99 ms", "")
+    title = "Steps (latency of all scheduled requests, from their scheduled time)"
+    made = table(title, "rate", "scheduled", "sent", "errors", "p50 ms", "p99 ms", "")
     made.columns[-1].justify = "left"
     for one in stress.steps:
         counts = (f"{one.scheduled:,}", f"{one.sent:,}", f"{one.errors:,}")

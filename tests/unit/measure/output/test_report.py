@@ -59,9 +59,20 @@ def test_the_ids_in_the_page_are_unique(page: str) -> None:
 
 
 def test_the_page_has_verdict_versions_configuration_and_coordinated_omission(page: str) -> None:
-    for words in ("failed", "exit code 1", "from the scheduled time", "closed-loop", "1.8.1", f"{TRACE}0000"):
+    for words in (
+        "failed",
+        "exit code 1",
+        "all scheduled requests, from their scheduled time",
+        "closed-loop",
+        "1.8.1",
+        f"{TRACE}0000",
+    ):
         assert words in page
     assert "&#34;concurrency&#34;: 10" in page
+
+
+def test_the_page_says_what_a_gate_counts_and_from_when(page: str) -> None:
+    assert "99th percentile of all scheduled requests, from their scheduled time to the response" in page
 
 
 def test_the_page_escapes_names(page: str) -> None:
