@@ -33,7 +33,9 @@ class Distribution(SummaryModel):
 
     count: int = Field(description="Requests counted.")
     unanswered: int = Field(description="Those of them that failed in or before the part, or were never sent.")
-    mean: float | None = Field(description="Mean of those with an answer; null if there is none.")
+    mean: float | None = Field(
+        description="Mean of the times that they took, with an answer or without; null if none was sent."
+    )
     p50: Latency
     p90: Latency
     p95: Latency

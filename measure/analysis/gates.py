@@ -138,7 +138,7 @@ def measured_text(result: GateResult) -> str:
     if not result.requests:
         return "unknown (no request has it)"
     if result.measured is None:
-        return f"not answered ({result.unanswered:,} of {result.requests:,} requests)"
+        return f"not answered: {result.unanswered:,} of {result.requests:,} requests"
     if too_few(result):
         return f"unknown: not enough samples ({result.requests:,}, needs {result.needed:,})"
     return _value_text(result.gate, result.measured)

@@ -40,18 +40,24 @@ def needed(percentile: str) -> int:
     return -(-_ENOUGH_ABOVE * 1000 // (1000 - QUANTILES[percentile]))
 
 
-def distribution(times: Times) -> Distribution | None:
-    """Return the distribution of the known times, None if no time is known."""
+def distribution(times: Times, measured: Times | None = None) -> Distribution | None:
+    """Return the distribution of the known times, None if no time is known.
+
+    Args:
+        times: Times by request; infinite for those without an answer.
+        measured: The times that all requests took, with an answer or without, for the mean; by default the same.
+    """
     values = times[~np.isnan(times)]
     if not len(values):
         return None
-    answered = values[np.isfinite(values)]
+    took = times if measured is None else measured
+    took = took[np.isfinite(took)]
     found = dict(zip(QUANTILES, percentiles(values, list(QUANTILES.values())), strict=True))
     return Distribution.model_validate(
         {
             "count": len(values),
-            "unanswered": len(values) - len(answered),
-            "mean": float(answered.mean()) if len(answered) else None,
+            "unanswered": int(np.count_nonzero(np.isinf(values))),
+            "mean": float(took.mean()) if len(took) else None,
             **found,
             "max": float(values.max()),
         }
@@ -60,7 +66,7 @@ def distribution(times: Times) -> Distribution | None:
 
 def latency(samples: Samples) -> dict[str, Distribution]:
     """Return the distribution over all scheduled requests of each part that any of them has."""
-    found = {name: distribution(latencies(samples, name)) for name in _LATENCY}
+    found = {name: distribution(latencies(samples, name), part(samples, name)) for name in _LATENCY}
     if not np.isnan(samples["app"][is_sent(samples)]).any():
         del found["unattributed"]
     return {name: one for name, one in found.items() if one is not None}

@@ -95,7 +95,7 @@ def test_a_run_without_requests_has_a_page() -> None:
     recording = Recording.of(plan(run="a-run"), {})
     summary = summarize(recording, config({"total.p99": 50.0}))
     page = report.render(summary, recording.samples, timeline(recording.samples, recording.plan))
-    assert "not answered (1,000 of 1,000 requests)" in page
+    assert "not answered: 1,000 of 1,000 requests" in page
 
 
 @pytest.mark.parametrize("profile", list(Profile))

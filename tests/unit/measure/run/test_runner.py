@@ -105,6 +105,7 @@ class TestAFailingRun:
         assert summary.delivery.errors_by == {"no response, k6 error 1050": 1}
         assert (summary.latency["total"].unanswered, summary.latency["total"].max) == (1, math.inf)
         assert summary.latency["unattributed"].max == 10_000
+        assert sum(one.mean for one in summary.shares) == pytest.approx(summary.latency["total"].mean)
 
     def test_explains_a_shortfall(self, measure_run: Program, cluster: FakeCluster, results: Path) -> None:
         cluster.agent.service = lambda sent, _: Response(database=1.0 if sent < 1000 else 200.0)
@@ -165,7 +166,7 @@ class TestAFailingRun:
         cluster.agent.service = lambda _, number: Response() if number % 2 else failed
         ended = measure_run("--gate", "database.p99=500", "--gate", "error_rate=none")
         assert ended.code == 1
-        assert "FAILED: database.p99 is not answered (500 of 1,000 requests)" in ended.out
+        assert "FAILED: database.p99 is not answered: 500 of 1,000 requests" in ended.out
 
     def test_with_a_failed_generator_exits_with_3_and_keeps_its_results(
         self, measure_run: Program, cluster: FakeCluster, results: Path
@@ -224,7 +225,7 @@ class TestARunThatIsNotAnswered:
             *("--gate", "total.p99=500", "--gate", "delivered_share=none", "--gate", "error_rate=none"),
         )
         assert ended.code == 1
-        assert "FAILED: total.p99 is not answered (1,500 of 6,000 requests) (limit 500 ms)." in ended.out
+        assert "FAILED: total.p99 is not answered: 1,500 of 6,000 requests (limit 500 ms)." in ended.out
         total = summary_of(only_run(results)).latency["total"]
         assert (total.count, total.unanswered, total.p99) == (6000, 1500, math.inf)
         assert total.p50 < 3
