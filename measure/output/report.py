@@ -13,7 +13,7 @@ from measure.analysis.samples import Samples
 from measure.analysis.timeline import Timeline
 from measure.formatting import describe, milliseconds, share
 from measure.output import tables
-from measure.output.files import REPORT
+from measure.output.files import REPORT, replace
 from measure.summary import Summary
 
 _ENVIRONMENT = Environment(
@@ -29,7 +29,7 @@ _ENVIRONMENT.filters.update(ms=milliseconds, share=share, failures=describe_fail
 def write_report(directory: Path, summary: Summary, samples: Samples, timeline: Timeline) -> Path:
     """Write a run's report.html and return its path."""
     path = directory / REPORT
-    path.write_text(render(summary, samples, timeline), encoding="utf-8")
+    replace(path, render(summary, samples, timeline))
     return path
 
 

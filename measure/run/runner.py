@@ -93,12 +93,11 @@ class Runner:
 
     def _run(self, name: str, directory: Path) -> ExitCode:
         recording = Recording.of(replace(self._plan, run=name), self._gates)
-        with self._view(self._console) as view, _created(directory):
+        with self._view(self._console) as view, _created(directory), SamplesFile(directory) as file:
             session = Session(self._stack, recording, view=view, stop=self._stop, timeout=self._request.timeout)
             session.start()
             say(self._console, f"{name}: {describe(recording.plan)}")
-            with SamplesFile(directory) as file:
-                early = session.follow(file.append)
+            early = session.follow(file.append)
         agent = session.status
         summary = summarize(
             recording,
@@ -109,10 +108,10 @@ class Runner:
         )
         samples = with_unsent(recording.samples, recording.plan, summary.delivery.scheduled)
         seconds = timeline(samples, recording.plan)
-        write(directory, summary, seconds)
-        print_summary(summary, self._console)
+        print_summary(summary, self._console)  # first: it needs no disk
         if session.warning:
             say(Console(stderr=True), session.warning, "yellow")
+        write(directory, summary, seconds)
         say(self._console, f"Report: {write_report(directory, summary, samples, seconds)}")
         return ExitCode(summary.verdict.exit_code)
 

@@ -27,6 +27,10 @@ SILENCE = 15.0
 _DRAIN = 5.0  # seconds for the agent to end a run that was removed
 
 
+def _discard(_lines: bytes, _trace: str) -> None:
+    """Keep nothing."""
+
+
 class View(Protocol):
     """Display of a run in progress."""
 
@@ -166,7 +170,10 @@ class Session:
         self._offset = start
         while self._offset < end and (lines := self._stack.samples(self._offset)[: end - self._offset]):
             self._recording.buffer.append(lines)
-            self._keep(lines, trace)
+            # After an error, such as a full disk, the rest is read to its end but no longer kept.
+            keep, self._keep = self._keep, _discard
+            keep(lines, trace)
+            self._keep = keep
             self._offset += len(lines)
         return self._offset > start
 
