@@ -11,12 +11,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
+import urllib3
 import yaml
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ProtocolError
 
 from kube.errors import ApiError, KubeconfigError, StatusError, UnreachableError
 from kube.resources import CUSTOM_RESOURCE_DEFINITIONS, Object, Resource
@@ -250,7 +251,7 @@ class Api:
                     raise _status_error(f"{method} {path}", response.status, response.read())
                 yield response
         except (ApiException, HTTPError, OSError) as error:
-            raise UnreachableError(f"The API server doesn't answer {method} {path}: {error}") from None
+            raise UnreachableError(f"The API server doesn't answer {method} {path}: {_cause(error)}") from None
 
 
 def connect(kubeconfig: Path | None, context: str | None = None, *, local: bool = True, timeout: float = 30) -> Api:
@@ -281,6 +282,20 @@ def connect(kubeconfig: Path | None, context: str | None = None, *, local: bool 
         cause = " ".join(str(error).split()).rstrip(".") if found else "it does not exist"
         raise KubeconfigError(f"{files} can't be used as a kubeconfig: {cause}.") from None
     return Api(configuration, timeout=timeout)
+
+
+def _cause(error: Exception) -> str:
+    """Return why there was no response, in words that are not the HTTP library's own."""
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, NameResolutionError):
+        return "its name can't be resolved"
+    if isinstance(error, NewConnectionError) and isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror.lower()
+    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
+        return "no response in time"
+    if isinstance(error, ProtocolError):
+        return "the connection broke, or what answered doesn't speak HTTP"
+    return str(error)
 
 
 def _status_error(request: str, status: int, body: bytes) -> StatusError:
