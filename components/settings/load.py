@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from cloudinit import LARGEST_SEED, Profile
-from cloudinit.load_plan import LARGEST_RPS, default_peak
+from cloudinit.load_plan import LARGEST_CONCURRENCY, LARGEST_RPS, default_peak
 from components.settings.machines import MachineSettings
 from components.settings.model import Contradiction, Model
 from components.settings.values import Duration, Milliseconds, Share
@@ -60,7 +60,7 @@ class LoadSettings(MachineSettings):
     concurrency: int = Field(
         default=DEFAULT_CONCURRENCY,
         ge=1,
-        le=10_000,
+        le=LARGEST_CONCURRENCY,
         description="Maximum number of requests in flight. Others wait, and the wait counts as latency.",
     )
     mix: Mix = Field(default=Mix(), description="Kinds of requests, by weight.")

@@ -47,6 +47,16 @@ class TimeoutSettings(Model):
     delete: Duration = Field(default="5m", description="Longest wait for an object to be deleted.")
 
 
+def most_in_flight(memory: int, base: int = bytes_of(LEAST_MEMORY_WITH_LOAD)) -> int:
+    """Return how many requests in flight a generator has the memory for.
+
+    Args:
+        memory: its machine's, in bytes.
+        base: what is enough for the default number of them.
+    """
+    return DEFAULT_CONCURRENCY + max(0, memory - base) // VIRTUAL_USER_BYTES
+
+
 class Settings(Model):
     """All settings of a stack."""
 
@@ -169,7 +179,7 @@ class Settings(Model):
             yield Contradiction("web.memory", problem)
             return
         base = max(least, family_least)
-        most = DEFAULT_CONCURRENCY + max(0, memory - base) // VIRTUAL_USER_BYTES
+        most = most_in_flight(memory, base)
         if self.load.concurrency > most:
             problem = (
                 f"needs more memory than the {machine.dimensions.memory} of {key}.memory: each request in flight takes "

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cloudinit.load_plan import LONGEST, MIX, LoadPlan, Profile, default_peak
+from cloudinit.load_plan import LONGEST, MIX, LoadPlan, Profile, arrivals, default_peak
+from components.settings.stack import VIRTUAL_USER_BYTES, most_in_flight
+from components.settings.values import bytes_of
 from measure.failures import WrongUsageError, unknown
+from measure.summary import MachineSummary
 
 _DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,5})(?P<unit>[smh]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -86,6 +90,23 @@ def run_plan(stack: LoadPlan, overrides: Overrides) -> LoadPlan:
         )
     except ValueError as error:
         raise WrongUsageError(str(error).replace(" of a load plan", "")) from None
+
+
+def check_memory(plan: LoadPlan, machines: Sequence[MachineSummary]) -> None:
+    """Check that the generator's machine has the memory for a plan's connections, as far as that can be read.
+
+    Raises:
+        WrongUsageError: It has not: the generator would be killed during the run.
+    """
+    found = [one for tier in ("load", "web") for one in machines if one.tier == tier]
+    if not found or found[0].memory is None:
+        return
+    most, needed = most_in_flight(bytes_of(found[0].memory)), min(plan.concurrency, arrivals(plan.segments))
+    if needed > most:
+        raise WrongUsageError(
+            f"{needed:,} requests in flight need more memory than the {found[0].memory} of {found[0].name}, which "
+            f"generates the load: each takes {VIRTUAL_USER_BYTES // 1000} KB. Use at most --concurrency {most}."
+        )
 
 
 def _profile(name: str) -> Profile:

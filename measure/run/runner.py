@@ -24,7 +24,7 @@ from measure.output.files import SamplesFile, write
 from measure.output.report import write_report
 from measure.output.tables import print_summary, say
 from measure.run.inventory import machines, storage, versions
-from measure.run.plan import Overrides, run_plan
+from measure.run.plan import Overrides, check_memory, run_plan
 from measure.run.session import Session, View
 from measure.run.stack import GATES, PLAN, StackClient
 from measure.summary import Config
@@ -74,6 +74,7 @@ class Runner:
         self._stack_plan = _stack_plan(load.data.get(PLAN))
         self._gates = with_flags(stack_gates(load.data.get(GATES)), request.gates)
         self._plan = run_plan(self._stack_plan, request.overrides)
+        check_memory(self._plan, machines(stack))
 
     def run(self) -> ExitCode:
         """Do all runs and return the exit code."""

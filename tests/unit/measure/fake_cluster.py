@@ -14,6 +14,7 @@ from tests.unit.measure.synthetic import TRACE, Service, plan, requests, steady
 
 NAMESPACE = "/api/v1/namespaces/multi-tier"
 PROXY = f"{NAMESPACE}/services/multi-tier-load:http/proxy"
+MACHINES = "/apis/kubevirt.io/v1/namespaces/multi-tier/virtualmachines"
 STORAGE = f"{NAMESPACE}/services/multi-tier-web:http/proxy/api/v1/storage"
 
 
@@ -135,6 +136,7 @@ class FakeCluster:
         changed: Unix time when a run was last added or removed.
         has_web: Whether the stack exists, if only without load.
         forbidden: Whether the user may do nothing.
+        memory: Memory of web-0, which generates the load.
         storage: What the application reports about its data disk.
         changes: What was done to the ConfigMap.
     """
@@ -147,6 +149,7 @@ class FakeCluster:
     changed: float | None = None
     has_web: bool = True
     forbidden: bool = False
+    memory: str = "1Gi"
     storage: dict[str, Any] | None = None
     changes: list[str] = field(default_factory=list)
 
@@ -175,6 +178,7 @@ class FakeCluster:
             f"{NAMESPACE}/configmaps/multi-tier-load": self._config_map() if self.data is not None else None,
             f"{NAMESPACE}/services/multi-tier-web": {} if self.has_web else None,
             STORAGE: self.storage,
+            MACHINES: {"items": [self._machine()]},
             "/version": {"gitVersion": "v1.35.1"},
         }
         if objects.get(path) is None:
@@ -199,6 +203,11 @@ class FakeCluster:
             changed = datetime.fromtimestamp(self.changed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             managers.append({"manager": "multi-tier-measure", "time": changed})
         return {"metadata": {"resourceVersion": str(self.version), "managedFields": managers}, "data": self.data}
+
+    def _machine(self) -> dict[str, Any]:
+        labels = {"app.kubernetes.io/instance": "multi-tier", "app.kubernetes.io/component": "web"}
+        domain = {"memory": {"guest": self.memory}}
+        return {"metadata": {"name": "web-0", "labels": labels}, "spec": {"template": {"spec": {"domain": domain}}}}
 
     def _agent(self, path: str) -> bytes:
         if self.agent.unreachable:

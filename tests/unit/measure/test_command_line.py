@@ -51,6 +51,20 @@ def test_wrong_flags_are_refused_in_one_line_before_anything_is_started(
     assert not results.exists()
 
 
+def test_more_requests_in_flight_than_the_generators_memory_holds_are_refused(
+    measure_run: Program, cluster: FakeCluster, results: Path
+) -> None:
+    cluster.memory = "512Mi"
+    ended = measure_run("--rps", "10000", "--concurrency", "5000")
+    assert ended.code == 2
+    assert ended.err.splitlines() == [
+        "✗ 5,000 requests in flight need more memory than the 512Mi of web-0, which generates the load: each takes "
+        "217 KB. Use at most --concurrency 638."
+    ]
+    assert cluster.changes == []
+    assert not results.exists()
+
+
 def test_a_gate_on_a_stack_without_load_is_refused(measure_run: Program, cluster: FakeCluster) -> None:
     cluster.data = None
     ended = measure_run("--gate", "total.p99=50")
