@@ -175,6 +175,10 @@ def test_a_new_stack_is_created(change: Change) -> None:
 def test_refusals_of_the_program_and_of_admission_are_reported(change: Change) -> None:
     for stack in ("mine", "scaled"):
         shutil.copy(change.directory / LAB, change.directory / "stacks" / f"Pulumi.{stack}.yaml")
+    # The other scale of this stack's database would be refused first.
+    change.replace(
+        "stacks/Pulumi.scaled.yaml", "multi-tier:database:\n", "multi-tier:database:\n    allowDataLoss: true\n"
+    )
     change.replace(LAB, "rps: 50", "rps: 0")
     change.replace("components/database.py", '{"tcpSocket": {"port": DATABASE_PORT}}', "{}")
     text = report(change.preview("--stack", "lab", "--stack", "mine", "--stack", "scaled"), ExitCode.REFUSED)
