@@ -61,6 +61,46 @@ def test_the_access_log_has_the_same_times_as_the_response(tiers: GuestRoot) -> 
     assert datetime.fromisoformat(entry["time"]).tzinfo
 
 
+# Sends its input as it is, and prints the response.
+_RAW = """
+import socket, sys
+with socket.create_connection(("127.0.0.1", 80), 20) as web:
+    web.sendall(eval(sys.stdin.read()))
+    while data := web.recv(65536):
+        sys.stdout.buffer.write(data)
+"""
+_HOST = b"Host: web\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "error"),
+    [
+        (b"garbage\r\n\r\n", 400, "malformed request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "malformed request"),
+        (b"GET /api/v1/%00 HTTP/1.1\r\n" + _HOST, 400, "malformed request"),
+        (b"GET /../.. HTTP/1.1\r\n" + _HOST, 400, "malformed request"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed request"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "malformed request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "malformed request"),
+        (b"CONNECT example.com:443 HTTP/1.1\r\n" + _HOST, 400, "malformed request"),
+        (b"TRACE /api/v1/accounts/1 HTTP/1.1\r\n" + _HOST, 405, "method not allowed"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n" + _HOST, 431, "request headers too large"),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 10_000 + _HOST, 431, "request headers too large"),
+        (b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\n" + _HOST, 414, "request target too long"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n" + _HOST, 413, "request too large"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + _HOST + b"zz\r\n", 400, "malformed request"),
+        (b"GET /refused HTTP/1.1\r\n" + _HOST, 404, "not found"),
+    ],
+    ids=lambda value: value[:30].decode("latin-1") if isinstance(value, bytes) else None,
+)
+def test_every_refusal_is_json(tiers: GuestRoot, request_bytes: bytes, status: int, error: str) -> None:
+    head, _, body = tiers.run("python3", "-c", _RAW, stdin=repr(request_bytes)).partition("\n\n")
+    assert head.startswith(f"HTTP/1.1 {status} "), head
+    assert "Content-Type: application/json" in head
+    assert "X-Web-Served-By: " in head
+    assert json.loads(body) == {"error": error}
+
+
 def test_web_serves_its_own_health_and_status(tiers: GuestRoot) -> None:
     assert tiers.get(f"{WEB}/health").json == {"status": "alive"}
     assert tiers.get(f"{WEB}/ready").json == {"status": "ready"}
