@@ -1,7 +1,9 @@
 """The application's database client: pooled connections, and clocks around each part of a query."""
 
+import contextlib
 import logging
 import os
+import time
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -16,26 +18,52 @@ CONNECT_SECONDS = 1.0
 ACQUIRE_SECONDS = 2.0  # includes a connect
 QUERY_SECONDS = 2.0
 
-# Everything that asyncpg raises when the server is unreachable, too slow or refuses; also a name that doesn't resolve.
-FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+REFUSAL_LOG_SECONDS = 10.0
+
+# What asyncpg raises when a connection is lost or its server too slow; also a name that doesn't resolve.
+CONNECTION_FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
 
 log = logging.getLogger("uvicorn.error")
 
-# The clocks of the request that a connect is for: asyncpg passes its callbacks nothing, but runs them in a copy of
-# the request's context.
-_clocks: ContextVar[Clocks] = ContextVar("clocks")
+
+class _Acquisition:
+    """The wait of one request for a connection."""
+
+    def __init__(self, clocks: Clocks) -> None:
+        self.clocks = clocks
+        self.began = time.monotonic()
+        self.connect_began: float | None = None
+
+    @property
+    def queued(self) -> bool:
+        """Whether the request waited for other requests so long that no time was left for a connect of its own."""
+        return self.connect_began is None or self.connect_began - self.began > ACQUIRE_SECONDS - CONNECT_SECONDS
+
+
+# The request that a connect is for: asyncpg passes its callbacks nothing, but runs them in a copy of its context.
+_acquisition: ContextVar[_Acquisition] = ContextVar("acquisition")
 
 
 class DatabaseUnavailableError(Exception):
     """The database did not respond in time, or refused.
 
-    Attributes:
-        sent: Whether the statement had been sent; if so, it may or may not have taken effect.
+    Args:
+        reason: What is wrong, in words.
+        in_doubt: Whether the statement may or may not have taken effect.
     """
 
-    def __init__(self, *, sent: bool) -> None:
-        super().__init__()
-        self.sent = sent
+    def __init__(self, reason: str = "database unavailable", *, in_doubt: bool = False) -> None:
+        super().__init__(reason)
+        self.in_doubt = in_doubt
 
 
 class OutOfRangeError(Exception):
@@ -56,6 +84,7 @@ class Database:
         self._pool: Any = None
         self._password = ""
         self._unavailable = False
+        self._refusal_logged = -REFUSAL_LOG_SECONDS
 
     async def open(self) -> None:
         """Create the pool, empty at first so that the service starts without the database."""
@@ -83,7 +112,7 @@ class Database:
         """Return a statement's first row, or None; the clocks are the request's.
 
         Raises:
-            DatabaseUnavailableError: No connection or no result in time.
+            DatabaseUnavailableError: No connection or no result in time, or the database refused the statement.
             OutOfRangeError: A number would have exceeded its column's range.
         """
         connection = await self._connection(clocks)
@@ -97,37 +126,54 @@ class Database:
         except asyncpg.NumericValueOutOfRangeError as error:
             clocks.failures[QUERY] = type(error).__name__
             raise OutOfRangeError from None
-        except FAILURES as error:
+        except CONNECTION_FAILURES as error:
             clocks.failures[QUERY] = type(error).__name__
-            # The other connections go to the same server: don't reuse any of them.
-            connection.terminate()
-            await self._pool.expire_connections()
+            with contextlib.suppress(asyncpg.InterfaceError):  # the pool has dropped a lost connection already
+                connection.terminate()
+            if not isinstance(error, TimeoutError):
+                # The other connections go to the same server, which is gone. A slow statement says nothing about them.
+                await self._pool.expire_connections()
             self._mark_unavailable(error)
-            raise DatabaseUnavailableError(sent=True) from None
+            raise DatabaseUnavailableError(in_doubt=True) from None
+        except asyncpg.PostgresError as error:
+            clocks.failures[QUERY] = type(error).__name__
+            self._log_refusal(error)
+            raise DatabaseUnavailableError("the database refused the statement") from None
         finally:
             await self._pool.release(connection)
         self._mark_available()
         return result
 
     async def _connection(self, clocks: Clocks) -> Any:
-        _clocks.set(clocks)
+        acquisition = _Acquisition(clocks)
+        _acquisition.set(acquisition)
         clocks.start(ACQUIRE)
         try:
             return await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except FAILURES as error:
+        except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
             clocks.end(CONNECT)
             clocks.failures[ACQUIRE] = clocks.failures[CONNECT] = type(error).__name__
+            if isinstance(error, TimeoutError) and acquisition.queued and self._pool.get_size():
+                raise DatabaseUnavailableError("no free database connection") from None
             self._mark_unavailable(error)
-            raise DatabaseUnavailableError(sent=False) from None
+            raise DatabaseUnavailableError from None
         finally:
             clocks.end(ACQUIRE)
 
     def _connect_started(self) -> str:
-        _clocks.get().start(CONNECT)
+        acquisition = _acquisition.get()
+        acquisition.connect_began = acquisition.connect_began or time.monotonic()
+        acquisition.clocks.start(CONNECT)
         return self._password
 
     async def _connect_ended(self, _: object) -> None:
-        _clocks.get().end(CONNECT)
+        _acquisition.get().clocks.end(CONNECT)
+
+    def _log_refusal(self, error: asyncpg.PostgresError) -> None:
+        now = time.monotonic()
+        if now - self._refusal_logged > REFUSAL_LOG_SECONDS:
+            log.warning("the database refused a statement: %s %s", type(error).__name__, error)
+            self._refusal_logged = now
 
     def _mark_unavailable(self, error: BaseException) -> None:
         if not self._unavailable:

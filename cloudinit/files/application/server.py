@@ -108,9 +108,9 @@ async def http_error(_: Request, error: Exception) -> Response:
 async def unavailable(request: Request, error: Exception) -> Response:
     """Respond with 503, and suggest a retry unless a change may already have been made."""
     assert isinstance(error, DatabaseUnavailableError)  # noqa: S101
-    if request.method == "POST" and error.sent:
-        return Response({"error": "database unavailable: the change may have been made"}, status_code=503)
-    return Response({"error": "database unavailable"}, status_code=503, headers={"Retry-After": "1"})
+    if request.method == "POST" and error.in_doubt:
+        return Response({"error": f"{error}: the change may have been made"}, status_code=503)
+    return Response({"error": str(error)}, status_code=503, headers={"Retry-After": "1"})
 
 
 async def out_of_range(_: Request, __: Exception) -> Response:

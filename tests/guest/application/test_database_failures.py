@@ -1,0 +1,107 @@
+"""What the application does when a statement fails, connections run out, or the database dies with requests in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.guest.guest_root import GuestRoot, Response
+from tests.guest.guest_sql import drop_connections, locked_account, sql, until_waiting
+from tests.guest.running_tiers import APPLICATION
+
+MAYBE = {"error": "database unavailable: the change may have been made"}
+JSON = ("--header", "Content-Type: application/json", "--data-binary")
+POOL = 10
+PIDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'appuser'"
+
+
+@pytest.fixture
+def change(tiers: GuestRoot) -> Callable[[int], Response]:
+    """Add 1 to an account."""
+    return lambda aid: tiers.get(f"{APPLICATION}/api/v1/accounts/{aid}", *JSON, '{"delta": 1}')
+
+
+@pytest.fixture
+def full_disk(tiers: GuestRoot) -> Iterator[None]:
+    """Updates of account 400 fail as on a full disk."""
+    sql(
+        tiers,
+        """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER full_disk BEFORE UPDATE ON pgbench_accounts
+            FOR EACH ROW WHEN (OLD.aid = 400) EXECUTE FUNCTION full_disk();""",
+    )
+    yield
+    sql(tiers, "DROP FUNCTION full_disk CASCADE")
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_failed_statement_is_503_and_keeps_every_connection(
+    tiers: GuestRoot, change: Callable[[int], Response]
+) -> None:
+    with ThreadPoolExecutor(POOL) as threads:
+        list(threads.map(change, range(500, 500 + 4 * POOL)))
+    before = set(sql(tiers, PIDS).split())
+    for _ in range(3):
+        answer = change(400)
+        assert (answer.status, answer.json) == (503, {"error": "the database refused the statement"})
+        assert answer.headers["retry-after"] == "1"
+        assert tiers.get(f"{APPLICATION}/api/v1/accounts/400").status == 200
+    assert set(sql(tiers, PIDS).split()) == before
+
+
+def test_a_request_without_a_free_connection_is_503_and_says_so(
+    tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path
+) -> None:
+    with locked_account(tiers, 401, tmp_path / "lock"), ThreadPoolExecutor(3 * POOL) as threads:
+        first = [threads.submit(change, 401) for _ in range(POOL)]
+        until_waiting(tiers, POOL)
+        time.sleep(0.5)
+        # When the first give up, half of these take their place, and half a second later the others give up.
+        second = [threads.submit(change, 401) for _ in range(2 * POOL)]
+        answers = [each.result() for each in (*first, *second)]
+    errors = Counter((answer.status, answer.json["error"]) for answer in answers)
+    assert set(errors) == {(503, MAYBE["error"]), (503, "no free database connection")}
+    assert errors[503, "no free database connection"] == POOL
+
+
+def test_a_slow_statement_costs_one_connection(
+    tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path
+) -> None:
+    with locked_account(tiers, 402, tmp_path / "lock"), ThreadPoolExecutor(POOL) as threads:
+        waiting = threads.submit(change, 402)
+        until_waiting(tiers, 1)
+        list(threads.map(change, range(500, 500 + 4 * POOL)))
+        before = set(sql(tiers, PIDS).split())
+        assert len(before) > 2
+        answer = waiting.result()
+        assert (answer.status, answer.json) == (503, MAYBE)
+        list(threads.map(change, range(500, 500 + 4 * POOL)))
+        assert len(before - set(sql(tiers, PIDS).split())) <= 1
+
+
+@pytest.mark.parametrize("signal", ["TERM", "KILL"])
+def test_a_database_that_dies_gives_declared_responses_only(
+    tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path, signal: str
+) -> None:
+    drop_connections(tiers)
+    with locked_account(tiers, 403, tmp_path / "lock"), ThreadPoolExecutor(POOL) as threads:
+        waiting = [threads.submit(change, 403) for _ in range(POOL - 2)]
+        until_waiting(tiers, POOL - 2)
+        # KILL makes the server end all other connections and recover.
+        pids = sql(tiers, PIDS).split()
+        tiers.run("kill", f"-{signal}", *(pids if signal == "TERM" else pids[:1]))
+        answers = [each.result() for each in waiting]
+        assert [(answer.status, json.loads(answer.body)) for answer in answers] == [(503, MAYBE)] * (POOL - 2)
+        deadline = time.monotonic() + 20
+        while (answer := tiers.get(f"{APPLICATION}/api/v1/accounts/1")).status != 200:
+            assert (answer.status, answer.json) == (503, {"error": "database unavailable"})
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        tiers.run("sh", "-c", "until setpriv --reuid postgres psql -Xqc '' postgres; do sleep 0.1; done 2>/dev/null")
