@@ -27,6 +27,9 @@ DATABASE_USER = "appuser"
 # somebody waits for is not killed: it would only start over.
 DATABASE_SETUP_SECONDS = 24 * 3600
 
+# Limit of open files for nginx and the application, whose default would be 1,024.
+OPEN_FILES = 16384
+
 # System users of the guests.
 APPLICATION_ACCOUNT = "virtwork-app"
 METRICS_ACCOUNT = "virtwork-metrics"

@@ -7,6 +7,7 @@ set -eu
 # shellcheck source=/dev/null
 . /etc/virtwork/upstream.settings
 INCLUDE=/etc/nginx/virtwork/upstream.conf
+LOADED=/etc/nginx/virtwork/upstream.loaded # what nginx has been told to load
 INTERVAL=5       # seconds between lookups once the name resolves
 FIRST_INTERVAL=1 # until then
 
@@ -37,11 +38,13 @@ while :; do
     if [ -n "$found" ]; then
         # shellcheck disable=SC2086 # one word for each address
         upstream $found >"$INCLUDE.new"
-        if cmp --silent "$INCLUDE.new" "$INCLUDE"; then
+        if cmp --silent "$INCLUDE.new" "$INCLUDE" && cmp --silent "$INCLUDE.new" "$LOADED"; then
             rm "$INCLUDE.new"
         else
             mv "$INCLUDE.new" "$INCLUDE"
             systemctl reload-or-restart nginx.service
+            # Last: if anything goes wrong before, the next round tells nginx again.
+            cp "$INCLUDE" "$LOADED"
             echo "multi-tier web: $APPLICATION_HOST is at $found"
         fi
         wait_seconds=$INTERVAL

@@ -61,6 +61,31 @@ def test_the_access_log_has_the_same_times_as_the_response(tiers: GuestRoot) -> 
     assert datetime.fromisoformat(entry["time"]).tzinfo
 
 
+@pytest.mark.parametrize("accident", ["kill -KILL $PPID", "exit 1"], ids=["killed", "refused"])
+def test_addresses_that_nginx_was_not_told_about_are_told_again(guest: GuestRoot, accident: str) -> None:
+    guest.write_files(web())
+    guest.run("install", "-D", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/virtwork/upstream.conf")
+    guest.run("rm", "-f", "/etc/nginx/virtwork/upstream.loaded")
+    guest.write("/etc/virtwork/upstream.settings", f"APPLICATION_HOST=127.0.0.9\nAPPLICATION_PORT={APPLICATION_PORT}\n")
+    guest.write("/opt/test/accident/sleep", "#!/bin/sh\nkill $PPID\n", 0o755)
+    upstream = ("env", "PATH=/opt/test/accident:/usr/bin", "/usr/local/sbin/virtwork-upstream")
+
+    guest.write("/opt/test/accident/systemctl", f"#!/bin/sh\n{accident}\n", 0o755)
+    guest.run(*upstream, check=False)
+    guest.write("/opt/test/accident/systemctl", '#!/bin/sh\necho "told: $*"\n', 0o755)
+    assert "told: reload-or-restart nginx.service" in guest.run(*upstream, check=False)
+    assert "127.0.0.9" in guest.read("/etc/nginx/virtwork/upstream.conf")
+    assert "told" not in guest.run(*upstream, check=False), "once is enough"
+
+
+def test_a_worker_may_open_as_many_files_as_its_connections_need(tiers: GuestRoot) -> None:
+    limits = tiers.run(
+        "sh", "-c", "for pid in $(pgrep -f 'nginx: [w]orker'); do grep 'open files' /proc/$pid/limits; done"
+    )
+    assert limits
+    assert all(line.split()[3] == "16384" for line in limits.splitlines()), limits
+
+
 # Sends its input as it is, and prints the response.
 _RAW = """
 import socket, sys
