@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cloudinit.constants import PROGRAMS
+from cloudinit.constants import PROGRAMS, SETTINGS
 from cloudinit.document import cloud_config
 from cloudinit.exporters import exporter_commands, exporter_files
 from cloudinit.families import Exporter, Family
-from cloudinit.guest_files import GuestFile, program
+from cloudinit.guest_files import GuestFile, guest_file, program
 from cloudinit.site import ANYWHERE, Site, site_commands, site_files, site_keys
 
 
@@ -80,6 +80,8 @@ def user_data(
         files=[
             *site_files(guest.site, family),
             program("install-packages", f"common/install-packages.{family}.sh"),
+            program("restart-pauses", "common/restart-pauses.sh"),
+            guest_file("common/restart-pauses.conf", SETTINGS),
             program("configure", configure),
             *files,
             *exporter_files(family, *exporters),

@@ -20,6 +20,17 @@ def test_systemd_accepts_every_unit(guest: GuestRoot, family: Family) -> None:
     assert "virtwork" not in said, said
 
 
+@pytest.mark.parametrize(("version", "grow"), [("systemd 252 (252.39-1~deb12u1)", False), ("systemd 257", True)])
+def test_pauses_between_restarts_grow_where_systemd_can(guest: GuestRoot, version: str, *, grow: bool) -> None:
+    guest.write_files(database())
+    guest.write("/opt/test/version/systemctl", f"#!/bin/sh\necho '{version}'\n", 0o755)
+    guest.run("env", "PATH=/opt/test/version:/usr/bin", "/usr/local/sbin/virtwork-restart-pauses")
+    said = guest.run(
+        "sh", "-c", "cd /etc/systemd/system && cat virtwork-.service.d/* 2>/dev/null; rm -rf virtwork-.service.d"
+    )
+    assert ("RestartMaxDelaySec=5" in said) == grow
+
+
 def test_systemd_rates_the_applications_unit_as_hardened(guest: GuestRoot) -> None:
     guest.write_files(EVERY_GUEST["application"](Family.DEBIAN))
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager"]

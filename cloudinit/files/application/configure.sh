@@ -4,5 +4,6 @@ set -eu
 
 virtwork-install-packages "$@"
 systemd-sysusers virtwork-app.conf
+virtwork-restart-pauses
 systemctl daemon-reload
 systemctl enable --now virtwork-app.service

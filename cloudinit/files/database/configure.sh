@@ -3,6 +3,7 @@
 set -eu
 
 virtwork-install-packages "$@"
+virtwork-restart-pauses
 systemctl daemon-reload
 systemctl enable --now virtwork-database-setup.service
 # Restart: the image may already run it without a cluster.

@@ -14,6 +14,7 @@ install -d -m 0755 /etc/nginx/virtwork
     install -m 0644 /etc/virtwork/upstream-unknown.conf /etc/nginx/virtwork/upstream.conf
 install -m 0644 /etc/virtwork/nginx.conf /etc/nginx/nginx.conf
 
+virtwork-restart-pauses
 systemctl daemon-reload
 # Restart: the image may already run it with its welcome page.
 systemctl restart nginx.service
