@@ -27,7 +27,7 @@ from components.settings.values import Duration, NamespaceName, allowing, bytes_
 
 LEAST_MEMORY_WITH_LOAD = "384Mi"
 LONGEST_LABEL = 63
-# What k6 was measured to take for each virtual user. LEAST_MEMORY_WITH_LOAD is enough for the default number of them.
+# What k6 was measured to take for each virtual user.
 VIRTUAL_USER_BYTES = 217_000
 # `pgbench --initialize` is one connection, which copies no more than this even from memory to memory.
 FASTEST_ACCOUNTS_PER_SECOND = 1_000_000
@@ -47,13 +47,14 @@ class TimeoutSettings(Model):
     delete: Duration = Field(default="5m", description="Longest wait for an object to be deleted.")
 
 
-def most_in_flight(memory: int, base: int = bytes_of(LEAST_MEMORY_WITH_LOAD)) -> int:
+def most_in_flight(memory: int, family: Family = Family.DEBIAN) -> int:
     """Return how many requests in flight a generator has the memory for.
 
     Args:
         memory: its machine's, in bytes.
-        base: what is enough for the default number of them.
+        family: the machine's, by which its guest takes less or more of it for itself.
     """
+    base = bytes_of(LEAST_MEMORY[family])
     return DEFAULT_CONCURRENCY + max(0, memory - base) // VIRTUAL_USER_BYTES
 
 
@@ -178,8 +179,7 @@ class Settings(Model):
             problem = f"is too little for nginx and the load generator: they need {LEAST_MEMORY_WITH_LOAD}"
             yield Contradiction("web.memory", problem)
             return
-        base = max(least, family_least)
-        most = most_in_flight(memory, base)
+        most = most_in_flight(memory, machine.family)
         if self.load.concurrency > most:
             problem = (
                 f"needs more memory than the {machine.dimensions.memory} of {key}.memory: each request in flight takes "

@@ -21,7 +21,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "scaled": {"application": {"replicas": 2}, "web": {"replicas": 2}},
     "golden images and instancetypes": {"database": ON_FEDORA, "application": ON_FEDORA, "web": ON_FEDORA},
     "root disks of every source": {
-        "database": {"image": {"persistentVolumeClaim": {"name": "debian", "namespace": "golden"}}},
+        "database": {"image": {"persistentVolumeClaim": {"name": "debian-12", "namespace": "golden"}}},
         "application": {"image": {"url": "https://images.example/a.qcow2"}},
         "web": {"image": {"registry": "registry.example/a", "accessMode": "ReadWriteMany", "volumeMode": "Block"}},
     },

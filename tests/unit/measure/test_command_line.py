@@ -59,7 +59,7 @@ def test_more_requests_in_flight_than_the_generators_memory_holds_are_refused(
     assert ended.code == 2
     assert ended.err.splitlines() == [
         "✗ 5,000 requests in flight need more memory than the 512Mi of web-0, which generates the load: each takes "
-        "217 KB. Use at most --concurrency 638."
+        "217 KB. Use at most --concurrency 1257."
     ]
     assert cluster.changes == []
     assert not results.exists()
