@@ -20,11 +20,11 @@ ANSWER_SECONDS = 10.0
 
 @contextmanager
 def asked(verb: str, resource: str, namespace: str = "") -> Iterator[None]:
-    """Turn an answer that is none into a refusal, or into an error that the provider reports better.
+    """Turn a failed request into a refusal, or into an error that the provider reports better.
 
     Raises:
-        RefusedError: a right is missing, or the API server failed.
-        UnreachableError: the credentials are invalid.
+        RefusedError: A right is missing, or the API server failed.
+        UnreachableError: The credentials are invalid.
     """
     where = f" in namespace {namespace}" if namespace else ""
     try:
@@ -47,7 +47,7 @@ def provider_api() -> Iterator[Api]:
     """Give access to the cluster that the Kubernetes provider deploys to.
 
     Raises:
-        KubeconfigError: the kubeconfig can't be used.
+        KubeconfigError: The kubeconfig can't be used.
     """
     kubeconfig, context = (pulumi.runtime.get_config(f"kubernetes:{key}") for key in ("kubeconfig", "context"))
     with TemporaryDirectory() as directory:

@@ -12,7 +12,7 @@ def load() -> Settings:
     """Return the settings of the stack that is being deployed.
 
     Raises:
-        pulumi.RunError: the configuration is invalid; the message has a line for each error.
+        pulumi.RunError: The configuration is invalid; the message has a line for each error.
     """
     prefix = f"{pulumi.get_project()}:"
     raw = {

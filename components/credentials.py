@@ -19,8 +19,8 @@ class Credentials(pulumi.ComponentResource):
     holds.
 
     Attributes:
-        generated: the resource that generates it, which everything else depends on.
-        password: the password, marked as secret by its provider. Guests get it in their user data, in a Secret.
+        generated: The resource that generates it, which everything else depends on.
+        password: The password, marked as secret by its provider. Guests get it in their user data, in a Secret.
     """
 
     password: pulumi.Output[str]

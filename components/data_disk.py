@@ -41,11 +41,11 @@ def check_contents(database: DatabaseSettings, old: Inputs) -> None:
     """Refuse a change that the data on the disk doesn't survive.
 
     Args:
-        database: the new settings.
-        old: what the disk holds: annotations as of `contents`, none if an older program made it.
+        database: The new settings.
+        old: What the disk holds: annotations as of `contents`, none if an older program made it.
 
     Raises:
-        RefusedError: the change would delete the data, or the new machine couldn't read it.
+        RefusedError: The change would delete the data, or the new machine couldn't read it.
     """
     new = contents(database)
     former = old.get(SCALE, new[SCALE])

@@ -18,11 +18,11 @@ def expose(
     """Declare the object, including what its API would otherwise add. It isn't awaited until a controller serves it.
 
     Args:
-        exposure: kind and settings of the object.
-        metadata: name, namespace and labels of the object.
-        service: name of the Service to route requests to.
-        port: port `http` of the Service.
-        opts: options of the resource.
+        exposure: Kind and settings of the object.
+        metadata: Name, namespace and labels of the object.
+        service: Name of the Service to route requests to.
+        port: Port `http` of the Service.
+        opts: Options of the resource.
     """
     annotations = dict(exposure.annotations or {})
     if exposure.kind is ExposureKind.INGRESS:

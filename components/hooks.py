@@ -20,9 +20,9 @@ def asking(
     """Return the hooks of a resource.
 
     Args:
-        name: name of the hooks, unique in the stack.
-        create: is called with the inputs before the resource is created, also in place of an old one.
-        update: is called with the old and the new inputs before the resource is updated.
+        name: Name of the hooks, unique in the stack.
+        create: Is called with the inputs before the resource is created, also in place of an old one.
+        update: Is called with the old and the new inputs before the resource is updated.
     """
     options = pulumi.ResourceHookOptions(on_dry_run=True)
 

@@ -29,7 +29,7 @@ class LoadConfiguration(pulumi.ComponentResource):
     The plan is not part of the user data, so that a changed rate updates a ConfigMap instead of replacing a machine.
 
     Attributes:
-        generator: what the machine with the load generator needs to know; secret.
+        generator: What the machine with the load generator needs to know; secret.
     """
 
     generator: pulumi.Output[LoadGuest]

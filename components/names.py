@@ -23,7 +23,7 @@ class Names:
     """The names of one stack.
 
     Attributes:
-        name: prefix of every object's name.
+        name: Prefix of every object's name.
         namespace: Kubernetes namespace of all objects.
     """
 

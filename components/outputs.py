@@ -14,7 +14,7 @@ def outputs(settings: Settings, external_url: pulumi.Output[str] | str | None = 
     """Return the stack's outputs, by name.
 
     Args:
-        settings: settings of the stack.
+        settings: Settings of the stack.
         external_url: URL of the web tier from outside the cluster, if it is known.
     """
     names = settings.names

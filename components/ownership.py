@@ -65,7 +65,7 @@ def check_kept(settings: Settings, old: Inputs) -> None:
     """Refuse to move a stack that would leave its data behind, to be deleted with the old objects.
 
     Raises:
-        RefusedError: it has no consent to that.
+        RefusedError: It has no consent to that.
     """
     if settings.database.allow_data_loss:
         return
@@ -87,12 +87,12 @@ def check_free(api: Api, settings: Settings, old: Inputs) -> None:
     """Refuse a place that is taken.
 
     Args:
-        api: the cluster.
-        settings: the stack's settings.
-        old: the stack's former place; empty for a new stack.
+        api: The cluster.
+        settings: The stack's settings.
+        old: The stack's former place; empty for a new stack.
 
     Raises:
-        RefusedError: the namespace or the name is taken, or the cluster doesn't say.
+        RefusedError: The namespace or the name is taken, or the cluster doesn't say.
     """
     namespace = settings.namespace
     if settings.create_namespace and not (old.get("createNamespace") and old["namespace"] == namespace):

@@ -29,12 +29,12 @@ class Endpoint:
     """Where a tier serves requests and metrics.
 
     Attributes:
-        port: port of the guests and of the Service.
-        port_name: name of the port, from which a mesh derives the protocol.
-        readiness: handler of the readiness probe.
-        metrics_port: port of the guests' exporter for the tier's own metrics.
-        exporter: the exporter, if it is one that not every distribution packages.
-        clients: the tier that connects to the port; None if `networkPolicies.webFrom` decides.
+        port: Port of the guests and of the Service.
+        port_name: Name of the port, from which a mesh derives the protocol.
+        readiness: Handler of the readiness probe.
+        metrics_port: Port of the guests' exporter for the tier's own metrics.
+        exporter: The exporter, if it is one that not every distribution packages.
+        clients: The tier that connects to the port; None if `networkPolicies.webFrom` decides.
     """
 
     port: int
@@ -113,7 +113,7 @@ class Tier(pulumi.ComponentResource):
         ready already is an endpoint. Only the address of a load balancer is awaited.
 
         Args:
-            chosen: how it is reached from outside the cluster; None if it isn't.
+            chosen: How it is reached from outside the cluster; None if it isn't.
         """
         chosen = chosen or WebService()
         ports = {self.endpoint.port_name: self.endpoint.port}
@@ -153,10 +153,10 @@ def service_port(name: str, port: int, target_port: int | None = None, *, mesh: 
     """Return a Service's port.
 
     Args:
-        name: its name, which starts with its protocol or is `postgresql`.
-        port: the port that clients connect to.
-        target_port: the port that the guests listen on, if it is another.
-        mesh: whether a service mesh needs to know the protocol.
+        name: Its name, which starts with its protocol or is `postgresql`.
+        port: The port that clients connect to.
+        target_port: The port that the guests listen on, if it is another.
+        mesh: Whether a service mesh needs to know the protocol.
     """
     found = {"name": name, "port": port, "target_port": target_port or port, "protocol": "TCP"}
     return {**found, "app_protocol": app_protocol(name)} if mesh else found

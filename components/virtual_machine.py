@@ -28,8 +28,8 @@ class DataVolumeDisk:
     """A disk backed by a separate DataVolume, so that it outlives the machine.
 
     Attributes:
-        data_volume: name of the DataVolume.
-        serial: serial number, which gives the guest /dev/disk/by-id/virtio-<serial>.
+        data_volume: Name of the DataVolume.
+        serial: Serial number, which gives the guest /dev/disk/by-id/virtio-<serial>.
     """
 
     data_volume: str
@@ -41,18 +41,18 @@ class VirtualMachineArgs:
     """One machine.
 
     Attributes:
-        name: name of the VirtualMachine, and host name of the guest.
-        namespace: namespace of the VirtualMachine.
-        labels: labels of the VirtualMachine, its instances and their Pods.
-        selector: labels that select all machines of the tier.
-        machine: settings of the tier's machines.
-        timeouts: how long creating and deleting may take.
-        user_data: cloud-config in the Secret.
-        user_data_secret: name of the Secret with the user data.
-        readiness: handler of the readiness probe.
-        data_disk: an additional disk, if any.
-        pod_labels: additional labels of the instances and their Pods.
-        pod_annotations: annotations of the instances and their Pods.
+        name: Name of the VirtualMachine, and host name of the guest.
+        namespace: Namespace of the VirtualMachine.
+        labels: Labels of the VirtualMachine, its instances and their Pods.
+        selector: Labels that select all machines of the tier.
+        machine: Settings of the tier's machines.
+        timeouts: How long creating and deleting may take.
+        user_data: Cloud-config in the Secret.
+        user_data_secret: Name of the Secret with the user data.
+        readiness: Handler of the readiness probe.
+        data_disk: An additional disk, if any.
+        pod_labels: Additional labels of the instances and their Pods.
+        pod_annotations: Annotations of the instances and their Pods.
     """
 
     name: str

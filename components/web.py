@@ -23,7 +23,7 @@ class Web(Tier):
     """The reverse proxy in front of the application.
 
     Attributes:
-        external_url: its URL from outside the cluster; None if it isn't known.
+        external_url: Its URL from outside the cluster; None if it isn't known.
     """
 
     external_url: pulumi.Output[str] | str | None

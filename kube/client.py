@@ -43,8 +43,8 @@ class Api:
         """Return the body of any path, such as that of a service behind the API server's proxy.
 
         Raises:
-            StatusError: the response is an HTTP error.
-            UnreachableError: there was no response in time.
+            StatusError: The response is an HTTP error.
+            UnreachableError: There was no response in time.
         """
         with self._open("GET", path, {}) as response:
             return response.read()
@@ -55,7 +55,7 @@ class Api:
         """Send a request and return the decoded JSON response; parameters with the value None are omitted.
 
         Raises:
-            ApiError: the request failed, or the response is not JSON.
+            ApiError: The request failed, or the response is not JSON.
         """
         with self._open(method, path, query, body, content_type) as response:
             answer = response.read()
@@ -70,7 +70,7 @@ class Api:
         """Return one object.
 
         Raises:
-            ApiError: the object doesn't exist (status 404), or the request failed.
+            ApiError: The object doesn't exist (status 404), or the request failed.
         """
         return self.request("GET", resource.path(namespace, name))
 
@@ -96,8 +96,8 @@ class Api:
         """Yield (ADDED | MODIFIED | DELETED | BOOKMARK, object) until the server ends the watch.
 
         Raises:
-            UnreachableError: the connection broke.
-            StatusError: the resource version is too old (status 410): list again.
+            UnreachableError: The connection broke.
+            StatusError: The resource version is too old (status 410): list again.
         """
         path = resource.path()
         query = {
@@ -153,7 +153,7 @@ class Api:
         """Apply manifests server-side as the lab's field manager, in parallel and in no particular order.
 
         Raises:
-            ApiError: the first failure, after every manifest was tried.
+            ApiError: The first failure, after every manifest was tried.
         """
         with ThreadPoolExecutor(_PARALLEL) as pool:
             pending = [pool.submit(self._apply, manifest) for manifest in manifests]
@@ -193,7 +193,7 @@ class Api:
         """Return the resource type of a manifest by API discovery.
 
         Raises:
-            StatusError: the server doesn't serve this kind (yet).
+            StatusError: The server doesn't serve this kind (yet).
         """
         version, kind = manifest["apiVersion"], manifest["kind"]
         path = ("/apis/" if "/" in version else "/api/") + version
@@ -212,7 +212,7 @@ class Api:
         """Wait until CustomResourceDefinitions are served.
 
         Raises:
-            ApiError: some are not after `timeout` seconds.
+            ApiError: Some are not after `timeout` seconds.
         """
         wanted, deadline = set(names), time.monotonic() + timeout
         while missing := wanted - self._established():
@@ -264,7 +264,7 @@ def connect(kubeconfig: Path | None, context: str | None = None, *, local: bool 
         timeout: Seconds after which an unanswered request fails.
 
     Raises:
-        KubeconfigError: the kubeconfig can't be used.
+        KubeconfigError: The kubeconfig can't be used.
     """
     configuration = Configuration(retries=False, connection_pool_maxsize=_PARALLEL)
     if local:

@@ -61,7 +61,7 @@ def checked_out(project: Path, base: Base) -> Iterator[Path]:
     """Check the base out into a directory that exists while the body runs.
 
     Raises:
-        LabError: git failed.
+        LabError: Git failed.
     """
     with tempfile.TemporaryDirectory(prefix="multi-tier-preview-") as temporary:
         directory = Path(temporary, "base")

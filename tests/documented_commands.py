@@ -96,12 +96,12 @@ class Command:
     """One command of a document.
 
     Attributes:
-        document: the file, relative to the project's directory.
-        line: its line number there.
-        text: the command; one of several lines keeps them.
-        section: the anchor of the heading that it is under.
-        in_block: whether it is typed as part of a block, and not just mentioned in the text.
-        shown: the lines that the document shows as its output.
+        document: The file, relative to the project's directory.
+        line: Its line number there.
+        text: The command; one of several lines keeps them.
+        section: The anchor of the heading that it is under.
+        in_block: Whether it is typed as part of a block, and not just mentioned in the text.
+        shown: The lines that the document shows as its output.
     """
 
     document: str

@@ -17,8 +17,8 @@ class Contradiction:
     """Values that are valid on their own but not together.
 
     Attributes:
-        key: dotted key of the value to report, relative to the model that reports it; empty for the model itself.
-        problem: what is wrong and how to fix it; it follows the key and its value.
+        key: Dotted key of the value to report, relative to the model that reports it; empty for the model itself.
+        problem: What is wrong and how to fix it; it follows the key and its value.
     """
 
     key: str

@@ -33,13 +33,13 @@ def parse(
     """Return the settings in a stack's configuration.
 
     Args:
-        raw: top-level keys without the prefix, with values from the engine: text, or JSON for anything else.
-        secrets: keys whose values are encrypted in the stack file and must not be shown.
-        prefix: prefix of the keys in the stack file.
-        model: the settings to expect.
+        raw: Top-level keys without the prefix, with values from the engine: text, or JSON for anything else.
+        secrets: Keys whose values are encrypted in the stack file and must not be shown.
+        prefix: Prefix of the keys in the stack file.
+        model: The settings to expect.
 
     Raises:
-        ConfigurationError: the configuration is invalid. Contradictions are reported once all values are valid.
+        ConfigurationError: The configuration is invalid. Contradictions are reported once all values are valid.
     """
     schema = schema_of(model)
     refusals: list[Refusal] = [

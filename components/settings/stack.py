@@ -51,8 +51,8 @@ def most_in_flight(memory: int, family: Family = Family.DEBIAN) -> int:
     """Return how many requests in flight a generator has the memory for.
 
     Args:
-        memory: its machine's, in bytes.
-        family: the machine's, by which its guest takes less or more of it for itself.
+        memory: Its machine's, in bytes.
+        family: The machine's, by which its guest takes less or more of it for itself.
     """
     base = bytes_of(LEAST_MEMORY[family])
     return DEFAULT_CONCURRENCY + max(0, memory - base) // VIRTUAL_USER_BYTES

@@ -26,8 +26,8 @@ def allowing(words: str, *, secret: bool = False) -> Any:
     """Return metadata for a type: what it allows, as refusals and the documentation say it after "must be".
 
     Args:
-        words: for the types that pydantic's constraints don't describe well enough.
-        secret: whether a rejected value may be a secret, so that refusals don't repeat it.
+        words: For the types that pydantic's constraints don't describe well enough.
+        secret: Whether a rejected value may be a secret, so that refusals don't repeat it.
     """
     return Field(json_schema_extra={"allowed": words, **({"writeOnly": True} if secret else {})})
 
@@ -41,7 +41,7 @@ def bytes_of(quantity: str) -> int:
     """Return a Kubernetes quantity in bytes.
 
     Raises:
-        ValueError: the text is not a quantity.
+        ValueError: The text is not a quantity.
     """
     match = _QUANTITY.fullmatch(quantity)
     if match is None:
@@ -53,7 +53,7 @@ def seconds_of(duration: str) -> int:
     """Return a duration in seconds.
 
     Raises:
-        ValueError: the text is not a duration.
+        ValueError: The text is not a duration.
     """
     match = _DURATION.fullmatch(duration)
     if match is None:

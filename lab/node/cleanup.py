@@ -23,8 +23,8 @@ def release(lab: Lab, uid: str) -> None:
     """Kill what is left of a guest and release everything that it holds except its files; safe to repeat.
 
     Raises:
-        LabError: something is still in use.
-        TimeoutError: a process doesn't end.
+        LabError: Something is still in use.
+        TimeoutError: A process doesn't end.
     """
     known = record.load(lab, uid)
     group = group_of(lab, uid)

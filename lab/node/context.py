@@ -22,7 +22,7 @@ class Context:
     Attributes:
         lab: The lab.
         api: The node agent's client, for everything except VMIs.
-        handler: virt-handler's client; status that any other user writes to a VMI is reverted.
+        handler: Virt-handler's client; status that any other user writes to a VMI is reverted.
         events: Recorder of Events.
         provisioner: Provider of the disks behind PersistentVolumeClaims.
         instances: Cache of VMIs.

@@ -33,7 +33,7 @@ def attach(files: Sequence[Path], *, before: Callable[[], None]) -> list[str]:
             them.
 
     Raises:
-        LabError: another guest uses a file, or the kernel has no loop device left.
+        LabError: Another guest uses a file, or the kernel has no loop device left.
     """
     with _ATTACHING:
         for file in files:

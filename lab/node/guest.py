@@ -102,7 +102,7 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
         The guest, and the names of limits that this machine can't enforce.
 
     Raises:
-        LabError: a step failed; nothing but the guest's directory is left behind.
+        LabError: A step failed; nothing but the guest's directory is left behind.
     """
     uid = specification.uid
     cleanup.release(lab, uid)

@@ -46,8 +46,8 @@ def launch(context: Context, vmi: Object) -> tuple[Guest, list[str]]:
     """Start the guest of a VMI; return it and the names of limits that can't be enforced.
 
     Raises:
-        BlockedError: something that the VMI refers to is missing, or is not supported by the lab.
-        LabError: a step of starting the guest failed.
+        BlockedError: Something that the VMI refers to is missing, or is not supported by the lab.
+        LabError: A step of starting the guest failed.
     """
     lab, metadata = context.lab, vmi["metadata"]
     namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]

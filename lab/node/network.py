@@ -48,7 +48,7 @@ def free_address(subnet: IPv4Network, taken: Collection[IPv4Address], last: IPv4
     Addresses are reused as late as possible, so that connections to their previous owner fail.
 
     Raises:
-        LabError: no address is free.
+        LabError: No address is free.
     """
     first, size = int(subnet.network_address) + 1, subnet.num_addresses - 2
     start = int(last) - first + 1 if last else 0
@@ -68,7 +68,7 @@ def up(network: GuestNetwork, address: IPv4Address, source: IPv4Address) -> None
         source: Source address of the lab's connections to the guest.
 
     Raises:
-        LabError: a command failed.
+        LabError: A command failed.
     """
     down(network)
     _ip(f"netns add {network.namespace}")

@@ -52,7 +52,7 @@ def read(spec: Object, address: str) -> Probe:
     """Return the probe that a VMI declares, with the defaults of Kubernetes and the guest's address.
 
     Raises:
-        UnsupportedProbeError: it is an exec or guestAgentPing probe, or has a named port.
+        UnsupportedProbeError: It is an exec or guestAgentPing probe, or has a named port.
     """
     action = spec.get("httpGet") or spec.get("tcpSocket")
     if action is None:

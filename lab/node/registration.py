@@ -104,7 +104,7 @@ def heartbeat(api: Api, lab: Lab, boot: str) -> None:
     """Create or update the Node as ready, for Kubernetes and for KubeVirt.
 
     Raises:
-        ApiError: a request failed.
+        ApiError: A request failed.
     """
     now = time.time()
     metadata = {"name": NODE_NAME, "labels": labels(), "annotations": {"kubevirt.io/heartbeat": timestamp(now)}}

@@ -79,7 +79,7 @@ def read(vmi: Object, lookup: Lookup) -> GuestSpecification:
     """Return what a VMI specifies.
 
     Raises:
-        BlockedError: it refers to something that is missing, or to something that the lab doesn't support.
+        BlockedError: It refers to something that is missing, or to something that the lab doesn't support.
     """
     metadata, spec = vmi["metadata"], vmi["spec"]
     domain = spec["domain"]
@@ -109,7 +109,7 @@ def memory(domain: Object) -> int:
     """Return the bytes of memory that a VMI's domain requests.
 
     Raises:
-        BlockedError: it requests none.
+        BlockedError: It requests none.
     """
     resources = domain.get("resources", {})
     for amount in (

@@ -24,7 +24,7 @@ class Admission:
         """Return the object as it would be stored.
 
         Raises:
-            StatusError: the object is refused.
+            StatusError: The object is refused.
         """
         return self._api.create(self._api.resource_of(manifest), manifest, dry_run=True, strict=True)
 

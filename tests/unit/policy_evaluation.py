@@ -15,8 +15,8 @@ class Peer:
     """Who connects, or is connected to.
 
     Attributes:
-        pod: labels of the Pod; None: no Pod, such as a node or a machine outside the cluster.
-        namespace: name of the Pod's namespace.
+        pod: Labels of the Pod; None: no Pod, such as a node or a machine outside the cluster.
+        namespace: Name of the Pod's namespace.
         address: IP address.
     """
 

@@ -77,7 +77,7 @@ class Receiver:
         """Return the spans of a trace (or all) by their begin, once there are so many.
 
         Raises:
-            AssertionError: they did not come in time, or something came that isn't OTLP.
+            AssertionError: They did not come in time, or something came that isn't OTLP.
         """
         deadline = time.monotonic() + seconds
         while True:

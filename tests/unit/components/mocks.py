@@ -69,9 +69,9 @@ class Registration:
     """One registration.
 
     Attributes:
-        wire: inputs as sent, with secrets marked.
+        wire: Inputs as sent, with secrets marked.
         depends_on: URNs of explicit dependencies, and of those through inputs.
-        request: the whole registration.
+        request: The whole registration.
     """
 
     urn: str
@@ -222,9 +222,9 @@ def deploy(config: Mapping[str, Any] | None = None, *, password: str = PASSWORD,
     """Run the program with a configuration, and return what it registered.
 
     Args:
-        config: top-level settings, with objects as in YAML.
-        password: password that the random provider generates.
-        preview: whether it is a preview, in which no controller fills in a token.
+        config: Top-level settings, with objects as in YAML.
+        password: Password that the random provider generates.
+        preview: Whether it is a preview, in which no controller fills in a token.
     """
     return _deploy(json.dumps(dict(config or {}), sort_keys=True), password, preview)
 
