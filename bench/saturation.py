@@ -24,7 +24,7 @@ def per_second(url: str, *, connections: int, seconds: int, traced: float = 0.0)
         traced: Share of requests with the sampled flag in their traceparent.
 
     Raises:
-        LabError: Wrk failed, or a response was wrong.
+        LabError: wrk failed, or a response was wrong.
     """
     unpacked = debian_package.unpack("wrk", "libluajit-5.1-2")
     (library,) = unpacked.glob("usr/lib/*/libluajit-5.1.so.2")
