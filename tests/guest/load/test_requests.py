@@ -127,7 +127,8 @@ def test_requests_start_when_due_and_evenly(steady: Measured) -> None:
     assert min(statistics.pvariance(each) / statistics.mean(each) for each in half_seconds) <= 0.6
     # A late timer is not a wait: only time with every connection busy is.
     assert sum(row.wait == 0 and row.sent > row.due for row in steady.rows) > 100
-    assert all(row.wait <= row.sent - row.due for row in steady.rows)
+    rounding = 0.002  # three times of three decimals each
+    assert all(row.wait <= row.sent - row.due + rounding for row in steady.rows)
 
 
 def test_the_web_tiers_log_has_the_same_requests_and_times(tiers: GuestRoot, steady: Measured) -> None:
