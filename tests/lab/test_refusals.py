@@ -134,7 +134,12 @@ def test_a_change_that_would_lose_the_data_is_refused(control_plane: Lab, tmp_pa
     ]
     code, said = engine(stack, "up", "filled", *targets)
     assert code == 0, said
-    disk = stack.cluster.get(DATA_VOLUMES, f"{NAME}-database-0-data", namespace)
+
+    def disk() -> tuple[object, ...]:
+        found = stack.cluster.get(DATA_VOLUMES, f"{NAME}-database-0-data", namespace)
+        return found["metadata"]["uid"], found["metadata"]["annotations"], found["spec"]
+
+    before = disk()
     text = stack.configuration.read_text()
     changes = {
         "database.scale: 20 instead of 10 would delete": ("  multi-tier:database:\n", "    scale: 20\n"),
@@ -148,7 +153,7 @@ def test_a_change_that_would_lose_the_data_is_refused(control_plane: Lab, tmp_pa
             code, said = engine(stack, command, "filled")
             assert code != 0, said
             assert f"multi-tier:{refusal}" in said, said
-    assert stack.cluster.get(DATA_VOLUMES, f"{NAME}-database-0-data", namespace) == disk
+    assert disk() == before
 
     stack.configuration.write_text(
         text.replace("  multi-tier:database:\n", "  multi-tier:database:\n    scale: 20\n    allowDataLoss: true\n")

@@ -21,6 +21,8 @@ const GRACE = 1000; // ms after a run's end in which requests are still sent
 // A plan that repeats has no end: without this limit, an hour's outage would be followed by an hour's backlog.
 const LATEST = 60000; // ms
 const EARLY = 1; // ms
+const CLOSE = 0.05; // ms between the readings of two clocks that count as one moment
+const TICKS = 50; // of the clock, after which the best moment is good enough
 const FOREVER = '87600h';
 
 export const options = {
@@ -72,14 +74,29 @@ function send({ kind, path, body, trace: low, sampled }) {
   return http.post(`${target}/api/v1/${path}`, body, parameters);
 }
 
+// Returns one moment by JavaScript's clock and by k6's. The former has a resolution of 1 ms, so it is read right after
+// it ticks; a tick on which this process was paused would shift the spans of the whole run.
+function moment() {
+  const running = () => exec.instance.currentTestRunDuration;
+  let best = { apart: Infinity };
+  for (let tick = 0; tick < TICKS && best.apart > CLOSE; tick += 1) {
+    const before = Date.now();
+    let from = running();
+    let unix = Date.now();
+    while (unix === before) {
+      from = running();
+      unix = Date.now();
+    }
+    const apart = running() - from;
+    if (apart < best.apart) best = { unix, from, apart };
+  }
+  return best;
+}
+
 export function setup() {
-  // JavaScript's clock has a resolution of 1 ms: right after it ticks it is accurate to microseconds.
-  const before = Date.now();
-  let unix = before;
-  while (unix === before) unix = Date.now();
-  const origin = exec.instance.currentTestRunDuration + HEAD_START;
+  const { unix, from } = moment();
   console.log(`started,${((unix + HEAD_START) / 1000).toFixed(6)}`);
-  return { origin };
+  return { origin: from + HEAD_START };
 }
 
 export default function ({ origin }) {

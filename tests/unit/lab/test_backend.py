@@ -56,6 +56,8 @@ def engine(lab: Lab, tmp_path: Path) -> Iterator[int]:
     program = tmp_path / "pulumi"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([str(program), "60"], env=environment.variables(lab)) as process:
+        # The kernel fills it in a moment after the program has started.
+        wait_until("the program's environment", lambda: bool(Path(f"/proc/{process.pid}/environ").read_bytes()), 5)
         yield process.pid
         process.kill()
 
