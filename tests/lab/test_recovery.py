@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from kube.resources import SERVICES, VIRTUAL_MACHINES
@@ -110,7 +111,13 @@ def test_a_deleted_object_and_a_guest_with_a_failed_unit_are_repaired(
     assert f"Restarting {machine}: in its guest, virtwork-app.service failed." in capsys.readouterr().out
     after = {name: stack.instance_uid(name) for name in machines(stack)}
     assert {name for name in after if after[name] != before[name]} == {machine}
-    wait_until("the web Service answers", stack.answers, 5)
+
+    def served() -> bool:
+        with stack.client() as client:
+            return client.get("/api/v1/accounts/1").status_code == httpx.codes.OK
+
+    # The new Service has another address, which nginx learns when its name is resolved again.
+    wait_until("requests reach the application by its new Service", served, 20)
 
 
 def test_a_killed_node_agent_adopts_its_guests_again(stack: Stack) -> None:
