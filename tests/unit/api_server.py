@@ -1,4 +1,4 @@
-"""An API server for tests: answers for one ConfigMap, by HTTPS, to whoever has the token."""
+"""An API server for tests: answers for one ConfigMap, by HTTPS, to a client with the token."""
 
 from __future__ import annotations
 

@@ -39,10 +39,10 @@ def test_a_command_line_prints_errors_as_they_are_to_standard_error(
 
     @app.command()
     def fail() -> None:
-        raise LabError("There is no lab in /work/[red]/.lab.")
+        raise LabError("There is no lab in /opt/[red]/.lab.")
 
     monkeypatch.setattr("sys.argv", ["lab"])
     with pytest.raises(SystemExit) as ended:
         run_command_line(app, code=2)
     assert ended.value.code == 2
-    assert capsys.readouterr() == ("", "✗ There is no lab in /work/[red]/.lab.\n")
+    assert capsys.readouterr() == ("", "✗ There is no lab in /opt/[red]/.lab.\n")

@@ -113,7 +113,7 @@ class Controller:
         return None if run and last and last.plan.run == run.run else run
 
     def _expire(self) -> None:
-        """End a run that is too old to start: whoever added it no longer waits for it."""
+        """End a run that is too old to start: its client no longer waits for it."""
         asked, current = self._pending(), self._runs.current
         if not self._plans.stack:
             return  # nothing has been read yet
