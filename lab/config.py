@@ -22,6 +22,26 @@ GATEWAY = IPv4Address("169.254.1.1")
 
 _SUBNET_FILE = "subnet"
 _SUBNET_VARIABLE = "MULTI_TIER_LAB_SUBNET"
+_GUESTS_FILE = "guests-kind"
+_GUESTS_VARIABLE = "MULTI_TIER_LAB_GUESTS"
+_GUESTS = ("containers", "machines")
+
+
+def _saved(root: Path, name: str) -> str:
+    try:
+        return (root / name).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _machines(root: Path, kind: str) -> bool:
+    """Return whether a lab's guests are machines, given the kind that the user asks for; empty: no preference."""
+    if kind and kind not in _GUESTS:
+        raise LabError(f"{_GUESTS_VARIABLE}={kind}: the lab's guests are one of: {', '.join(_GUESTS)}.")
+    saved = _saved(root, _GUESTS_FILE)
+    if kind and saved and kind != saved:
+        raise LabError(f"The guests of the lab in {root} are {saved}. To have {kind}, run `make lab-down` first.")
+    return (kind or saved) == "machines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,50 +53,56 @@ class Lab:
         subnet: A /16 from which services, guests and the link to this machine get their addresses.
         uplink: Whether guests may open connections to the outside, for package mirrors.
         movable: Whether the lab may start on another subnet if this one is in use.
+        machines: Whether guests are QEMU machines on a real KubeVirt node, instead of systemd-nspawn containers.
     """
 
     root: Path
     subnet: IPv4Network
     uplink: bool = False
     movable: bool = False
+    machines: bool = False
 
     @classmethod
     def from_environment(cls) -> Lab:
         """Return the lab that the MULTI_TIER_LAB* variables describe; default: the checkout's own.
 
         Raises:
-            LabError: The subnet is not an IPv4 /16.
+            LabError: The subnet is not an IPv4 /16, or the guests are neither containers nor machines.
         """
         root = Path(os.environ.get("MULTI_TIER_LAB") or PROJECT / ".lab").resolve()
         uplink = bool(os.environ.get("MULTI_TIER_LAB_UPLINK"))
+        machines = _machines(root, os.environ.get(_GUESTS_VARIABLE, ""))
         text = os.environ.get(_SUBNET_VARIABLE)
         if not text:
-            return cls.at(root, DEFAULT_SUBNET, uplink=uplink)
+            return cls.at(root, DEFAULT_SUBNET, uplink=uplink, machines=machines)
         try:
             subnet = IPv4Network(text)
         except ValueError as error:
             raise LabError(f"{_SUBNET_VARIABLE}={text}: {error}. Set a /16 such as {DEFAULT_SUBNET}.") from None
         if subnet.prefixlen != DEFAULT_SUBNET.prefixlen:
             raise LabError(f"{_SUBNET_VARIABLE}={text}: the lab needs a /16 such as {DEFAULT_SUBNET}.")
-        return cls(root, subnet, uplink)
+        return cls(root, subnet, uplink, machines=machines)
 
     @classmethod
-    def at(cls, root: Path, preferred: IPv4Network, *, uplink: bool = False) -> Lab:
+    def at(cls, root: Path, preferred: IPv4Network, *, uplink: bool = False, machines: bool = False) -> Lab:
         """Return the lab in a directory: on the subnet that it was started with, else on any free one.
 
         Args:
             root: The lab's directory.
             preferred: The subnet to use if it is free, for a lab that was not started yet.
             uplink: Whether guests may open connections to the outside.
+            machines: Whether guests are machines, for a lab that was not started yet.
         """
+        machines = (_saved(root, _GUESTS_FILE) or _GUESTS[machines]) == "machines"
         try:
-            return cls(root, IPv4Network((root / _SUBNET_FILE).read_text().strip()), uplink)
-        except (OSError, ValueError):  # not started yet, or torn
-            return cls(root, preferred, uplink, movable=True)
+            return cls(root, IPv4Network(_saved(root, _SUBNET_FILE)), uplink, machines=machines)
+        except ValueError:  # not started yet, or torn
+            return cls(root, preferred, uplink, movable=True, machines=machines)
 
-    def save_subnet(self) -> None:
-        """Save the subnet, so that later commands find this lab."""
+    def save(self) -> None:
+        """Save the subnet and the kind of guests, so that later commands find this lab."""
         write_private(self.root / _SUBNET_FILE, f"{self.subnet}\n".encode())
+        write_private(self.root / _GUESTS_FILE, f"{_GUESTS[self.machines]}\n".encode())
 
     @property
     def id(self) -> str:

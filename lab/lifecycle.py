@@ -49,7 +49,7 @@ def start(lab: Lab, progress: Progress) -> Lab:
     install(lab, progress)
     with subnets.claimed(lab, progress) as lab:
         certificates.ensure(lab)
-        lab.save_subnet()
+        lab.save()
         environment.write(lab)
         if lab.isolated:
             network.up(lab)

@@ -72,7 +72,7 @@ def test_a_default_route_in_halves_and_the_labs_own_link_are_no_conflict(
 
 
 def test_a_lab_that_was_started_before_does_not_move(lab: Lab, routes: list[dict[str, str]]) -> None:
-    lab.save_subnet()
+    lab.save()
     routes.append({"dst": "10.96.0.0/16", "dev": "docker0"})
     with pytest.raises(
         LabError, match=r"in use on this machine \(a route to 10.96.0.0/16 via docker0\).*make lab-down"

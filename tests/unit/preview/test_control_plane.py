@@ -50,7 +50,7 @@ def test_a_lab_with_guests_is_not_taken_for_the_control_plane_of_previews(
 ) -> None:
     lab = Lab(tmp_path / "lab", DEFAULT_SUBNET)
     claim(lab)
-    lab.save_subnet()
+    lab.save()
     monkeypatch.setenv("MULTI_TIER_PREVIEW", str(lab.root))
     monkeypatch.setattr("lab.lifecycle.stop", lambda *_: pytest.fail("the lab would be removed"))
     assert "is a lab with guests" in str(CliRunner().invoke(app, command).exception)
@@ -89,7 +89,7 @@ def started(root: Path) -> Iterator[IPv4Network]:
         with subnets.claimed(Lab.at(root, PREFERRED_SUBNET), Progress(Console(file=io.StringIO()))) as lab:
             time.sleep(0.05)  # until it listens
             stack.enter_context(socket.create_server((str(lab.address), API_SERVER_PORT)))
-            lab.save_subnet()
+            lab.save()
         yield lab.subnet
 
 
