@@ -39,7 +39,13 @@ def render_web(guest: WebGuest) -> str:
         files=[
             program("upstream", "web/upstream.sh"),
             # Not the package's own path: package managers would ask which file to keep.
-            guest_file("web/nginx.conf.j2", SETTINGS, user=facts.nginx_user, tracing=guest.tracing is not None),
+            guest_file(
+                "web/nginx.conf.j2",
+                SETTINGS,
+                user=facts.nginx_user,
+                application_host=guest.application_host,
+                tracing=guest.tracing is not None,
+            ),
             GuestFile(path=f"{UNITS}/nginx.service.d/virtwork.conf", content=source("web/nginx.service.conf.j2")),
             guest_file("web/upstream-unknown.conf.j2", SETTINGS),
             GuestFile(path=f"{SETTINGS}/upstream.settings", content=upstream),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+PRODUCT = "multi-tier"
+# Label of machines; a service mesh shows it as the revision of the service, and routes by it.
+VERSION = "app.kubernetes.io/version"
 # Annotation of an existing namespace that a new stack may take over, and delete with everything in it.
 ADOPTABLE = {"multi-tier.kubevirt.io/adoptable": "true"}
 
@@ -72,21 +75,17 @@ class Names:
         return f"{self.name}-isolation"
 
     def labels(self, component: str) -> dict[str, str]:
-        """Return the recommended Kubernetes labels; `instance` alone selects all objects of the stack."""
+        """Return the recommended Kubernetes labels; `instance` alone selects all objects of the stack.
+
+        The name is unique in the namespace, because a service mesh and Prometheus show it as the name of the service.
+        """
         return {
-            "app.kubernetes.io/name": "multi-tier",
-            "app.kubernetes.io/instance": self.name,
-            "app.kubernetes.io/component": component,
-            "app.kubernetes.io/part-of": "multi-tier",
+            "app.kubernetes.io/name": f"{self.name}-{component}",
+            **self.pods(component),
             "app.kubernetes.io/managed-by": "pulumi",
         }
 
-    def pods(self, tier: TierName | None = None) -> dict[str, str]:
+    def pods(self, component: str | None = None) -> dict[str, str]:
         """Return the labels that select the launcher Pods of this stack, or of one of its tiers, and no others."""
-        keys = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
-        labels = self.labels(tier or "")
-        return {key: labels[key] for key in (keys if tier else keys[:2])}
-
-    def selector(self, tier: TierName) -> dict[str, str]:
-        """Return the labels with which a Service selects its tier's launcher Pods."""
-        return {key: self.labels(tier)[key] for key in ("app.kubernetes.io/instance", "app.kubernetes.io/component")}
+        stack = {"app.kubernetes.io/part-of": PRODUCT, "app.kubernetes.io/instance": self.name}
+        return {**stack, "app.kubernetes.io/component": component} if component else stack

@@ -14,7 +14,7 @@ from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import Exporter, has_exporter
 from components.guests import tracing_target
 from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_labels
-from components.names import TierName
+from components.names import VERSION, TierName
 from components.settings import Settings
 from components.settings.exposure import ServiceType, WebService
 from components.settings.machines import MachineSettings
@@ -87,8 +87,8 @@ class Tier(pulumi.ComponentResource):
         machine = VirtualMachineArgs(
             name=name,
             namespace=self._names.namespace,
-            labels=self._labels,
-            selector=self._names.selector(self.tier),
+            labels={**self._labels, VERSION: self._machine_settings.version},
+            selector=self._names.pods(self.tier),
             machine=self._machine_settings,
             timeouts=self._settings.timeouts,
             user_data=user_data,
@@ -128,7 +128,7 @@ class Tier(pulumi.ComponentResource):
             served["node_port"] = chosen.node_port
         specification: dict[str, Any] = {
             "type": str(chosen.type),
-            "selector": self._names.selector(self.tier),
+            "selector": self._names.pods(self.tier),
             "ports": [served, *others],
         }
         if chosen.load_balancer_class:

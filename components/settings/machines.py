@@ -15,7 +15,7 @@ from cloudinit.families import DISTRIBUTIONS, Release, is_floating, release_of
 from components.settings.disks import AccessMode, DataDisk, Fio, Image
 from components.settings.exposure import Exposure, WebService
 from components.settings.model import Contradiction, Model
-from components.settings.values import ObjectName, QualifiedName, Quantity, allowing, bytes_of, pattern
+from components.settings.values import ObjectName, QualifiedName, Quantity, Version, allowing, bytes_of, pattern
 
 DEFAULT_CONTAINER_DISKS = {
     Family.DEBIAN: "quay.io/containerdisks/debian:12",
@@ -153,6 +153,11 @@ class MachineSettings(Model):
     eviction_strategy: EvictionStrategy | None = Field(
         default=None,
         description="What happens to a machine when its node is drained. Defaults to the cluster's setting.",
+    )
+    version: Version = Field(
+        default="v1",
+        description="Version of the tier: the label app.kubernetes.io/version of its machines, by which a service mesh "
+        "tells versions apart.",
     )
 
     @property

@@ -98,3 +98,8 @@ DnsLabel = Annotated[
     str, pattern(LABEL), allowing("1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit")
 ]
 NamespaceName = DnsLabel
+Version = Annotated[
+    str,
+    pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"),
+    allowing('the value of a label as text, such as "v2" or "1.4.0"'),
+]

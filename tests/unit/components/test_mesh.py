@@ -85,6 +85,13 @@ def test_a_reserved_port_is_refused(port: int) -> None:
             Endpoint(wrong[0], "http", {}, wrong[1])
 
 
+def test_nginx_asks_for_the_application_by_the_name_of_its_service() -> None:
+    user_data = deploy({"name": "shop", "namespace": "retail"}).user_data("shop-web-0")
+
+    # A sidecar finds the route of an HTTP request by this header. One that it doesn't know passes by all of its rules.
+    assert "proxy_set_header Host shop-application.retail.svc.cluster.local:8080;" in user_data
+
+
 def test_without_a_mesh_no_object_mentions_istio() -> None:
     deployment = deploy(EVERYTHING)
 

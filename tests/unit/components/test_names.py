@@ -32,14 +32,30 @@ def test_every_object_is_named_after_the_stack_and_in_its_namespace() -> None:
 @pytest.mark.parametrize("config", [{}, SCALED, {**DEDICATED, **METRICS}])
 def test_every_object_has_the_recommended_labels(config: dict[str, Any]) -> None:
     components = ["database", "application", "web", "load", "namespace", "network"]
-    for resource in deploy(config).objects:
-        all_labels = resource.inputs["metadata"]["labels"]
-        labels = {key: text for key, text in all_labels.items() if key.startswith("app.kubernetes.io/")}
+    for resource in deploy({"name": "shop", **config}).objects:
+        labels = recommended(resource.inputs["metadata"]["labels"])
+        component = labels["component"]
+        labels.pop("version", None)
 
-        assert labels.pop("app.kubernetes.io/component") in components, resource.urn
+        assert component in components, resource.urn
         assert labels == {
-            "app.kubernetes.io/name": "multi-tier",
-            "app.kubernetes.io/instance": "multi-tier",
-            "app.kubernetes.io/part-of": "multi-tier",
-            "app.kubernetes.io/managed-by": "pulumi",
+            "name": f"shop-{component}",
+            "instance": "shop",
+            "component": component,
+            "part-of": "multi-tier",
+            "managed-by": "pulumi",
         }, resource.urn
+
+
+def test_only_machines_have_a_version() -> None:
+    for resource in deploy({"web": {"version": "v2", "replicas": 2}}).objects:
+        labels = recommended(resource.inputs["metadata"]["labels"])
+        version = {"web": "v2"}.get(labels["component"], "v1") if resource.kind == "VirtualMachine" else None
+
+        assert labels.get("version") == version, resource.urn
+
+
+def recommended(labels: dict[str, str]) -> dict[str, str]:
+    """Return the recommended labels without their prefix."""
+    prefix = "app.kubernetes.io/"
+    return {key.removeprefix(prefix): text for key, text in labels.items() if key.startswith(prefix)}

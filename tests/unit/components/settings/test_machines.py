@@ -20,7 +20,7 @@ TOLERATIONS = 'must be a list of at least one Pod toleration, such as [{"key": "
 BOTH = "both size the machine: remove one of them"
 KEYS = (
     "family, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, nodeSelector, "
-    "tolerations, evictionStrategy, replicas, topologySpread"
+    "tolerations, evictionStrategy, version, replicas, topologySpread"
 )
 
 INVALID: list[tuple[Any, str]] = [
