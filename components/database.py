@@ -14,7 +14,7 @@ from components.guests import site
 from components.names import TierName
 from components.settings import Settings
 from components.settings.disks import DataDisk
-from components.tier import Endpoint, Tier
+from components.tier import NOT_AWAITED, Endpoint, Tier
 from components.virtual_machine import DataVolumeDisk
 
 DATA_DISK_SERIAL = "database"
@@ -60,15 +60,17 @@ class Database(Tier):
         self.register_outputs({})
 
     def _data_volume(self, name: str, disk: DataDisk) -> pulumi.Resource:
-        """Declare the disk. It isn't awaited: storage with WaitForFirstConsumer binds it when the machine starts."""
+        """Declare the disk. It isn't awaited: storage with WaitForFirstConsumer binds it when the machine starts.
+
+        The provider wouldn't await it anyway, unless PULUMI_K8S_AWAIT_ALL is set.
+        """
+        # Adopts an existing claim of this name, for example one restored from a snapshot.
+        adopting = {"cdi.kubevirt.io/allowClaimAdoption": "true"}
         return kubernetes.apiextensions.CustomResource(
             "database-data",
             api_version="cdi.kubevirt.io/v1beta1",
             kind="DataVolume",
-            # Adopts an existing claim of this name, for example one restored from a snapshot.
-            metadata=self._metadata(
-                name, {"cdi.kubevirt.io/allowClaimAdoption": "true", **data_disk.contents(self._settings.database)}
-            ),
+            metadata=self._metadata(name, {**adopting, **NOT_AWAITED, **data_disk.contents(self._settings.database)}),
             spec={"source": {"blank": {}}, "storage": storage(disk)},
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=disk.keep, hooks=data_disk.hooks(self._settings)),
         )

@@ -21,6 +21,8 @@ FIRMWARE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "multi-tier.kubevirt.io")
 PROBING = {"periodSeconds": 1, "timeoutSeconds": 2, "successThreshold": 1, "failureThreshold": 5}
 # Time for PostgreSQL's shutdown checkpoint.
 GRACE_SECONDS = 60
+# What makes another machine. `runStrategy` doesn't: a machine that somebody stopped is started again.
+REPLACING = ["spec.template", "spec.instancetype", "spec.preference", "spec.dataVolumeTemplates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,10 @@ def virtual_machine(
     # doesn't notice changes of a secret trigger, and the guest would keep its old user data.
     trigger = pulumi.Output.unsecret(args.user_data.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()))
     options = pulumi.ResourceOptions(
-        # cloud-init runs once per machine, and KubeVirt only stages a changed template until the next restart, so any
-        # change replaces the machine. The name is fixed, so the old machine has to be deleted first.
+        # cloud-init runs once per machine, and KubeVirt stages a changed template until the next restart, so a change
+        # replaces the machine. The name is fixed, so the old machine has to be deleted first.
         replacement_trigger=trigger,
-        replace_on_changes=["spec"],
+        replace_on_changes=REPLACING,
         delete_before_replace=True,
         custom_timeouts=pulumi.CustomTimeouts(
             create=args.timeouts.ready, update=args.timeouts.ready, delete=args.timeouts.delete
@@ -94,7 +96,8 @@ def virtual_machine(
             "name": args.name,
             "namespace": args.namespace,
             "labels": args.labels,
-            "annotations": {"pulumi.com/waitFor": "condition=Ready"},
+            # `virtctl stop` changes `runStrategy` as another field manager, whose value the next update overrides.
+            "annotations": {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/patchForce": "true"},
         },
         spec=_specification(args),
         opts=pulumi.ResourceOptions.merge(opts, options),
@@ -161,13 +164,13 @@ def _size(args: VirtualMachineArgs) -> dict[str, Any]:
 def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
     """Return what decides on the node of a machine, and on its eviction."""
     machine = args.machine
-    placement: dict[str, Any] = {}
+    # Declared, because a cluster's default of LiveMigrate would let no node drain that has a machine with a
+    # ReadWriteOnce disk.
+    placement: dict[str, Any] = {"evictionStrategy": str(machine.eviction_strategy)}
     if machine.node_selector:
         placement["nodeSelector"] = machine.node_selector
     if machine.tolerations:
         placement["tolerations"] = [one.model_dump(by_alias=True, exclude_unset=True) for one in machine.tolerations]
-    if machine.eviction_strategy:
-        placement["evictionStrategy"] = str(machine.eviction_strategy)
     if machine.spread is not TopologySpread.OFF:
         # Even for a single machine, because scaling out must not replace the machines that exist.
         spread = {

@@ -150,9 +150,11 @@ class MachineSettings(Model):
     tolerations: Tolerations | None = Field(
         default=None, description="Node taints that a machine tolerates. Defaults to no taints."
     )
-    eviction_strategy: EvictionStrategy | None = Field(
-        default=None,
-        description="What happens to a machine when its node is drained. Defaults to the cluster's setting.",
+    eviction_strategy: EvictionStrategy = Field(
+        default=EvictionStrategy.LIVE_MIGRATE_IF_POSSIBLE,
+        description="What happens to a machine when its node is drained: LiveMigrateIfPossible moves it, or shuts it "
+        "down to start on another node; None always shuts it down; LiveMigrate blocks the drain if it can't move; "
+        "External leaves it to another controller.",
     )
     version: Version = Field(
         default="v1",

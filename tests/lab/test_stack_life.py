@@ -6,6 +6,7 @@ The tests are steps and run in order: each starts from the state that the one be
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,12 +14,15 @@ import pytest
 
 from kube.resources import (
     DATA_VOLUMES,
+    KUBEVIRTS,
     NAMESPACES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    PODS,
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
+from lab import environment
 from lab.host import network
 from lab.toolchain.image import GOLDEN
 from tests.lab.stack import NAME, Stack, wait_until
@@ -65,6 +69,64 @@ def test_a_new_rate_updates_one_object_and_reaches_the_generator(stack: Stack) -
 
     wait_until("the generator sends 80 requests per second", plan_in_force)
     assert stack.instance_uid(f"{NAME}-web-0") == before
+
+
+def test_a_stopped_machine_is_started_again_and_not_replaced(stack: Stack) -> None:
+    machine = f"{NAME}-application-0"
+    before = stack.cluster.get(VIRTUAL_MACHINES, machine, NAME)["metadata"]["uid"]
+    # As `virtctl stop` does.
+    stop = f"/apis/subresources.kubevirt.io/v1/namespaces/{NAME}/virtualmachines/{machine}/stop"
+    command = ["kubectl", "replace", "--raw", stop, "--filename", "-"]
+    subprocess.run(command, input="{}", text=True, env=environment.process_environment(stack.lab), check=True)
+    gone = "the machine's instance is gone"
+    wait_until(gone, lambda: stack.cluster.find(VIRTUAL_MACHINE_INSTANCES, machine, NAME) is None)
+    stack.pulumi("refresh", "--yes", "--skip-preview")
+    steps = stack.preview()
+    assert [(step["op"], step["urn"].rpartition("::")[2]) for step in steps] == [("update", "application-0")]
+    stack.up()
+    after = stack.cluster.get(VIRTUAL_MACHINES, machine, NAME)
+    assert (after["metadata"]["uid"], after["spec"]["runStrategy"]) == (before, "Always")
+    assert after["status"]["ready"], "`up` returned before the machine was ready"
+
+    def served() -> bool:
+        with stack.client() as client:
+            return client.get("/api/v1/accounts/1").status_code == 200
+
+    wait_until("requests pass through it again", served)
+
+
+def test_a_node_drains_even_if_the_cluster_asks_for_live_migration(stack: Stack) -> None:
+    machine = f"{NAME}-application-0"
+    before = stack.instance_uid(machine)
+    cluster = stack.cluster
+    (configured,) = cluster.list(KUBEVIRTS)[0]
+    where = (KUBEVIRTS, configured["metadata"]["name"])
+
+    def ask_for(strategy: str | None) -> None:
+        strategies = {"spec": {"configuration": {"evictionStrategy": strategy}}}
+        cluster.patch(*where, strategies, namespace=configured["metadata"]["namespace"])
+
+    def default() -> str | None:
+        plain = {
+            "apiVersion": VIRTUAL_MACHINE_INSTANCES.api_version,
+            "kind": "VirtualMachineInstance",
+            "metadata": {"name": "plain", "namespace": NAME},
+            "spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}},
+        }
+        admitted = cluster.create(VIRTUAL_MACHINE_INSTANCES, plain, dry_run=True)
+        return str(admitted["spec"].get("evictionStrategy"))
+
+    ask_for("LiveMigrate")
+    try:
+        wait_until("the cluster's default is LiveMigrate", lambda: default() == "LiveMigrate")
+        (pod,) = cluster.list(PODS, NAME, labels=f"vm.kubevirt.io/name={machine}")[0]
+        name = pod["metadata"]["name"]
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAME}}
+        cluster.request("POST", PODS.path(NAME, name, "eviction"), eviction)
+        wait_until("the machine has a new instance", lambda: _another(stack, machine, before))
+        wait_until("the machine is ready again", lambda: stack.machine_ready(machine))
+    finally:
+        ask_for(None)
 
 
 def test_the_database_password_is_in_no_log_preview_or_export(stack: Stack) -> None:

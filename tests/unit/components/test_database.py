@@ -19,7 +19,7 @@ def test_the_data_disk_is_separate_from_the_machine() -> None:
         "storage": {"resources": {"requests": {"storage": "10Gi"}}},
     }
     assert disk.parent == deployment.object("VirtualMachine", MACHINE).parent, "as a child, it would be replaced too"
-    assert "pulumi.com/waitFor" not in disk.inputs["metadata"]["annotations"], (
+    assert disk.inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true", (
         "with WaitForFirstConsumer, it would never become ready"
     )
     assert deployment.volumes(MACHINE)["data"]["dataVolume"] == {"name": DISK}

@@ -120,12 +120,19 @@ def test_a_machine_is_scheduled_and_evicted_as_set() -> None:
     scheduling = {
         "nodeSelector": {"disktype": "ssd", "example.com/zone": "a"},
         "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}],
-        "evictionStrategy": "LiveMigrateIfPossible",
+        "evictionStrategy": "External",
     }
     found = deploy({"database": scheduling}).instance("multi-tier-database-0")
 
     assert {key: found[key] for key in scheduling} == scheduling
-    assert not set(scheduling) & set(deploy().instance("multi-tier-database-0"))
+    assert not {"nodeSelector", "tolerations"} & set(deploy().instance("multi-tier-database-0"))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_node_drains_even_where_the_cluster_asks_for_live_migration_by_default(config: dict[str, Any]) -> None:
+    deployment = deploy(config)
+    for name in deployment.machines:
+        assert deployment.instance(name)["evictionStrategy"] == "LiveMigrateIfPossible"
 
 
 def test_the_machines_of_a_tier_prefer_different_nodes() -> None:
