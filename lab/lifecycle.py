@@ -30,7 +30,7 @@ def install(lab: Lab, progress: Progress) -> None:
     """
     root.check(lab)
     if lab.isolated:
-        prerequisites.ensure(progress.console)
+        prerequisites.ensure(progress.console, compiler=lab.machines)
     root.claim(lab)
     binaries.ensure(lab, progress)
     if lab.isolated:

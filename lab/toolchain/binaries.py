@@ -36,13 +36,16 @@ class Module:
     """A Go module below `lab/toolchain/modules/` and the programs that are built from it.
 
     Attributes:
-        name: Its directory.
+        name: Its name in the cache, and its directory unless that is given.
         programs: Go package of each program.
         minutes: Time of a first build on 2 cores, downloads included (measured).
         official: Programs that may come from the PATH instead.
         linker_flags: Linker flags besides `-s -w`.
         plugin_version: Version of a Pulumi provider; the same as of its Python package in requirements.txt.
         for_guests: Whether only guests need it.
+        for_machines: Whether only a node that boots machines needs it.
+        directory: Its directory, if several entries share one.
+        cgo: Whether its programs are built with a C compiler.
     """
 
     name: str
@@ -52,12 +55,24 @@ class Module:
     linker_flags: tuple[str, ...] = ()
     plugin_version: str = ""
     for_guests: bool = False
+    for_machines: bool = False
+    directory: str = ""
+    cgo: bool = False
+
+    @property
+    def source(self) -> Path:
+        """The directory with its go.mod and go.sum."""
+        return _SOURCES / (self.directory or self.name)
+
+    def needed(self, lab: Lab) -> bool:
+        """Whether a lab runs its programs."""
+        return (lab.isolated or not self.for_guests) and (lab.machines or not self.for_machines)
 
     def key(self) -> str:
         """Return the cache key, which depends on the module's files and on how it is built."""
-        files = sorted(path for path in (_SOURCES / self.name).rglob("*") if path.is_file())
+        files = sorted(path for path in self.source.rglob("*") if path.is_file())
         content = (part for path in files for part in (path.name, path.read_bytes()))
-        return cache.key([*content, repr(sorted(self.programs.items())), *self.linker_flags])
+        return cache.key([*content, repr(sorted(self.programs.items())), *self.linker_flags, *["cgo"] * self.cgo])
 
 
 def _version_flags() -> tuple[str, ...]:
@@ -101,6 +116,33 @@ MODULES = (
         },
         2,
     ),
+    Module(
+        "kubernetes-node",
+        {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kubelet", "kube-scheduler")},
+        1,
+        dict.fromkeys(("kubelet", "kube-scheduler"), _KUBERNETES),
+        _version_flags(),
+        for_machines=True,
+        directory="kubernetes",
+    ),
+    Module(
+        "kubevirt-node",
+        {
+            name: f"kubevirt.io/kubevirt/cmd/{name}"
+            for name in ("virt-chroot", "virt-launcher-monitor", "virt-probe", "virt-tail")
+        },
+        0.5,
+        for_machines=True,
+        directory="kubevirt",
+    ),
+    Module(
+        "kubevirt-node-cgo",
+        {name: f"kubevirt.io/kubevirt/cmd/{name}" for name in ("virt-handler", "virt-launcher")},
+        3,
+        for_machines=True,
+        directory="kubevirt",
+        cgo=True,
+    ),
     Module("pulumi-resource-random", {"pulumi-resource-random": "."}, 1.5, plugin_version="4.21.4"),
     Module("pulumi-resource-kubernetes", {"pulumi-resource-kubernetes": "."}, 5.5, plugin_version="4.25.0"),
     Module(
@@ -131,7 +173,7 @@ def _build(module: Module, progress: Progress, destination: Path) -> None:
     for number, (program, package) in enumerate(module.programs.items(), 1):
         what = f"{program} ({number}/{len(module.programs)} of {module.name}, about {module.minutes:g} min on 2 cores)"
         with progress.step(f"Building {what}") as step:
-            go.build(_SOURCES / module.name, package, destination / program, flags, step)
+            go.build(module.source, package, destination / program, flags, step, cgo=module.cgo)
 
 
 def _etcd(progress: Progress) -> Path:
@@ -168,7 +210,7 @@ def ensure(lab: Lab, progress: Progress) -> None:
     lab.binaries.mkdir(mode=0o700, parents=True, exist_ok=True)
     _link(lab.binaries / "etcd", _etcd(progress))
     for module in MODULES:
-        if lab.isolated or not module.for_guests:
+        if module.needed(lab):
             _install(lab, module, progress)
 
 

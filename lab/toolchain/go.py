@@ -28,13 +28,13 @@ def _version(program: str) -> tuple[int, int]:
     return 0, 0
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, cgo: bool = False) -> dict[str, str]:
     # Never download another toolchain; build exactly what go.mod and go.sum pin.
     return {
         **os.environ,
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "-mod=readonly -trimpath",
-        "CGO_ENABLED": "0",
+        "CGO_ENABLED": str(int(cgo)),
         "GOWORK": "off",
     }
 
@@ -53,7 +53,7 @@ def _program(step: Step) -> str:
     return str(cache.get("go", cache.key([_REQUIREMENTS.read_bytes()]), _install) / "go" / "bin" / "go")
 
 
-def build(module: Path, package: str, output: Path, linker_flags: str, step: Step) -> None:
+def build(module: Path, package: str, output: Path, linker_flags: str, step: Step, *, cgo: bool = False) -> None:
     """Build one program.
 
     Args:
@@ -62,14 +62,17 @@ def build(module: Path, package: str, output: Path, linker_flags: str, step: Ste
         output: The file to write.
         linker_flags: Flags for the linker.
         step: Shows which package is being compiled.
+        cgo: Whether it calls C code.
 
     Raises:
         LabError: The build failed; the message ends with Go's error.
     """
-    command = [_program(step), "build", "-v", f"-ldflags={linker_flags}", "-o", str(output), package]
+    # With this tag, libvirt is loaded at run time, so its headers are not needed.
+    tags = ["-tags=libvirt_dlopen"] if cgo else []
+    command = [_program(step), "build", *tags, "-v", f"-ldflags={linker_flags}", "-o", str(output), package]
     last: list[str] = []
     with subprocess.Popen(
-        command, cwd=module, env=_environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command, cwd=module, env=_environment(cgo=cgo), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as process:
         for count, line in enumerate(process.stderr or (), 1):
             last = [*last[-20:], line.rstrip()]

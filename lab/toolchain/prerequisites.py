@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,11 +23,17 @@ _TOOLS = {
     "sysctl": "procps",
     "ssh": "openssh-client",  # into guests that have `ssh` configured
 }
+# Program or file -> package: what compiles the components of a node that boots machines.
+_COMPILER = {"/usr/bin/gcc": "gcc", "/usr/include/linux/kvm.h": "libc6-dev"}
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
-def ensure(console: Console) -> None:
+def ensure(console: Console, *, compiler: bool = False) -> None:
     """Install the system tools that are missing.
+
+    Args:
+        console: Shows what is installed.
+        compiler: Whether a C compiler is one of them.
 
     Raises:
         LabError: This is not root or not a Debian machine, or the installation failed.
@@ -35,6 +42,8 @@ def ensure(console: Console) -> None:
         raise LabError("The lab creates network namespaces, mounts and guests, which needs root: run `sudo make lab`.")
     os.environ["PATH"] = _SEARCH_PATH
     missing = sorted({package for tool, package in _TOOLS.items() if not shutil.which(tool)})
+    if compiler:
+        missing += [package for path, package in _COMPILER.items() if not Path(path).exists()]
     if not missing:
         return
     packages = " ".join(missing)
