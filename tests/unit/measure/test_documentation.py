@@ -13,7 +13,7 @@ from typer.main import get_command
 from cloudinit.sample_columns import HEADER
 from lab.config import PROJECT
 from measure.__main__ import app
-from measure.analysis.gates import GATES, with_flags
+from measure.analysis.gates import GATES
 from measure.failures import ExitCode
 from measure.run.plan import Overrides, run_plan
 from measure.summary import Summary
@@ -53,13 +53,14 @@ def test_a_pipeline_uses_flags_that_exist(name: str) -> None:
     (command,) = re.findall(r"-m measure (run (?:--?\S+[ \n]+\S+\s+)+)", (PROJECT / "docs" / "ci" / name).read_text())
     words = shlex.split(command)
     given = dict(zip(words[1::2], words[2::2], strict=False))
-    gates = [limit for flag, limit in zip(words[1::2], words[2::2], strict=False) if flag == "--gate"]
     assert set(given) <= options()["run"]
-    assert len(with_flags({}, gates)) == 4
-    overrides = Overrides(
-        profile=given["--profile"], rps=int(given["--rps"]), peak=int(given["--peak"]), duration=given["--for"]
-    )
+    overrides = Overrides(profile=given["--profile"], peak=int(given["--peak"]), duration=given["--for"])
     assert run_plan(plan(), overrides).profile == "spike"
+
+
+def test_the_stack_of_the_pipelines_has_gates() -> None:
+    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.ci.yaml").read_text())
+    assert document["config"]["multi-tier:gates"]
 
 
 def test_the_github_pipeline_always_destroys_the_stack() -> None:
