@@ -48,6 +48,7 @@ _PREVIEW = "tests/lab/test_preview.py::test_an_unchanged_program_changes_no_stac
 _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
 _ACCESS = "tests/lab/test_access.py::test_a_stack_runs_in_an_existing_namespace"
 _ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_runs_in_a_namespace_it_creates"
+_DEPLOY = "tests/lab/test_public_run.py::test_deploy_brings_up_three_machines_and_sends_a_request"
 _SSH = "tests/lab/test_guests.py::test_the_configured_user_logs_in_with_the_key_and_uses_sudo"
 _SSH_COMMAND = (
     """ssh ann@"$(kubectl get vmi -n multi-tier multi-tier-web-0 -o jsonpath='{.status.interfaces[0].ipAddress}')\""""
@@ -83,6 +84,15 @@ ELSEWHERE = {
     "deploy/kubeconfig.sh multi-tier ci.kubeconfig 24h": _ACCESS,
     "kubectl apply -f deploy/access-to-cluster.yaml": _ACCESS_TO_CLUSTER,
     "deploy/kubeconfig.sh multi-tier-access ci.kubeconfig 24h": _ACCESS_TO_CLUSTER,
+    # The public run types these, and the lab's tests run its steps.
+    "pulumi stack select --create laptop": _DEPLOY,
+    "pulumi up --stack laptop --yes": _DEPLOY,
+    'sh -c "$(pulumi stack output request --stack laptop)"': _DEPLOY,
+    ".venv/bin/python -m measure run --rps 10 --for 60s"
+    " --gate error_rate=0 --gate delivered_share=0.999 --gate total.p95=1000": (
+        "tests/lab/test_public_run.py::test_measure_passes_its_gates_and_leaves_the_report_that_is_kept"
+    ),
+    "pulumi destroy --stack laptop --yes": "tests/lab/test_public_run.py::test_destroy_leaves_no_namespace",
     "pulumi config set --path ssh.user ann": _SSH,
     """pulumi config set --path 'ssh.authorizedKeys[0]' "$(cat ~/.ssh/id_ed25519.pub)\"""": _SSH,
     _SSH_COMMAND: _SSH,

@@ -1,7 +1,9 @@
-"""One stack for most of the lab's tests, brought up once by the real engine."""
+"""One stack for most of the lab's tests, brought up once by the real engine, and copies of the project."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lab.config import PROJECT, Lab
 from tests.lab.stack import Stack, wait_until
+
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".lab*", "results", "__pycache__", ".*_cache")
 
 
 def new_key(directory: Path) -> str:
@@ -42,3 +46,12 @@ def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield stack
     finally:
         stack.run("destroy", "--yes", "--skip-preview", "--stack", "lab", "--config-file", str(configuration))
+
+
+@pytest.fixture(scope="module")
+def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, so that commands that are typed in it change no file of this checkout."""
+    copy = tmp_path_factory.mktemp("copy") / "multi-tier"
+    shutil.copytree(PROJECT, copy, ignore=LEFT_OUT)
+    (copy / ".venv").symlink_to(Path(sys.prefix))
+    return copy

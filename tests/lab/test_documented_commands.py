@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -22,7 +21,6 @@ SHOWS_FAILURES = "docs/troubleshooting.md"
 SHOWS_FIRST_TIME = "make lab"
 # What exits with 0 or 1 by how busy this machine is: a comparison of short runs, and a gate on their latency.
 JUDGES = re.compile(r"-m measure (compare|run .*--gate total\.p99)")
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".lab*", "results", "__pycache__", ".*_cache")
 OF_THE_LAB = ("MULTI_TIER_", "PULUMI_", "KUBECONFIG")
 MARK = "@@@"
 PAGES = {
@@ -38,14 +36,11 @@ NAMED = {
 
 
 @pytest.fixture(scope="module")
-def checkout(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the project with the tests' lab as its `.lab`, so that commands change no file of this checkout."""
-    copy = tmp_path_factory.mktemp("reader") / "multi-tier"
-    shutil.copytree(PROJECT, copy, ignore=LEFT_OUT)
-    (copy / ".lab").symlink_to(stack.lab.root)
-    (copy / ".venv").symlink_to(Path(sys.prefix))
-    shutil.copy(stack.configuration, copy / "stacks" / "Pulumi.lab.yaml")
-    yield copy
+def checkout(stack: Stack, project_copy: Path) -> Iterator[Path]:
+    """A copy of the project with the tests' lab as its `.lab`."""
+    (project_copy / ".lab").symlink_to(stack.lab.root)
+    shutil.copy(stack.configuration, project_copy / "stacks" / "Pulumi.lab.yaml")
+    yield project_copy
     stack.up()  # pages change the stack
 
 

@@ -1,10 +1,11 @@
-"""The pipelines in docs/ci/ and this repository's own workflow are valid, and run only what is pinned."""
+"""The pipelines in docs/ci/ and this repository's own workflows are valid, and run only what is pinned and exists."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 import yaml
 
 from lab.config import PROJECT
+from tests.documented_commands import commands
 
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yaml"))
 PIPELINES = [*sorted((PROJECT / "docs" / "ci").glob("*.yaml")), *WORKFLOWS]
 GITHUB = [path for path in PIPELINES if path.name.startswith("github-") or path in WORKFLOWS]
 GITLAB = [path for path in PIPELINES if path.name.startswith("gitlab-")]
+PUBLIC_RUN = PROJECT / ".github" / "workflows" / "kind.yaml"
 
 
 def by_name(path: Path) -> str:
@@ -65,13 +68,59 @@ def test_the_token_of_a_workflow_may_only_read_unless_a_job_says_more(path: Path
 
 @pytest.mark.parametrize("path", PIPELINES, ids=by_name)
 def test_the_engine_is_of_the_version_that_the_program_is_locked_to(path: Path) -> None:
-    versions = re.findall(r"pulumi-version: (\S+)|pulumi/pulumi-python:(\S+)", path.read_text())
+    versions = re.findall(r"pulumi-version: (\S+)|pulumi/pulumi-python-[\d.]+:(\S+)", path.read_text())
     assert {version for pair in versions for version in pair if version} <= {pulumi_version()}
 
 
 def gitlab(name: str, job: str) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((PROJECT / "docs" / "ci" / name).read_text())[job]
     return document
+
+
+def scripts(path: Path) -> list[str]:
+    """Return the scripts of a pipeline: those of GitHub's steps, or those of GitLab's jobs."""
+    document = yaml.safe_load(path.read_text())
+    if path in GITHUB:
+        return [step["run"] for job in document["jobs"].values() for step in job["steps"] if "run" in step]
+    parts = ("before_script", "script", "after_script")
+    return ["\n".join(chain.from_iterable(job.get(part, []) for part in parts)) for job in document.values()]
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=by_name)
+def test_shellcheck_has_nothing_to_say_about_the_scripts(path: Path) -> None:
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    for script in scripts(path):
+        done = subprocess.run(
+            [shellcheck, "--shell=bash", "-"], input=script, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", GITLAB, ids=by_name)
+def test_a_job_that_runs_make_installs_it_first(path: Path) -> None:
+    # Neither Pulumi's image nor Debian's has it.
+    for script in scripts(path):
+        before, runs, _ = script.partition("\nmake ")
+        assert not runs or re.search(r"^apt-get install .*\bmake\b", before, re.M)
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=by_name)
+def test_the_stacks_that_a_pipeline_names_have_their_files(path: Path) -> None:
+    named = set(re.findall(r"(?:--stack|stack-name:|stack select --create) (\w+)", path.read_text()))
+    assert [name for name in named if not (PROJECT / "stacks" / f"Pulumi.{name}.yaml").exists()] == []
+
+
+@pytest.mark.parametrize("path", GITHUB, ids=by_name)
+def test_every_job_on_github_ends_in_time(path: Path) -> None:
+    jobs = yaml.safe_load(path.read_text())["jobs"]
+    assert [name for name, job in jobs.items() if "timeout-minutes" not in job] == []
+
+
+def test_the_public_run_types_what_the_laptop_page_shows_for_kind() -> None:
+    typed = "\n".join(scripts(PUBLIC_RUN)).splitlines()
+    shown = [one.text for one in commands(PROJECT / "docs" / "laptop.md") if one.in_block]
+    others = [text for text in shown if not text.startswith("minikube ") and text not in typed]
+    assert [text for text in others if "useEmulation" not in text and text != "kind delete cluster"] == []
 
 
 @pytest.mark.parametrize("name", ["github-actions.yaml", "github-cluster-preview.yaml"])
