@@ -13,6 +13,7 @@ from components.mesh import namespace_labels
 from components.monitoring import Monitoring
 from components.network_policies import NetworkPolicies
 from components.outputs import outputs
+from components.service_mesh import ServiceMesh
 from components.web import Web
 
 settings = configuration.load()
@@ -33,6 +34,8 @@ if settings.create_namespace:
     shared.append(kubernetes.core.v1.Namespace("namespace", metadata=metadata, opts=after()))
 if settings.network_policies.enabled:
     shared.append(NetworkPolicies(settings, [Database, Application, Web], after()))
+if settings.mesh.enabled:
+    shared.append(ServiceMesh(settings, [Database, Application, Web], after()))
 
 credentials.store(after())
 database = Database(settings, credentials.password, after(credentials))

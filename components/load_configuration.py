@@ -102,7 +102,7 @@ class LoadConfiguration(pulumi.ComponentResource):
             ports.append(service_port("metrics", LOAD_AGENT_PORT, mesh=mesh))
             # The web tier's Service already has the node exporter of a web machine.
             ports += [service_port("node-metrics", NODE_METRICS_PORT, mesh=mesh)] if settings.load.dedicated else []
-        host = self._names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)
+        host = self._names.machine(settings.load.tier, 0)
         kubernetes.core.v1.Service(
             "load-service",
             metadata={**self._metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},

@@ -50,6 +50,10 @@ class Names:
         """Return the name of a tier's Service."""
         return f"{self.name}-{tier}"
 
+    def service_account(self, tier: TierName) -> str:
+        """Return the name of a tier's ServiceAccount; the load tier's is the load generator's."""
+        return f"{self.name}-{tier}"
+
     def service_host(self, tier: TierName) -> str:
         """Return a Service's fully qualified name, because KubeVirt gives guests no DNS search list."""
         return f"{self.service(tier)}.{self.namespace}.svc.cluster.local"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT
+from components.access import EVERY_NAMESPACE, Access, Client, Rule, access, scrapers
 from components.mesh import TELEMETRY_PORTS
 from components.names import TierName
 from components.settings import Settings
@@ -20,9 +20,7 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # upstream KubeVirt, the hyperconverged operator and OpenShift Virtualization. RBAC controls who can use it.
 KUBEVIRT_NAMESPACES = ("kubevirt", "kubevirt-hyperconverged", "openshift-cnv")
 
-Rule = dict[str, Any]
-Policy = tuple[Mapping[str, str], list[Rule]]
-"""The labels of the selected Pods, and the ingress rules."""
+Manifest = dict[str, Any]
 
 
 class NetworkPolicies(pulumi.ComponentResource):
@@ -36,91 +34,66 @@ class NetworkPolicies(pulumi.ComponentResource):
         self, settings: Settings, tiers: Sequence[type[Tier]], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("multi-tier:components:NetworkPolicies", "network-policies", None, opts)
+        self._settings = settings
         names = settings.names
-        for name, (pods, ingress) in policies(settings, tiers).items():
-            spec: dict[str, Any] = {"pod_selector": {"match_labels": dict(pods)}, "policy_types": ["Ingress"]}
-            component = name.removeprefix(f"{names.name}-")
-            kubernetes.networking.v1.NetworkPolicy(
-                f"{component}-policy",
-                metadata={
-                    "name": name,
-                    "namespace": names.namespace,
-                    "labels": names.labels("network" if name == names.isolation else component),
-                },
-                # No rules deny all ingress; an empty list would show as a change in every preview.
-                spec={**spec, "ingress": ingress} if ingress else spec,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+        self._policy("isolation", Access("network", names.isolation, names.pods(), ()), list(self._everywhere()))
+        for one in access(settings, tiers):
+            self._policy(one.component, one, [self._rule(rule) for rule in one.rules])
         self.register_outputs({})
 
+    def _policy(self, resource_name: str, selected: Access, ingress: list[Manifest]) -> None:
+        names = self._settings.names
+        spec: Manifest = {"pod_selector": {"match_labels": dict(selected.pods)}, "policy_types": ["Ingress"]}
+        metadata = {
+            "name": selected.name,
+            "namespace": names.namespace,
+            "labels": names.labels(selected.component),
+        }
+        kubernetes.networking.v1.NetworkPolicy(
+            f"{resource_name}-policy",
+            metadata=metadata,
+            # No rules deny all ingress; an empty list would show as a change in every preview.
+            spec={**spec, "ingress": ingress} if ingress else spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
-def policies(settings: Settings, tiers: Sequence[type[Tier]]) -> dict[str, Policy]:
-    """Return the policies by name. They are additive: a connection is allowed if any policy allows it."""
-    names, chosen = settings.names, settings.network_policies
-    everywhere = [_rule(_virt_api(), [SSH_PORT])]
-    if settings.mesh.enabled:
-        everywhere.append(_rule(_scrapers(settings), TELEMETRY_PORTS))
-    found: dict[str, Policy] = {names.isolation: (names.pods(), [rule for rule in everywhere if rule])}
-    for component in tiers:
-        endpoint = component.endpoint
-        clients = [_tier(settings, endpoint.clients)] if endpoint.clients else _web_clients(settings)
-        rules = [_rule(clients, [endpoint.port])]
-        if settings.metrics.enabled:
-            rules.append(_rule(_scrapers(settings), [endpoint.metrics_port, NODE_METRICS_PORT]))
-        found[names.service(component.tier)] = (names.pods(component.tier), [rule for rule in rules if rule])
-    if settings.load.enabled:
-        readers = None if chosen.load_from is None else _peers(chosen.load_from)
-        rules = [_rule(readers, [LOAD_AGENT_PORT])]
-        if settings.metrics.enabled:
-            ports = [LOAD_AGENT_PORT, NODE_METRICS_PORT] if settings.load.dedicated else [LOAD_AGENT_PORT]
-            rules.append(_rule(_scrapers(settings), ports))
-        carrier = names.machine(TierName.LOAD if settings.load.dedicated else TierName.WEB, 0)
-        pods = {**names.pods(), "vm.kubevirt.io/name": carrier}
-        found[names.load] = (pods, [rule for rule in rules if rule])
-    return found
+    def _everywhere(self) -> Iterator[Manifest]:
+        """Yield what is allowed to every machine: what no sidecar sees, so that a mesh needs no rule for it."""
+        yield {"from": [_virt_api()], "ports": _ports([SSH_PORT])}
+        telemetry = Rule(scrapers(self._settings), TELEMETRY_PORTS)
+        if self._settings.mesh.enabled and telemetry.clients:
+            yield self._rule(telemetry)
 
+    def _rule(self, rule: Rule) -> Manifest:
+        """Return a rule as in a NetworkPolicy.
 
-def _rule(clients: list[Rule] | None, ports: Iterable[int]) -> Rule:
-    """Return a rule that allows clients to connect to ports: None allows everyone, an empty list allows no one.
+        A rule for everyone has no `from`. A range of all addresses would not do: for Cilium, such a range contains
+        neither Pods nor nodes, and the API server's proxy connects from a node.
+        """
+        open_ports = {"ports": _ports(rule.ports)}
+        return open_ports if rule.clients is None else {"from": self._peers(rule.clients), **open_ports}
 
-    A rule for everyone has no `from`. A range of all addresses would not do: for Cilium, such a range contains neither
-    Pods nor nodes, and the API server's proxy connects from a node.
-    """
-    if clients is not None and not clients:
-        return {}
-    open_ports: Rule = {"ports": [{"port": port, "protocol": "TCP"} for port in ports]}
-    return open_ports if clients is None else {"from": clients, **open_ports}
-
-
-def _tier(settings: Settings, tier: TierName) -> Rule:
-    return {"podSelector": {"matchLabels": settings.names.pods(tier)}}
-
-
-def _web_clients(settings: Settings) -> list[Rule] | None:
-    chosen = settings.network_policies.web_from
-    if chosen is None:
-        return None
-    generator = TierName.LOAD if settings.load.dedicated else TierName.WEB
-    return [*([_tier(settings, generator)] if settings.load.enabled else []), *_peers(chosen)]
+    def _peers(self, clients: Sequence[Client]) -> list[Manifest]:
+        if EVERY_NAMESPACE in clients:
+            # Every namespace has this label. An empty selector would mean the same, but show as a change in every
+            # preview.
+            return [{"namespaceSelector": {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "Exists"}]}}]
+        tiers = [client for client in clients if isinstance(client, TierName)]
+        others = [client for client in clients if not isinstance(client, TierName)]
+        namespaces = [peer for peer in others if "/" not in peer]
+        selected = {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "In", "values": namespaces}]}
+        return [
+            *({"podSelector": {"matchLabels": self._settings.names.pods(tier)}} for tier in tiers),
+            *([{"namespaceSelector": selected}] if namespaces else []),
+            *({"ipBlock": {"cidr": peer}} for peer in others if "/" in peer),
+        ]
 
 
-def _scrapers(settings: Settings) -> list[Rule]:
-    chosen = settings.network_policies.metrics_from
-    if chosen is not None:
-        return _peers(chosen)
-    # Every namespace has this label. An empty selector would mean the same, but show as a change in every preview.
-    return [{"namespaceSelector": {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "Exists"}]}}]
+def _ports(ports: Iterable[int]) -> list[Manifest]:
+    return [{"port": port, "protocol": "TCP"} for port in ports]
 
 
-def _virt_api() -> list[Rule]:
+def _virt_api() -> Manifest:
     namespaces = {"key": NAMESPACE_LABEL, "operator": "In", "values": list(KUBEVIRT_NAMESPACES)}
     selector = {"matchExpressions": [namespaces]}
-    return [{"namespaceSelector": selector, "podSelector": {"matchLabels": {"kubevirt.io": "virt-api"}}}]
-
-
-def _peers(chosen: Iterable[str]) -> list[Rule]:
-    """Return the rules for namespaces and address ranges."""
-    ranges = [{"ipBlock": {"cidr": peer}} for peer in chosen if "/" in peer]
-    namespaces = [peer for peer in chosen if "/" not in peer]
-    selector = {"matchExpressions": [{"key": NAMESPACE_LABEL, "operator": "In", "values": namespaces}]}
-    return [*([{"namespaceSelector": selector}] if namespaces else []), *ranges]
+    return {"namespaceSelector": selector, "podSelector": {"matchLabels": {"kubevirt.io": "virt-api"}}}

@@ -95,6 +95,7 @@ class Tier(pulumi.ComponentResource):
             user_data_secret=secret_name,
             readiness=self.endpoint.readiness,
             data_disk=data_disk,
+            service_account=self._names.service_account(self.tier) if self._settings.mesh.enabled else None,
             pod_labels=pod_labels(self._settings.mesh),
             pod_annotations=pod_annotations(self._settings.mesh),
         )

@@ -53,6 +53,7 @@ class VirtualMachineArgs:
         user_data_secret: Name of the Secret with the user data.
         readiness: Handler of the readiness probe.
         data_disk: An additional disk, if any.
+        service_account: Account of the instances' Pods; None: the namespace's default account.
         pod_labels: Additional labels of the instances and their Pods.
         pod_annotations: Annotations of the instances and their Pods.
     """
@@ -67,6 +68,7 @@ class VirtualMachineArgs:
     user_data_secret: str
     readiness: Mapping[str, Any]
     data_disk: DataVolumeDisk | None = None
+    service_account: str | None = None
     pod_labels: Mapping[str, str] = field(default_factory=dict)
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,6 +135,9 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
     if args.data_disk:
         devices.append({"name": "data", "disk": {"bus": "virtio"}, "serial": args.data_disk.serial})
         volumes.append({"name": "data", "dataVolume": {"name": args.data_disk.data_volume}})
+    if args.service_account:
+        # KubeVirt runs the Pod as this account. A disk would hand its token to the guest, so there is none.
+        volumes.append({"name": "identity", "serviceAccount": {"serviceAccountName": args.service_account}})
     return {
         "architecture": "amd64",
         "domain": {

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from cloudinit import LARGEST_SEED, Profile
 from cloudinit.load_plan import LARGEST_CONCURRENCY, LARGEST_RPS, default_peak
+from components.names import TierName
 from components.settings.machines import MachineSettings
 from components.settings.model import Contradiction, Model
 from components.settings.values import Duration, Milliseconds, Share
@@ -75,6 +76,11 @@ class LoadSettings(MachineSettings):
     def count(self) -> int:
         """Number of machines that the generator has to itself."""
         return int(self.enabled and self.dedicated)
+
+    @property
+    def tier(self) -> TierName:
+        """The tier whose first machine runs the generator."""
+        return TierName.LOAD if self.dedicated else TierName.WEB
 
     @property
     def peak_rps(self) -> int:

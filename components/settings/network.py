@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated
 
@@ -62,6 +63,13 @@ class NetworkPolicySettings(Model):
                 )
 
 
+class MutualTls(StrEnum):
+    """Modes of mutual TLS in a mesh."""
+
+    STRICT = "STRICT"
+    PERMISSIVE = "PERMISSIVE"
+
+
 class MeshSettings(Model):
     """The cluster's Istio service mesh."""
 
@@ -69,8 +77,21 @@ class MeshSettings(Model):
     revision: DnsLabel | None = Field(
         default=None, description="Revision or revision tag of Istio. Defaults to the default revision."
     )
+    mutual_tls: MutualTls | None = Field(
+        default=None,
+        description="Whether the tiers accept only mutual TLS (STRICT) or plain connections too (PERMISSIVE). The load "
+        "agent and exporters accept plain ones either way. Defaults to the mesh's setting.",
+    )
+    authorization: bool = Field(
+        default=False,
+        description="Whether AuthorizationPolicies allow only the service account of the tier in front to connect to "
+        "a tier, and the clients of networkPolicies.",
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield a revision for a mesh that is off."""
-        if self.revision is not None and not self.enabled:
-            yield Contradiction("revision", "has no effect while enabled is false: set it to true, or remove revision")
+        """Yield settings of a mesh that is off."""
+        if not self.enabled:
+            for name in sorted(self.model_fields_set - {"enabled"}):
+                yield Contradiction(
+                    to_camel(name), "has no effect while enabled is false: set it to true, or remove this"
+                )

@@ -5,6 +5,7 @@ Each of the two stacks has its own namespace beside the shared stack. The tests 
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 import sys
@@ -88,8 +89,9 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
     administrator = environment.process_environment(lab)
     text = (DEPLOY / manifest).read_text()
     # As the manifests' sed command does.
-    for former in ("namespace: multi-tier\n", '"multi-tier"', "multi-tier-load", "deployer.multi-tier", ":multi-tier:"):
+    for former in ("namespace: multi-tier\n", '"multi-tier"', "deployer.multi-tier", ":multi-tier:"):
         text = text.replace(former, former.replace("multi-tier", namespace))
+    text = re.sub("multi-tier-(database|application|web|load)", rf"{namespace}-\1", text)
     subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
     kubeconfig = directory / "ci.kubeconfig"
     command = [str(DEPLOY / "kubeconfig.sh"), home, str(kubeconfig), "1h"]
@@ -210,7 +212,7 @@ def test_the_deployer_can_not_hand_a_guest_another_service_account(in_namespace:
         "metadata": {"name": "x", "namespace": in_namespace.namespace},
         "spec": {"runStrategy": "Halted", "template": {"spec": instance}},
     }
-    with pytest.raises(ApiError, match="may not mount a ServiceAccount"):
+    with pytest.raises(ApiError, match="may mount no ServiceAccount but a tier's"):
         client.connect(in_namespace.kubeconfig).create(VIRTUAL_MACHINES, machine)
 
 

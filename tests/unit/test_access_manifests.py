@@ -20,9 +20,14 @@ EVERYTHING: list[dict[str, Any]] = [
     {},
     {"load": {"dedicated": True}},
     {"metrics": {"enabled": True, "serviceMonitors": True}},
+    {"mesh": {"enabled": True, "authorization": True, "mutualTls": "STRICT"}},
 ]
 # Plurals as the API spells them, where a letter at the end isn't all.
-PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+PLURALS = {
+    "NetworkPolicy": "networkpolicies",
+    "AuthorizationPolicy": "authorizationpolicies",
+    "Ingress": "ingresses",
+}
 
 
 def rules(manifest: Path, kind: str) -> list[dict[str, Any]]:

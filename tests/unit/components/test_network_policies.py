@@ -131,6 +131,14 @@ def test_the_web_tier_can_be_restricted_to_the_load_generator_and_chosen_clients
         assert WEB_PORT not in open_ports(deployment, other, web)
 
 
+def test_a_namespace_with_the_name_of_a_tier_is_a_namespace() -> None:
+    deployment = deploy({"networkPolicies": {"webFrom": ["application"]}})
+    web = pod(deployment, "web")
+
+    assert WEB_PORT in open_ports(deployment, Peer({"app": "shell"}, "application"), web)
+    assert WEB_PORT not in open_ports(deployment, pod(deployment, "application"), web)
+
+
 def test_an_empty_list_allows_only_the_stack_itself() -> None:
     chosen: dict[str, list[str]] = {"webFrom": [], "loadFrom": [], "metricsFrom": []}
     deployment = deploy({**DEDICATED, **METRICS, "networkPolicies": chosen})

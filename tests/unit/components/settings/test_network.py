@@ -33,7 +33,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         f'mesh.revision: "{"a" * 59}… must be 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter '
         "or digit",
     ),
-    ({"mesh": {"revision": "canary"}}, f'mesh.revision: "canary" {OFF} revision'),
+    ({"mesh": {"revision": "canary"}}, f'mesh.revision: "canary" {OFF} this'),
+    ({"mesh": {"authorization": True}}, f"mesh.authorization: true {OFF} this"),
+    (
+        {"mesh": {"enabled": True, "mutualTls": "DISABLE"}},
+        'mesh.mutualTls: "DISABLE" must be STRICT or PERMISSIVE',
+    ),
 ]
 
 
