@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.settings.disks import Image, Volume
+from components.settings.machines import Architecture
 
 
 def storage(volume: Volume) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def storage(volume: Volume) -> dict[str, Any]:
     return request
 
 
-def source(image: Image) -> dict[str, Any] | None:
+def source(image: Image, architecture: Architecture) -> dict[str, Any] | None:
     """Return the part of a DataVolume's spec that says what to copy; None for a containerDisk, which isn't copied."""
     if image.data_source:
         return {"sourceRef": {"kind": "DataSource", **image.data_source.model_dump()}}
@@ -28,5 +29,7 @@ def source(image: Image) -> dict[str, Any] | None:
     if image.url:
         return {"source": {"http": {"url": image.url}}}
     if image.registry:
-        return {"source": {"registry": {"url": f"docker://{image.registry}"}}}
+        # CDI would import the image for whichever node its importer runs on.
+        platform = {"architecture": str(architecture)}
+        return {"source": {"registry": {"url": f"docker://{image.registry}", "platform": platform}}}
     return None

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import disks
-from components.settings.machines import MachineSettings, TopologySpread
+from components.settings.machines import Architecture, MachineSettings, TopologySpread
 from components.settings.stack import TimeoutSettings
 
 API_VERSION = "kubevirt.io/v1"
@@ -21,6 +21,7 @@ FIRMWARE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "multi-tier.kubevirt.io")
 PROBING = {"periodSeconds": 1, "timeoutSeconds": 2, "successThreshold": 1, "failureThreshold": 5}
 # Time for PostgreSQL's shutdown checkpoint.
 GRACE_SECONDS = 60
+MACHINE_TYPES = {Architecture.AMD64: "q35", Architecture.ARM64: "virt"}
 # What makes another machine. `runStrategy` doesn't: a machine that somebody stopped is started again.
 REPLACING = ["spec.template", "spec.instancetype", "spec.preference", "spec.dataVolumeTemplates"]
 
@@ -117,7 +118,7 @@ def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
         spec["instancetype"] = {"kind": "VirtualMachineClusterInstancetype", "name": args.machine.instancetype}
     if args.machine.preference:
         spec["preference"] = {"kind": "VirtualMachineClusterPreference", "name": args.machine.preference}
-    if source := disks.source(args.machine.root):
+    if source := disks.source(args.machine.root, args.machine.architecture):
         spec["dataVolumeTemplates"] = [_root_disk(args, source)]
     return spec
 
@@ -139,11 +140,16 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
         # KubeVirt runs the Pod as this account. A disk would hand its token to the guest, so there is none.
         volumes.append({"name": "identity", "serviceAccount": {"serviceAccountName": args.service_account}})
     return {
-        "architecture": "amd64",
+        "architecture": str(args.machine.architecture),
         "domain": {
             **_size(args),
             **_firmware(args),
-            "devices": {"disks": devices, "interfaces": [{"name": "default", "masquerade": {}}], "rng": {}},
+            "devices": {
+                "disks": devices,
+                "interfaces": [{"name": "default", "masquerade": {}}],
+                "rng": {},
+                **_watchdog(args),
+            },
         },
         "networks": [{"name": "default", "pod": {}}],
         "volumes": volumes,
@@ -191,7 +197,15 @@ def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
 def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
     # Derived from the name, so that a preview without changes shows none.
     identity = str(uuid.uuid5(FIRMWARE_NAMESPACE, f"{args.namespace}/{args.name}"))
-    return {"machine": {"type": "q35"}, "firmware": {"uuid": identity, "serial": identity}}
+    machine_type = MACHINE_TYPES[args.machine.architecture]
+    return {"machine": {"type": machine_type}, "firmware": {"uuid": identity, "serial": identity}}
+
+
+def _watchdog(args: VirtualMachineArgs) -> dict[str, Any]:
+    """Return the device that resets a machine whose guest hangs; KubeVirt has none for arm64."""
+    if args.machine.architecture is not Architecture.AMD64:
+        return {}
+    return {"watchdog": {"name": "watchdog", "i6300esb": {"action": "reset"}}}
 
 
 def _root_volume(args: VirtualMachineArgs) -> dict[str, Any]:

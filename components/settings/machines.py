@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,6 +64,22 @@ class Dimensions:
     memory: str
 
 
+class Architecture(StrEnum):
+    """A CPU architecture, as Kubernetes' node label `kubernetes.io/arch` calls it."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+
+# How the names of images and preferences say that they are for one architecture.
+_ARCHITECTURE_NAMES = {
+    Architecture.AMD64: re.compile(r"amd64|x86[_-]64", re.IGNORECASE),
+    Architecture.ARM64: re.compile(r"arm64|aarch64", re.IGNORECASE),
+}
+# The preferences that ask for secure boot, which KubeVirt doesn't support on arm64 (common-instancetypes).
+_SECURE_BOOT = re.compile(r"(fedora|rhel)\b.*")
+
+
 class EvictionStrategy(StrEnum):
     """What happens to a machine when its node is drained."""
 
@@ -120,6 +137,10 @@ class MachineSettings(Model):
     }
 
     family: Family = Field(default=Family.DEBIAN, description="Family of the guest's distribution.")
+    architecture: Architecture = Field(
+        default=Architecture.AMD64,
+        description="CPU architecture of a machine: of its image, and of the nodes that run it.",
+    )
     size: Size | None = Field(
         default=None,
         description="Preset for vcpus and memory: 1 and 1Gi, 2 and 2Gi, or 4 and 4Gi; for the database 2 and 2Gi, "
@@ -188,7 +209,7 @@ class MachineSettings(Model):
         return release_of(next(filter(None, self.root.source_names.values()), ""))
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield conflicts between size, family, disks and eviction."""
+        """Yield conflicts between size, family, architecture, disks and eviction."""
         yield from self._sized_twice()
         least, memory = LEAST_MEMORY[self.family], self.dimensions.memory
         if not self.instancetype and bytes_of(memory) < bytes_of(least):
@@ -197,6 +218,7 @@ class MachineSettings(Model):
             yield Contradiction("memoryRequest", f"is more than the machine's memory, {memory}")
         yield from self._not_migratable("image.accessMode", self.image.access_mode if self.image else None)
         yield from self._family_mismatches()
+        yield from self._architecture_mismatches()
 
     def _sized_twice(self) -> Iterator[Contradiction]:
         """Yield the keys that an instancetype or a size overrides."""
@@ -219,12 +241,31 @@ class MachineSettings(Model):
 
     def _family_mismatches(self) -> Iterator[Contradiction]:
         """Yield names of the other family's distributions: such a guest would boot but never be configured."""
-        image = self.image.source_names if self.image else {}
-        names = {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
-        for key, name in names.items():
+        for key, name in self._chosen_names().items():
             for family, distributions in DISTRIBUTIONS.items():
                 if family != self.family and name.lower().startswith(distributions):
                     yield Contradiction(key, f"belongs to the {family} family, but family is {self.family}")
+
+    def _architecture_mismatches(self) -> Iterator[Contradiction]:
+        """Yield names of the other architecture's images and preferences: such a machine would not boot."""
+        for key, name in self._chosen_names().items():
+            named = [architecture for architecture, words in _ARCHITECTURE_NAMES.items() if words.search(name)]
+            if named and self.architecture not in named:
+                yield Contradiction(key, f"is for {named[0]}, but architecture is {self.architecture}")
+            elif (
+                (key, self.architecture) == ("preference", Architecture.ARM64)
+                and not named
+                and _SECURE_BOOT.match(name)
+            ):
+                problem = (
+                    f'asks for secure boot, which arm64 machines do not support: use "{name}.{Architecture.ARM64}"'
+                )
+                yield Contradiction(key, problem)
+
+    def _chosen_names(self) -> dict[str, str]:
+        """Return the names of the image and the preference, by key."""
+        image = self.image.source_names if self.image else {}
+        return {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
 
 
 class DatabaseSettings(MachineSettings):

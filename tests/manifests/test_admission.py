@@ -33,6 +33,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "evictionStrategy": "None",
         },
     },
+    "machines for arm64": {
+        "database": {"architecture": "arm64"},
+        "application": {"architecture": "arm64", "preference": "debian", "instancetype": "u1.small"},
+        "web": {
+            "family": "fedora",
+            "architecture": "arm64",
+            "instancetype": "u1.small",
+            "preference": "fedora.arm64",
+            "image": {"registry": "registry.example/fedora:43"},
+        },
+    },
     "a closed network": {
         "ssh": {"user": "ann", "authorizedKeys": [PUBLIC_KEY]},
         "proxy": {"http": "http://proxy.example:3128"},
@@ -179,10 +190,32 @@ def test_the_emitted_namespace_is_accepted(admission: Admission, namespace: str)
             id="root disk from two images",
         ),
         pytest.param(lambda spec: domain(spec)["memory"].update(guest="2GB"), "quantities must match", id="2GB"),
+        pytest.param(
+            lambda spec: instance(spec).update(architecture="arm64"),
+            "machine.type is not supported: q35 (allowed values: [virt*])",
+            id="amd64's machine type on arm64",
+        ),
     ],
 )
 def test_an_invalid_machine_is_refused(admission: Admission, namespace: str, change: Change, reason: str) -> None:
     assert reason in admission.refusal(changed(machine(namespace), change))
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_kubevirt_makes_an_instance_of_a_machine(admission: Admission, namespace: str, architecture: str) -> None:
+    deployment = emitted({"database": {"architecture": architecture}}, namespace)
+    made = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {"name": "made", "namespace": namespace},
+        "spec": deployment.instance("multi-tier-database-0"),
+    }
+
+    # Checked only here, not with the VirtualMachine.
+    refusal = "" if architecture == "amd64" else "Arm64 not support Watchdog device"
+    watchdog = {"name": "watchdog", "i6300esb": {"action": "reset"}}
+    assert admission.admit(made)["spec"]["architecture"] == architecture
+    assert refusal in admission.refusal(changed(made, lambda spec: spec["domain"]["devices"].update(watchdog=watchdog)))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,11 @@ def test_a_container_disk_is_used_as_it_is() -> None:
         ({"url": URL}, {"source": {"http": {"url": URL}}}),
         (
             {"registry": "quay.io/disks/debian:12"},
-            {"source": {"registry": {"url": "docker://quay.io/disks/debian:12"}}},
+            {
+                "source": {
+                    "registry": {"url": "docker://quay.io/disks/debian:12", "platform": {"architecture": "amd64"}}
+                }
+            },
         ),
     ],
     ids=["DataSource", "claim", "url", "registry"],

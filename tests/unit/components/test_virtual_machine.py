@@ -19,6 +19,7 @@ EXPOSED = {
         "expose": {"kind": "HTTPRoute", "gateway": {"name": "public"}},
     },
 }
+ON_ARM = {tier: {"architecture": "arm64", "image": {"registry": "a/debian:12"}} for tier in ("database", "web")}
 CONFIGS = [
     {},
     SCALED,
@@ -26,6 +27,7 @@ CONFIGS = [
     {"load": {"enabled": False}},
     {**DEDICATED, **METRICS},
     EXPOSED,
+    ON_ARM,
 ]
 # These request a feature without options, and the API keeps them.
 EMPTY_ON_PURPOSE = re.compile(r"\.(rng|masquerade|pod|blank)$")
@@ -52,9 +54,9 @@ def test_every_disk_has_a_volume_and_every_volume_for_the_guest_a_disk(config: d
 def test_webhooks_have_nothing_to_add(config: dict[str, Any]) -> None:
     deployment = deploy(config)
     for name in deployment.machines:
-        assert domain(deployment, name)["machine"] == {"type": "q35"}
+        arm = deployment.instance(name)["architecture"] == "arm64"
+        assert domain(deployment, name)["machine"] == {"type": "virt" if arm else "q35"}
         assert set(domain(deployment, name)["firmware"]) == {"uuid", "serial"}
-        assert deployment.instance(name)["architecture"] == "amd64"
         assert deployment.machine(name)["runStrategy"] == "Always"
 
 
@@ -77,6 +79,23 @@ def test_firmware_identities_are_unique_and_stable() -> None:
 
     assert identities(SCALED) == identities({**SCALED, "load": {"rps": 1}})
     assert len({*identities(SCALED), *identities({"namespace": "other"})}) == 8
+
+
+def test_a_tier_can_be_of_another_architecture() -> None:
+    deployment = deploy(ON_ARM)
+    (root,) = deployment.machine("multi-tier-web-0")["dataVolumeTemplates"]
+
+    assert deployment.instance("multi-tier-web-0")["architecture"] == "arm64"
+    assert root["spec"]["source"]["registry"]["platform"] == {"architecture": "arm64"}
+    assert deployment.instance("multi-tier-application-0")["architecture"] == "amd64"
+
+
+def test_a_hanging_guest_is_reset_where_kubevirt_has_a_watchdog_for_its_architecture() -> None:
+    deployment = deploy(ON_ARM)
+    devices = {name: domain(deployment, name)["devices"] for name in deployment.machines}
+
+    assert devices["multi-tier-application-0"]["watchdog"] == {"name": "watchdog", "i6300esb": {"action": "reset"}}
+    assert "watchdog" not in devices["multi-tier-web-0"], "KubeVirt refuses it"
 
 
 def test_an_instancetype_replaces_cpus_and_memory() -> None:

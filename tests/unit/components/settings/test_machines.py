@@ -19,8 +19,8 @@ LABEL_VALUE = 'must be the value of a label as text, such as "ssd"'
 TOLERATIONS = 'must be a list of at least one Pod toleration, such as [{"key": "dedicated", "operator": "Exists"}]'
 BOTH = "both size the machine: remove one of them"
 KEYS = (
-    "family, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, nodeSelector, "
-    "tolerations, evictionStrategy, version, replicas, topologySpread"
+    "family, architecture, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, "
+    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread"
 )
 
 INVALID: list[tuple[Any, str]] = [
@@ -30,6 +30,7 @@ INVALID: list[tuple[Any, str]] = [
     ({"family": "arch"}, '.family: "arch" must be debian or fedora'),
     ({"family": ["debian"]}, ".family: must be debian or fedora"),
     ({"size": "huge"}, '.size: "huge" must be small, medium or large'),
+    ({"architecture": "x86_64"}, '.architecture: "x86_64" must be amd64 or arm64'),
     ({"vcpus": 0}, f".vcpus: 0 {WHOLE_CPUS}"),
     ({"vcpus": 129}, f".vcpus: 129 {WHOLE_CPUS}"),
     ({"vcpus": 1.5}, f".vcpus: 1.5 {WHOLE_CPUS}"),
@@ -93,6 +94,22 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
         {"preference": "centos.stream9"},
         '.preference: "centos.stream9" belongs to the fedora family, but family is debian',
     ),
+    (
+        {"architecture": "arm64", "image": {"url": "https://images.example/debian-12-amd64.qcow2"}},
+        '.image.url: "https://images.example/debian-12-amd64.qcow2" is for amd64, but architecture is arm64',
+    ),
+    (
+        {"image": {"registry": "registry.example/debian-aarch64:12"}},
+        '.image.registry: "registry.example/debian-aarch64:12" is for arm64, but architecture is amd64',
+    ),
+    (
+        {"family": "fedora", "preference": "fedora.arm64"},
+        '.preference: "fedora.arm64" is for arm64, but architecture is amd64',
+    ),
+    (
+        {"family": "fedora", "architecture": "arm64", "preference": "rhel.10"},
+        '.preference: "rhel.10" asks for secure boot, which arm64 machines do not support: use "rhel.10.arm64"',
+    ),
 ]
 
 
@@ -141,6 +158,25 @@ def test_the_root_disk_defaults_to_the_image_of_the_family() -> None:
     assert settings.web.root.container_disk == "quay.io/containerdisks/fedora:42"
     assert settings.application.root.container_disk == "my/image"
     assert settings.database.root.container_disk == "quay.io/containerdisks/debian:12"
+
+
+def test_names_without_an_architecture_fit_every_architecture() -> None:
+    on_arm = {
+        "architecture": "arm64",
+        "preference": "debian",
+        "image": {"registry": "quay.io/containerdisks/debian:12"},
+    }
+    assert accepted(
+        {
+            "web": on_arm,
+            "application": {
+                "family": "fedora",
+                **on_arm,
+                "preference": "fedora.arm64",
+                "image": {"registry": "a/fedora:43"},
+            },
+        }
+    )
 
 
 def test_an_instancetype_is_no_contradiction_to_the_default_size() -> None:
