@@ -16,6 +16,7 @@ from lab.toolchain import cache, debian_package, go
 
 _SOURCES = Path(__file__).parent / "modules"
 KUBERNETES_VERSION = "v1.35.4"
+PULUMI_VERSION = "v3.255.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ MODULES = (
         {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
         2.5,
         {"pulumi": Official(("version",), r"^v3\.(25[5-9]|2[6-9]\d|[3-9]\d\d)\.")},
+        # As upstream's releases do. Without a version, the engine doesn't check the one that Pulumi.yaml requires.
+        (f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI_VERSION}",),
     ),
     Module(
         "kubevirt",

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pulumi
 import pytest
+import yaml
 
 from components import configuration
+from lab.config import PROJECT
 
 
 @pytest.fixture
@@ -29,6 +31,29 @@ def test_mistakes_end_the_program_without_a_traceback(configured: Callable[..., 
 
     with pytest.raises(pulumi.RunError, match=r'multi-tier:name: "Shop" must be'):
         configuration.load()
+
+
+def test_an_old_engine_is_refused_because_it_would_keep_old_guests(
+    configured: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = 'Pulumi CLI version 3.200.0 does not satisfy the version range ">=3.208.0"'
+
+    def refuse(versions: str) -> None:
+        assert versions == configuration.ENGINE
+        raise RuntimeError(problem)
+
+    monkeypatch.setattr(pulumi, "require_pulumi_version", refuse)
+    configured({}, [])
+
+    with pytest.raises(pulumi.RunError) as refused:
+        configuration.load()
+    assert str(refused.value) == f"This program needs a Pulumi CLI of version >=3.208.0: {problem}"
+
+
+def test_the_project_requires_the_same_engine() -> None:
+    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+
+    assert project["requiredPulumiVersion"] == configuration.ENGINE
 
 
 def test_an_encrypted_setting_is_refused_and_not_shown(configured: Callable[..., None]) -> None:
