@@ -151,6 +151,7 @@ RELEASES = {
     ("fedora", "41"): Release(16, (3, 13)),
     ("fedora", "42"): Release(16, (3, 13)),
     ("fedora", "43"): Release(18, (3, 14)),
+    ("fedora", "44"): Release(18, (3, 14)),
     ("rhel", "9"): Release(13, (3, 9)),
     ("rhel", "10"): Release(16, (3, 12)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -115,6 +116,8 @@ class Image(Volume):
             yield Contradiction("", f"needs one of {', '.join(others)} or {last}")
         elif len(given) > 1:
             yield Contradiction("", f"has {' and '.join(given)}: keep one")
+        elif self.registry and re.search(r":[^/]*@", self.registry):
+            yield Contradiction("registry", "has a tag and a digest, of which CDI takes only one: remove the tag")
         elif self.container_disk:
             for name in sorted(set(Volume.model_fields) & self.model_fields_set):
                 yield Contradiction(to_camel(name), "has no effect on a containerDisk: remove it")

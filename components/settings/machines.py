@@ -20,7 +20,7 @@ from components.settings.values import ObjectName, QualifiedName, Quantity, Vers
 
 DEFAULT_CONTAINER_DISKS = {
     Family.DEBIAN: "quay.io/containerdisks/debian:12",
-    Family.FEDORA: "quay.io/containerdisks/fedora:42",
+    Family.FEDORA: "quay.io/containerdisks/fedora:44",
 }
 # With less, the distribution's kernel, systemd and cloud-init run out of memory before the tier starts.
 LEAST_MEMORY = {Family.DEBIAN: "256Mi", Family.FEDORA: "1Gi"}
@@ -304,7 +304,7 @@ class DatabaseSettings(MachineSettings):
             if is_floating(image):
                 problem = (
                     "floats: a later release may have another PostgreSQL, which can't read the data disk. "
-                    'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:42"'
+                    'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:44"'
                 )
                 yield Contradiction(f"image.{key}", problem)
         # A unit takes 15.7 MB, and ext4 keeps 7 % for itself. 1 GiB besides, for PostgreSQL's log and catalogs.

@@ -43,7 +43,11 @@ StackName = Annotated[
 class TimeoutSettings(Model):
     """How long operations may take before they fail."""
 
-    ready: Duration = Field(default="10m", description="Longest wait for a new machine to become ready.")
+    ready: Duration = Field(
+        default="20m",
+        description="Longest wait for a new machine to become ready: for its root disk, packages, and the database's "
+        "tables. Guests go on for as long as it takes.",
+    )
     delete: Duration = Field(default="5m", description="Longest wait for an object to be deleted.")
 
 

@@ -21,6 +21,11 @@ ROOT_DISKS: list[tuple[dict[str, Any], str]] = [
     ({"url": "ftp://images.example/a.qcow2"}, f'.url: "ftp://images.example/a.qcow2" {IMAGE_URL}'),
     ({"url": "https://images.example/"}, f'.url: "https://images.example/" {IMAGE_URL}'),
     ({"dataSource": {"name": "debian"}}, ".dataSource.namespace: is missing"),
+    (
+        {"registry": f"localhost:5000/debian:12@sha256:{'0' * 64}"},
+        f'.registry: "localhost:5000/debian:12@sha256:{"0" * 27}… has a tag and a digest, of which CDI takes only one: '
+        "remove the tag",
+    ),
     ({"url": URL, "volumeMode": "block"}, '.volumeMode: "block" must be Filesystem or Block'),
     ({}, f": {NEEDS_ONE}"),
     ({"storageClass": "fast"}, f": {NEEDS_ONE}"),
@@ -49,8 +54,8 @@ DATABASES: list[tuple[dict[str, Any], str]] = [
         'fio.runtime: "20s" has no effect while enabled is false: set it to true, or remove runtime',
     ),
     (
-        {"fio": {"enabled": True, "runtime": "200s"}},
-        'fio.runtime: "200s" is too long: 3 jobs take 600 s, but timeouts.ready is 10m',
+        {"fio": {"enabled": True, "runtime": "400s"}},
+        'fio.runtime: "400s" is too long: 3 jobs take 1200 s, but timeouts.ready is 20m',
     ),
 ]
 

@@ -146,7 +146,7 @@ def test_the_image_of_the_database_has_a_version(key: str, source: dict[str, Any
     assert line.startswith(f"database.image.{key}: ")
     assert line.endswith(
         "floats: a later release may have another PostgreSQL, which can't read the data disk. "
-        'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:42"'
+        'Name an image with a version, such as registry: "quay.io/containerdisks/fedora:44"'
     )
     assert accepted({"application": machine})
 
@@ -155,7 +155,7 @@ def test_the_root_disk_defaults_to_the_image_of_the_family() -> None:
     settings = accepted({"web": {"family": "fedora"}, "application": {"image": {"containerDisk": "my/image"}}})
 
     assert settings.web.family is Family.FEDORA
-    assert settings.web.root.container_disk == "quay.io/containerdisks/fedora:42"
+    assert settings.web.root.container_disk == "quay.io/containerdisks/fedora:44"
     assert settings.application.root.container_disk == "my/image"
     assert settings.database.root.container_disk == "quay.io/containerdisks/debian:12"
 

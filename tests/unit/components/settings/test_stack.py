@@ -57,8 +57,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "of the generator's; use at most 638, or more memory",
     ),
     (
-        {"database": {"scale": 6000, "dataDisk": {"size": "100Gi"}}},
-        'timeouts.ready: "10m" is too short for scale 6000: a fast machine creates its accounts in 600 s',
+        {"database": {"scale": 12_000, "dataDisk": {"size": "200Gi"}}},
+        'timeouts.ready: "20m" is too short for scale 12000: a fast machine creates its accounts in 1200 s',
     ),
     (
         {"application": {"image": {"containerDisk": "quay.io/containerdisks/debian:11"}}},
@@ -93,7 +93,7 @@ def test_without_load_the_web_machine_needs_less_memory() -> None:
 def test_what_the_machines_can_carry_is_accepted() -> None:
     assert accepted({"application": {"replicas": 19}, "load": {"concurrency": 3731}})
     assert accepted({"web": {"instancetype": "u1.large"}, "load": {"concurrency": 10_000}})
-    assert accepted({"database": {"scale": 6000, "dataDisk": {"size": "100Gi"}}, "timeouts": {"ready": "30m"}})
+    assert accepted({"database": {"scale": 12_000, "dataDisk": {"size": "200Gi"}}, "timeouts": {"ready": "30m"}})
 
 
 def test_the_setup_of_the_database_may_take_as_long_as_the_engine_waits() -> None:
