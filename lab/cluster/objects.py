@@ -11,7 +11,7 @@ from typing import Any
 from lab.cluster.control_plane import VIRT_API_PORT
 from lab.command import run
 from lab.config import Lab
-from lab.toolchain import cache
+from lab.toolchain import cache, node_image
 
 Manifest = dict[str, Any]
 
@@ -19,14 +19,16 @@ Manifest = dict[str, Any]
 _INSTANCETYPES = ("u1.", "cx1.", "o1.", "m1.")
 
 
-def _generate(binary: Path, destination: Path) -> None:
-    (destination / "manifests.json").write_text(run(binary))
+def _generate(command: list[str], destination: Path) -> None:
+    (destination / "manifests.json").write_text(run(*command))
 
 
 def generated(lab: Lab) -> list[Manifest]:
     """Return KubeVirt's and CDI's own manifests, from the generator that is built with their programs."""
-    binary = (lab.binaries / "manifests").resolve()
-    path = cache.get("manifests", cache.key([str(binary)]), lambda directory: _generate(binary, directory))
+    command = [str((lab.binaries / "manifests").resolve())]
+    if lab.machines:
+        command.append(f"-image={node_image.REFERENCE}")
+    path = cache.get("manifests", cache.key(command), lambda directory: _generate(command, directory))
     items: list[Manifest] = json.loads((path / "manifests.json").read_bytes())["items"]
     return [{key: value for key, value in item.items() if key != "status"} for item in items]
 

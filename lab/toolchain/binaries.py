@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.progress import Progress
 from lab.toolchain import cache, debian_package, go
 
-_SOURCES = Path(__file__).parent / "modules"
+SOURCES = Path(__file__).parent / "modules"
 KUBERNETES_VERSION = "v1.35.4"
 PULUMI_VERSION = "v3.255.0"
 
@@ -63,7 +63,7 @@ class Module:
     @property
     def source(self) -> Path:
         """The directory with its go.mod and go.sum."""
-        return _SOURCES / (self.directory or self.name)
+        return SOURCES / (self.directory or self.name)
 
     def needed(self, lab: Lab) -> bool:
         """Whether a lab runs its programs."""

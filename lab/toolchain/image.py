@@ -22,7 +22,7 @@ REFERENCES = (GOLDEN, PLAIN)
 _SUITE = "bookworm"
 # A build mounts /dev, /proc and /sys in the image. In namespaces of its own it ends with this process, even if that is
 # killed, and its mounts end with it.
-_CONTAINED = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+CONTAINED = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 _CLOUD_IMAGE = [
     *("ca-certificates", "cloud-init", "curl", "dbus", "e2fsprogs", "ifupdown", "iproute2", "iputils-ping", "less"),
     *("logrotate", "netbase", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv", "systemd-timesyncd"),
@@ -55,7 +55,7 @@ chroot "$1" systemctl disable --quiet nginx.service postgresql.service prometheu
 
 def _build(directory: Path, names: list[str], hooks: list[str]) -> None:
     rootfs = directory / "rootfs"
-    command = [*_CONTAINED, "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(names)}"]
+    command = [*CONTAINED, "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(names)}"]
     command += [f"--customize-hook={hook}" for hook in hooks]
     run(*command, _SUITE, rootfs, failure="The guest image can't be built", timeout=None)
 

@@ -1,12 +1,14 @@
 // Command manifests prints, as one Kubernetes List in JSON, what KubeVirt's and CDI's operators
 // would install and the lab needs: custom resource definitions, RBAC, admission webhooks,
-// aggregated API services, and the common instance types and preferences.
+// aggregated API services, and the common instance types and preferences. With -image, the DaemonSet of
+// virt-handler from that image is one of them.
 //
 // The objects come from the operators' own generators, so they fit the binaries built beside them.
 package main
 
 import (
 	"encoding/json"
+	"flag"
 	"log"
 	"os"
 	"slices"
@@ -15,6 +17,7 @@ import (
 	cdi "kubevirt.io/containerized-data-importer/pkg/operator/resources"
 	"kubevirt.io/kubevirt/pkg/virt-operator/resource/generate/components"
 	"kubevirt.io/kubevirt/pkg/virt-operator/resource/generate/rbac"
+	"kubevirt.io/kubevirt/pkg/virt-operator/util"
 	"sigs.k8s.io/yaml"
 )
 
@@ -78,7 +81,15 @@ func customResourceDefinitions() []any {
 	return items
 }
 
+func handler(image string) any {
+	images := util.ComponentImages{VirtHandlerImage: image, VirtLauncherImage: image}
+	config := &util.KubeVirtDeploymentConfig{Namespace: namespace, ComponentImages: images}
+	return components.NewHandlerDaemonSet(config, "", "", "")
+}
+
 func main() {
+	image := flag.String("image", "", "container image of virt-handler and virt-launcher")
+	flag.Parse()
 	items := customResourceDefinitions()
 	items = appendAll(items, rbac.GetAllCluster())
 	items = appendAll(items, rbac.GetAllApiServer(namespace))
@@ -93,6 +104,9 @@ func main() {
 	items = appendAll(items, components.NewVirtAPIAPIServices(namespace))
 	items = appendAll(items, must(components.NewClusterInstancetypes()))
 	items = appendAll(items, must(components.NewClusterPreferences()))
+	if *image != "" {
+		items = append(items, handler(*image))
+	}
 
 	list := map[string]any{"apiVersion": "v1", "kind": "List", "items": items}
 	if err := json.NewEncoder(os.Stdout).Encode(list); err != nil {
