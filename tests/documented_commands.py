@@ -48,6 +48,7 @@ _PREVIEW = "tests/lab/test_preview.py::test_an_unchanged_program_changes_no_stac
 _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
 _ACCESS = "tests/lab/test_access.py::test_a_stack_runs_in_an_existing_namespace"
 _ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_runs_in_a_namespace_it_creates"
+_STORAGE = "tests/lab/test_public_run.py::test_kinds_storage_is_described_once_cdi_has_its_profile"
 _DEPLOY = "tests/lab/test_public_run.py::test_deploy_brings_up_three_machines_and_sends_a_request"
 _SSH = "tests/lab/test_guests.py::test_the_configured_user_logs_in_with_the_key_and_uses_sudo"
 _SSH_COMMAND = (
@@ -85,6 +86,9 @@ ELSEWHERE = {
     "kubectl apply -f deploy/access-to-cluster.yaml": _ACCESS_TO_CLUSTER,
     "deploy/kubeconfig.sh multi-tier-access ci.kubeconfig 24h": _ACCESS_TO_CLUSTER,
     # The public run types these, and the lab's tests run its steps.
+    "kubectl wait storageprofile/standard --for=create --timeout=2m": _STORAGE,
+    "kubectl patch storageprofile standard --type=merge"
+    """ -p '{"spec":{"claimPropertySets":[{"accessModes":["ReadWriteOnce"],"volumeMode":"Filesystem"}]}}'""": _STORAGE,
     "pulumi stack select --create laptop": _DEPLOY,
     "pulumi up --stack laptop --yes": _DEPLOY,
     'sh -c "$(pulumi stack output request --stack laptop)"': _DEPLOY,

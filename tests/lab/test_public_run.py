@@ -7,18 +7,20 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import yaml
 
 from kube import client
-from kube.resources import NAMESPACES, VIRTUAL_MACHINES
+from kube.resources import NAMESPACES, VIRTUAL_MACHINES, Resource
 from lab import environment, lifecycle
 from lab.config import PROJECT, Lab
 from lab.toolchain.image import GOLDEN
 from tests.own_lab import PROGRESS, own_lab
 
 WORKFLOW = PROJECT / ".github" / "workflows" / "kind.yaml"
+STORAGE_PROFILES = Resource("cdi.kubevirt.io/v1beta1", "storageprofiles", namespaced=False)
 TIERS = ("database", "application", "web")
 
 
@@ -57,6 +59,17 @@ def runner(project_copy: Path) -> Iterator[Runner]:
     stack.write_text(yaml.safe_dump(document))
     with own_lab() as lab:
         yield Runner(lifecycle.start(lab, PROGRESS), project_copy)
+
+
+def test_kinds_storage_is_described_once_cdi_has_its_profile(runner: Runner) -> None:
+    cluster = client.connect(runner.lab.kubeconfig)
+    profile = {"apiVersion": STORAGE_PROFILES.api_version, "kind": "StorageProfile", "metadata": {"name": "standard"}}
+    cdi = Timer(1, cluster.apply, ({**profile, "spec": {}},))
+    cdi.start()
+    runner.step("Describe kind's storage to CDI")
+    cdi.join()
+    properties = cluster.get(STORAGE_PROFILES, "standard")["spec"]["claimPropertySets"]
+    assert properties == [{"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"}]
 
 
 def test_deploy_brings_up_three_machines_and_sends_a_request(runner: Runner) -> None:
