@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 # The branch, tag or commit that `make preview` compares with.
 BASE ?= main
-.PHONY: help install policy lab lab-down preview preview-down bench check check-policy format unit test lock
+.PHONY: help install policy lab lab-down images preview preview-down bench check check-policy format unit test lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -19,6 +19,9 @@ lab: install ## start the one-machine lab and deploy the three tiers, with traff
 
 lab-down: install ## destroy the stacks and remove the lab
 	@$(PYTHON) -m lab down
+
+images: install ## build bootable container disks as OCI archives, and show how to push them: make images REGISTRY=...
+	@$(PYTHON) -m lab images $(REGISTRY:%=--registry %)
 
 preview: install ## report what a change does to each stack, without a cluster: make preview BASE=main
 	@# Exit code 3 means that something changes, which is no error.

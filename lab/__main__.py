@@ -17,7 +17,7 @@ from lab.cluster.control_plane import COMPONENTS
 from lab.config import Lab
 from lab.errors import LabError, run_command_line
 from lab.progress import Progress
-from lab.toolchain import image, prerequisites
+from lab.toolchain import container_disks, image, prerequisites
 
 _LOAD_SECONDS = 60.0
 
@@ -103,6 +103,17 @@ def build_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.jo
         raise LabError(f"No image {reference}. Choose one of: {', '.join(image.REFERENCES)}.")
     prerequisites.ensure(console)
     image.ensure(Lab.from_environment(), reference, Progress(console))
+
+
+@app.command()
+def images(
+    registry: Annotated[str, typer.Option(help="Where the images will be pushed to.")] = "registry.example.com",
+) -> None:
+    """Build the container disks, and say how to push and use them (`make images`)."""
+    prerequisites.ensure(console)
+    for reference in container_disks.REFERENCES:
+        archive = container_disks.container_disk(reference, Progress(console))
+        typer.echo(container_disks.instructions(reference, archive, registry))
 
 
 def main() -> None:

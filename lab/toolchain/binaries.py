@@ -179,6 +179,16 @@ def _build(module: Module, progress: Progress, destination: Path) -> None:
             go.build(module.source, package, destination / program, flags, step, cgo=module.cgo)
 
 
+def built(name: str, progress: Progress) -> Path:
+    """Return the directory with a module's programs, built from it even if the PATH has them.
+
+    Raises:
+        LabError: A program can't be built.
+    """
+    module = next(module for module in MODULES if module.name == name)
+    return cache.get("binaries", f"{name}-{module.key()}", partial(_build, module, progress))
+
+
 def _etcd(progress: Progress) -> Path:
     if found := _official("etcd", Official(("--version",), r"etcd Version: 3\.[456]\.")):
         return found
@@ -219,11 +229,9 @@ def ensure(lab: Lab, progress: Progress) -> None:
 
 def _install(lab: Lab, module: Module, progress: Progress) -> None:
     found = {name: _official(name, module.official.get(name)) for name in module.programs}
-    built = Path()
-    if not all(found.values()):
-        built = cache.get("binaries", f"{module.name}-{module.key()}", partial(_build, module, progress))
+    directory = Path() if all(found.values()) else built(module.name, progress)
     for name, official in found.items():
-        program = official or built / name
+        program = official or directory / name
         if module.plugin_version:
             _link(lab.plugins / f"{name.removeprefix('pulumi-')}-v{module.plugin_version}" / name, program)
         elif name == "pulumi" and not official:

@@ -40,7 +40,7 @@ rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/usr/share/doc/* "$1"/usr/share/man
 """
 
 # Installing the tiers' packages enables their services; in a guest, cloud-init configures and starts them.
-_QUIET = """
+QUIET = """
 set -eu
 if chroot "$1" test -x /usr/bin/pg_dropcluster; then
   chroot "$1" pg_lsclusters --no-header | while read -r version name _; do
@@ -66,7 +66,7 @@ def _recipe(lab: Lab, reference: str) -> tuple[list[str], list[str], list[Path]]
         return _CLOUD_IMAGE, [_TIDY], []
     k6 = (lab.binaries / "k6").resolve()
     names = sorted({*_CLOUD_IMAGE, *packages(Family.DEBIAN)})
-    return names, [_QUIET, f'install -m 0755 {shlex.quote(str(k6))} "$1"/usr/local/bin/k6', _TIDY], [k6]
+    return names, [QUIET, f'install -m 0755 {shlex.quote(str(k6))} "$1"/usr/local/bin/k6', _TIDY], [k6]
 
 
 def _key(lab: Lab, reference: str) -> str:
