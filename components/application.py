@@ -45,5 +45,8 @@ class Application(Tier):
 
         for index, hostname in enumerate(self._names.machines(self.tier, settings.application.replicas)):
             self._machine(index, password.apply(partial(user_data, hostname)))
+        if canary := settings.application.canary_machines:
+            for index, hostname in enumerate(self._names.machines(self.tier, canary.replicas, canary=True)):
+                self._machine(index, password.apply(partial(user_data, hostname)), canary=canary)
         self._service()
         self.register_outputs({})

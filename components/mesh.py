@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.settings.network import MeshSettings
+from components.settings.mesh import MeshSettings
 
 # Reserved by the sidecar and KubeVirt (KubeVirt 1.8, pkg/network/istio/ports.go).
 SIDECAR_PORTS = (15000, 15001, 15004, 15006, 15008, 15009, 15020, 15021, 15053, 15090)

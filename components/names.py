@@ -33,13 +33,13 @@ class Names:
     name: str
     namespace: str
 
-    def machine(self, tier: TierName, index: int) -> str:
+    def machine(self, tier: TierName, index: int, *, canary: bool = False) -> str:
         """Return the name of a VirtualMachine, which is also the host name of its guest."""
-        return f"{self.name}-{tier}-{index}"
+        return f"{self.name}-{tier}-{'canary-' if canary else ''}{index}"
 
-    def machines(self, tier: TierName, replicas: int) -> list[str]:
-        """Return the names of a tier's VirtualMachines."""
-        return [self.machine(tier, index) for index in range(replicas)]
+    def machines(self, tier: TierName, replicas: int, *, canary: bool = False) -> list[str]:
+        """Return the names of a tier's VirtualMachines, or of its canary's."""
+        return [self.machine(tier, index, canary=canary) for index in range(replicas)]
 
     @property
     def data_disk(self) -> str:

@@ -22,7 +22,7 @@ def outputs(settings: Settings, external_url: pulumi.Output[str] | str | None = 
     fate = "keeps it" if settings.database.data_disk.keep else "deletes it"
     shown: dict[str, Any] = {
         "url": f"http://{names.service_host(TierName.WEB)}/",
-        "virtualMachines": {str(tier): names.machines(tier, one.count) for tier, one in settings.tiers.items()},
+        "virtualMachines": {str(tier): machines for tier, machines in settings.machine_names.items()},
         "dataDisk": f"DataVolume {names.data_disk}: pulumi destroy {fate}",
         "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
         "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",

@@ -11,6 +11,7 @@ import pulumi_kubernetes as kubernetes
 from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT
 from components.access import EVERY_NAMESPACE, Access, Client, Rule, access
 from components.load import Load
+from components.mesh_routes import NETWORKING, destination_rule, virtual_service
 from components.names import Names, TierName
 from components.settings import Settings
 from components.tier import Tier
@@ -42,6 +43,14 @@ class ServiceMesh(pulumi.ComponentResource):
             for allowed in access(settings, tiers):
                 specification = authorization_policy(settings.names, allowed)
                 self._object("AuthorizationPolicy", allowed.component, SECURITY, specification)
+        for component in tiers:
+            routing = {
+                "DestinationRule": destination_rule(settings, component.tier),
+                "VirtualService": virtual_service(settings, component.tier),
+            }
+            for kind, wanted in routing.items():
+                if wanted:
+                    self._object(kind, component.tier, NETWORKING, wanted)
         self.register_outputs({})
 
     def _account(self, tier: TierName) -> None:

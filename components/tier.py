@@ -73,12 +73,15 @@ class Tier(pulumi.ComponentResource):
         user_data: pulumi.Output[str],
         data_disk: DataVolumeDisk | None = None,
         depends_on: Sequence[pulumi.Resource] = (),
+        canary: MachineSettings | None = None,
     ) -> None:
-        """Declare a machine and the Secret with its user data."""
-        name = self._names.machine(self.tier, index)
+        """Declare a machine and the Secret with its user data; with settings of a canary, it is one of those."""
+        settings = canary or self._machine_settings
+        name = self._names.machine(self.tier, index, canary=canary is not None)
+        resource_name = name.removeprefix(f"{self._names.name}-")
         secret_name = f"{name}-cloud-init"
         secret = kubernetes.core.v1.Secret(
-            f"{self.tier}-{index}-cloud-init",
+            f"{resource_name}-cloud-init",
             metadata=self._metadata(secret_name),
             type="Opaque",
             string_data={"userdata": user_data},
@@ -87,9 +90,9 @@ class Tier(pulumi.ComponentResource):
         machine = VirtualMachineArgs(
             name=name,
             namespace=self._names.namespace,
-            labels={**self._labels, VERSION: self._machine_settings.version},
+            labels={**self._labels, VERSION: settings.version},
             selector=self._names.pods(self.tier),
-            machine=self._machine_settings,
+            machine=settings,
             timeouts=self._settings.timeouts,
             user_data=user_data,
             user_data_secret=secret_name,
@@ -101,7 +104,7 @@ class Tier(pulumi.ComponentResource):
         )
         # By name, not by the Secret's outputs: replacing the Secret alone must not replace the machine.
         opts = pulumi.ResourceOptions(parent=self, depends_on=[secret, *depends_on])
-        virtual_machine(f"{self.tier}-{index}", machine, opts)
+        virtual_machine(resource_name, machine, opts)
 
     def _tracing(self) -> TracingTarget | None:
         """Return where this tier's guests send their spans; None without tracing."""

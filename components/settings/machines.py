@@ -335,8 +335,43 @@ class ReplicatedSettings(MachineSettings):
         return self.topology_spread
 
 
+class Canary(Model):
+    """Machines of another version beside a tier's own. Everything that isn't set here is as in the tier."""
+
+    version: Version = Field(description="Version of the tier: the label app.kubernetes.io/version of these machines.")
+    weight: int = Field(ge=0, le=100, description="Percentage of the tier's requests that the mesh sends to it.")
+    replicas: Replicas = Field(default=1, description="Number of machines.")
+    image: Image | None = Field(
+        default=None, description="Source of the root disk, of the same family. Defaults to the tier's image."
+    )
+
+
 class ApplicationSettings(ReplicatedSettings):
     """The application tier."""
+
+    canary: Canary | None = Field(
+        default=None, description="Machines of another version, which need mesh.enabled. Defaults to none."
+    )
+
+    @property
+    def canary_machines(self) -> ReplicatedSettings | None:
+        """The settings of the canary's machines; None without a canary."""
+        if self.canary is None:
+            return None
+        own = {"version": self.canary.version, "replicas": self.canary.replicas, "canary": None}
+        return self.model_copy(update=own | ({"image": self.canary.image} if self.canary.image else {}))
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield what contradicts the canary, too."""
+        yield from super().contradictions()
+        if self.canary is None or self.canary_machines is None:
+            return
+        if self.canary.version == self.version:
+            yield Contradiction("canary.version", "is the tier's own version: a mesh can't tell them apart")
+        if self.canary.image:
+            for found in self.canary_machines.contradictions():
+                if found.key.startswith("image."):
+                    yield Contradiction(f"canary.{found.key}", found.problem)
 
 
 class WebSettings(ReplicatedSettings):

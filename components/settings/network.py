@@ -1,10 +1,9 @@
-"""Settings of who can connect to the machines, and of the service mesh."""
+"""Settings of who can connect to the machines."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import LABEL, DnsLabel, allowing
+from components.settings.values import LABEL, allowing
 
 
 def _is_peer(text: str) -> bool:
@@ -58,40 +57,6 @@ class NetworkPolicySettings(Model):
         """Yield clients for policies that are off."""
         if not self.enabled:
             for name in sorted({"web_from", "load_from", "metrics_from"} & self.model_fields_set):
-                yield Contradiction(
-                    to_camel(name), "has no effect while enabled is false: set it to true, or remove this"
-                )
-
-
-class MutualTls(StrEnum):
-    """Modes of mutual TLS in a mesh."""
-
-    STRICT = "STRICT"
-    PERMISSIVE = "PERMISSIVE"
-
-
-class MeshSettings(Model):
-    """The cluster's Istio service mesh."""
-
-    enabled: bool = Field(default=False, description="Whether the machines get sidecars of the cluster's Istio.")
-    revision: DnsLabel | None = Field(
-        default=None, description="Revision or revision tag of Istio. Defaults to the default revision."
-    )
-    mutual_tls: MutualTls | None = Field(
-        default=None,
-        description="Whether the tiers accept only mutual TLS (STRICT) or plain connections too (PERMISSIVE). The load "
-        "agent and exporters accept plain ones either way. Defaults to the mesh's setting.",
-    )
-    authorization: bool = Field(
-        default=False,
-        description="Whether AuthorizationPolicies allow only the service account of the tier in front to connect to "
-        "a tier, and the clients of networkPolicies.",
-    )
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        """Yield settings of a mesh that is off."""
-        if not self.enabled:
-            for name in sorted(self.model_fields_set - {"enabled"}):
                 yield Contradiction(
                     to_camel(name), "has no effect while enabled is false: set it to true, or remove this"
                 )

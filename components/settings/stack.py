@@ -20,8 +20,9 @@ from components.settings.machines import (
     MachineSettings,
     WebSettings,
 )
+from components.settings.mesh import MeshSettings
 from components.settings.model import Contradiction, Model
-from components.settings.network import MeshSettings, NetworkPolicySettings
+from components.settings.network import NetworkPolicySettings
 from components.settings.telemetry import MetricsSettings, TracingSettings
 from components.settings.values import Duration, NamespaceName, allowing, bytes_of, pattern, seconds_of
 
@@ -105,6 +106,14 @@ class Settings(Model):
         """The tiers that have machines."""
         return {TierName(name): tier for name, tier in self if isinstance(tier, MachineSettings) and tier.count}
 
+    @property
+    def machine_names(self) -> dict[TierName, list[str]]:
+        """The names of the machines of each tier, its canary's at the end."""
+        found = {tier: self.names.machines(tier, one.count) for tier, one in self.tiers.items()}
+        if canary := self.application.canary:
+            found[TierName.APPLICATION] += self.names.machines(TierName.APPLICATION, canary.replicas, canary=True)
+        return found
+
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield the contradictions between groups."""
         yield from self._namespace()
@@ -116,6 +125,10 @@ class Settings(Model):
         if self.network_policies.metrics_from is not None and not (self.metrics.enabled or self.mesh.enabled):
             yield Contradiction(
                 "networkPolicies.metricsFrom", "needs metrics.enabled: there is nothing to scrape without it"
+            )
+        if self.application.canary and not self.mesh.enabled:
+            yield Contradiction(
+                "application.canary", "needs mesh.enabled: only a mesh sends it its share of the requests"
             )
         yield from self._time()
         yield from self._connections()
@@ -136,10 +149,11 @@ class Settings(Model):
     def _connections(self) -> Iterator[Contradiction]:
         exporter = int(self.metrics.enabled)
         available = DATABASE_CONNECTIONS - RESERVED_CONNECTIONS - exporter
-        if self.application.replicas * POOL_SIZE > available:
+        canaries = self.application.canary.replicas if self.application.canary else 0
+        if (self.application.replicas + canaries) * POOL_SIZE > available:
             problem = (
                 f"need {POOL_SIZE} connections each, but PostgreSQL accepts {available}: "
-                f"use at most {available // POOL_SIZE}"
+                f"use at most {available // POOL_SIZE}{', canary.replicas included' if canaries else ''}"
             )
             yield Contradiction("application.replicas", problem)
 
@@ -149,7 +163,7 @@ class Settings(Model):
             yield Contradiction("database.dataDisk.keep", problem)
 
     def _name(self) -> Iterator[Contradiction]:
-        longest = max((self.names.machine(tier, one.count - 1) for tier, one in self.tiers.items()), key=len)
+        longest = max((names[-1] for names in self.machine_names.values()), key=len)
         if len(longest) > LONGEST_LABEL:
             most = LONGEST_LABEL - len(longest) + len(self.name)
             problem = f"is too long: {longest} has more than {LONGEST_LABEL} characters, so use at most {most}"
@@ -193,7 +207,11 @@ class Settings(Model):
 
     def _old_python(self) -> Iterator[Contradiction]:
         oldest = ".".join(map(str, OLDEST_PYTHON))
-        for tier, machine in self.tiers.items():
+        machines = [(tier, str(tier), machine) for tier, machine in self.tiers.items()]
+        canary = self.application.canary_machines
+        if canary and canary.image is not self.application.image:
+            machines.append((TierName.APPLICATION, "application.canary", canary))
+        for tier, group, machine in machines:
             unneeded = tier is TierName.WEB and not (
                 self.tracing.endpoint or (self.load.enabled and not self.load.dedicated)
             )
@@ -204,4 +222,4 @@ class Settings(Model):
                 key = next(key for key, name in machine.image.source_names.items() if name)
                 found = ".".join(map(str, release.python))
                 problem = f"has Python {found}, but this tier needs {oldest}: choose a later release"
-                yield Contradiction(f"{tier}.image.{key}", problem)
+                yield Contradiction(f"{group}.image.{key}", problem)

@@ -72,6 +72,7 @@ def _number(value: object) -> object:
 
 
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
+Percentage = Annotated[float, Field(ge=0, le=100), BeforeValidator(_number)]
 Milliseconds = Annotated[float, Field(ge=0.001, le=600_000), BeforeValidator(_number)]
 Quantity = Annotated[
     str,
@@ -80,6 +81,9 @@ Quantity = Annotated[
 ]
 Duration = Annotated[
     str, lasting(10, 24 * 3600), allowing('a duration from 10 seconds to a day, such as "90s", "10m" or "1h"')
+]
+Delay = Annotated[
+    str, pattern(r"[1-9][0-9]{0,4}ms|[1-9][0-9]?s"), allowing('a time from 1 ms to 99 s, such as "500ms" or "2s"')
 ]
 ObjectName = Annotated[
     str,

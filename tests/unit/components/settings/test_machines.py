@@ -20,7 +20,7 @@ TOLERATIONS = 'must be a list of at least one Pod toleration, such as [{"key": "
 BOTH = "both size the machine: remove one of them"
 KEYS = (
     "family, architecture, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, "
-    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread"
+    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread, canary"
 )
 
 INVALID: list[tuple[Any, str]] = [

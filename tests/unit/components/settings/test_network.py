@@ -1,4 +1,4 @@
-"""Settings of NetworkPolicies and of the service mesh."""
+"""Settings of NetworkPolicies."""
 
 from __future__ import annotations
 
@@ -27,17 +27,6 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"networkPolicies": {"loadFrom": []}, "load": {"enabled": False}},
         "networkPolicies.loadFrom: has no effect while load.enabled is false: set it to true, or remove this",
-    ),
-    (
-        {"mesh": {"enabled": True, "revision": "a" * 64}},
-        f'mesh.revision: "{"a" * 59}… must be 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter '
-        "or digit",
-    ),
-    ({"mesh": {"revision": "canary"}}, f'mesh.revision: "canary" {OFF} this'),
-    ({"mesh": {"authorization": True}}, f"mesh.authorization: true {OFF} this"),
-    (
-        {"mesh": {"enabled": True, "mutualTls": "DISABLE"}},
-        'mesh.mutualTls: "DISABLE" must be STRICT or PERMISSIVE',
     ),
 ]
 

@@ -12,7 +12,7 @@ UNKNOWN: list[tuple[dict[str, Any], str]] = [
     ({"databse": {}}, "databse: is unknown; did you mean database?"),
     ({"Name": "shop"}, "Name: is unknown; did you mean name?"),
     ({"create_namespace": "true"}, "create_namespace: is unknown; did you mean createNamespace?"),
-    ({"replicas": "2"}, "replicas: is unknown here; it belongs to application, web"),
+    ({"replicas": "2"}, "replicas: is unknown here; it belongs to application, application.canary, web"),
     ({"web.replicas": "2"}, "web.replicas: is not nested: write replicas under web (pulumi config set --path)"),
     (
         {"zzz": "1"},
