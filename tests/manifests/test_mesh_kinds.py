@@ -12,6 +12,11 @@ from tests.manifests.test_admission import changed, emitted, lost
 
 POLICIES: dict[str, Any] = {"enabled": True, "mutualTls": "STRICT", "authorization": True}
 CHOSEN: dict[str, Any] = {"webFrom": ["ingress", "10.0.0.0/8"], "loadFrom": [], "metricsFrom": ["monitoring"]}
+CANARY: dict[str, Any] = {"version": "v2", "weight": 20}
+FAULT: dict[str, Any] = {
+    "delay": {"percentage": 0.5, "fixedDelay": "500ms"},
+    "abort": {"percentage": 100, "httpStatus": 503},
+}
 CONFIGS: dict[str, dict[str, Any]] = {
     "policies": {"mesh": POLICIES},
     "policies for metrics, chosen clients and a dedicated load": {
@@ -20,7 +25,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "load": {"dedicated": True},
         "networkPolicies": CHOSEN,
     },
+    "faults of both tiers": {"mesh": {"enabled": True, "faults": {"web": FAULT, "application": FAULT}}},
+    "a canary": {"mesh": {"enabled": True}, "application": {"canary": CANARY}},
+    "a canary with a delay": {
+        "mesh": {"enabled": True, "faults": {"application": {"delay": {"fixedDelay": "1ms"}}}},
+        "application": {"canary": CANARY},
+    },
 }
+
+EVERYTHING = {**CONFIGS["a canary with a delay"], "mesh": {**POLICIES, "faults": {"application": FAULT}}}
 
 pytestmark = pytest.mark.usefixtures("other_kinds")
 
@@ -43,6 +56,24 @@ def test_every_object_is_accepted_unchanged_and_without_defaults_to_fill_in(
     ("kind", "change", "reason"),
     [
         pytest.param(
+            "VirtualService",
+            lambda spec: spec["http"][0]["fault"]["delay"].update(fixedDelay="0.5ms"),
+            "must be a valid duration greater than 1ms",
+            id="a delay that is too short",
+        ),
+        pytest.param(
+            "VirtualService",
+            lambda spec: spec["http"][0]["route"][0].pop("destination"),
+            "destination: Required value",
+            id="a route to nowhere",
+        ),
+        pytest.param(
+            "DestinationRule",
+            lambda spec: spec["subsets"][0].update(label={"version": "v1"}),
+            "unknown field",
+            id="a subset's unknown field",
+        ),
+        pytest.param(
             "PeerAuthentication",
             lambda spec: spec["mtls"].update(mode="ALWAYS"),
             "Unsupported value",
@@ -50,9 +81,9 @@ def test_every_object_is_accepted_unchanged_and_without_defaults_to_fill_in(
         ),
         pytest.param(
             "PeerAuthentication",
-            lambda spec: spec.pop("selector"),
-            "portLevelMtls requires selector",
-            id="ports of no machine",
+            lambda spec: spec.update(portLevelMtls={"0": {"mode": "STRICT"}}),
+            "port must be between 1-65535",
+            id="no such port",
         ),
         pytest.param(
             "AuthorizationPolicy", lambda spec: spec.update(action="PERMIT"), "Unsupported value", id="no such action"
@@ -68,6 +99,6 @@ def test_every_object_is_accepted_unchanged_and_without_defaults_to_fill_in(
 def test_what_its_definition_forbids_is_refused(
     admission: Admission, namespace: str, kind: str, change: Callable[[dict[str, Any]], object], reason: str
 ) -> None:
-    manifest = emitted(CONFIGS["policies"], namespace).object(kind, "multi-tier-web").inputs
+    (manifest, *_) = (one.inputs for one in emitted(EVERYTHING, namespace).of_kind(kind))
 
     assert reason in admission.refusal(changed(manifest, change))

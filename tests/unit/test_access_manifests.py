@@ -20,7 +20,10 @@ EVERYTHING: list[dict[str, Any]] = [
     {},
     {"load": {"dedicated": True}},
     {"metrics": {"enabled": True, "serviceMonitors": True}},
-    {"mesh": {"enabled": True, "authorization": True, "mutualTls": "STRICT"}},
+    {
+        "mesh": {"enabled": True, "authorization": True, "mutualTls": "STRICT"},
+        "application": {"canary": {"version": "v2", "weight": 10}},
+    },
 ]
 # Plurals as the API spells them, where a letter at the end isn't all.
 PLURALS = {
