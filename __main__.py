@@ -29,8 +29,10 @@ def after(*resources: pulumi.Resource | None) -> pulumi.ResourceOptions:
 
 
 if settings.create_namespace:
-    labels = {**names.labels("namespace"), **namespace_labels(settings.mesh)}
-    metadata = {"name": names.namespace, "labels": labels}
+    chosen = settings.namespace_metadata
+    labels = {**(chosen.labels or {}), **names.labels("namespace"), **namespace_labels(settings.mesh)}
+    annotations = {"annotations": chosen.annotations} if chosen.annotations else {}
+    metadata = {"name": names.namespace, "labels": labels, **annotations}
     shared.append(kubernetes.core.v1.Namespace("namespace", metadata=metadata, opts=after()))
 if settings.network_policies.enabled:
     shared.append(NetworkPolicies(settings, [Database, Application, Web], after()))

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import to_json
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import LABEL, NamespaceName, ObjectName, QualifiedName, allowing, pattern
+from components.settings.values import LABEL, Annotations, NamespaceName, ObjectName, QualifiedName, allowing, pattern
 
 
 class ServiceType(StrEnum):
@@ -38,16 +37,6 @@ _ONLY_FOR = {
 }
 
 
-def _text(value: object) -> object:
-    # `pulumi config set` turns text that looks like a number or a boolean into one.
-    return to_json(value).decode() if isinstance(value, int) else value
-
-
-Annotations = Annotated[
-    dict[QualifiedName, Annotated[str, BeforeValidator(_text), allowing("text")]],
-    Field(min_length=1),
-    allowing('a mapping of at least one annotation, such as {"example.com/pool": "lab"}'),
-]
 HostName = Annotated[
     str,
     # The last label starts with a letter, so that an IP address is refused.

@@ -16,7 +16,16 @@ from cloudinit.families import DISTRIBUTIONS, Release, is_floating, release_of
 from components.settings.disks import AccessMode, DataDisk, Fio, Image
 from components.settings.exposure import Exposure, WebService
 from components.settings.model import Contradiction, Model
-from components.settings.values import ObjectName, QualifiedName, Quantity, Version, allowing, bytes_of, pattern
+from components.settings.values import (
+    LabelValue,
+    ObjectName,
+    QualifiedName,
+    Quantity,
+    Version,
+    allowing,
+    bytes_of,
+    pattern,
+)
 
 DEFAULT_CONTAINER_DISKS = {
     Family.DEBIAN: "quay.io/containerdisks/debian:12",
@@ -28,14 +37,7 @@ LEAST_MEMORY = {Family.DEBIAN: "256Mi", Family.FEDORA: "1Gi"}
 VirtualCpus = Annotated[int, Field(ge=1, le=128)]
 Replicas = Annotated[int, Field(ge=1, le=100)]
 NodeLabels = Annotated[
-    dict[
-        QualifiedName,
-        Annotated[
-            str,
-            pattern(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"),
-            allowing('the value of a label as text, such as "ssd"'),
-        ],
-    ],
+    dict[QualifiedName, LabelValue],
     Field(min_length=1),
     allowing('a mapping of at least one node label to its value, such as {"disktype": "ssd"}'),
 ]

@@ -24,7 +24,17 @@ from components.settings.mesh import MeshSettings
 from components.settings.model import Contradiction, Model
 from components.settings.network import NetworkPolicySettings
 from components.settings.telemetry import MetricsSettings, TracingSettings
-from components.settings.values import Duration, NamespaceName, allowing, bytes_of, pattern, seconds_of
+from components.settings.values import (
+    Annotations,
+    Duration,
+    LabelValue,
+    NamespaceName,
+    QualifiedName,
+    allowing,
+    bytes_of,
+    pattern,
+    seconds_of,
+)
 
 LEAST_MEMORY_WITH_LOAD = "384Mi"
 LONGEST_LABEL = 63
@@ -39,6 +49,33 @@ StackName = Annotated[
     pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"),
     allowing("1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"),
 ]
+
+
+NamespaceLabels = Annotated[
+    dict[QualifiedName, LabelValue],
+    Field(min_length=1),
+    allowing(
+        'a mapping of at least one label to its value, such as {"pod-security.kubernetes.io/enforce": "privileged"}'
+    ),
+]
+OWN_LABELS = "app.kubernetes.io/"
+MESH_LABELS = {"istio-injection", "istio.io/rev"}
+
+
+class NamespaceMetadata(Model):
+    """Metadata of the namespace that the stack creates."""
+
+    labels: NamespaceLabels | None = Field(
+        default=None, description="Labels of the namespace, besides those that the stack sets. Defaults to no labels."
+    )
+    annotations: Annotations | None = Field(
+        default=None, description="Annotations of the namespace. Defaults to no annotations."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield labels that are the stack's own."""
+        if any(name.startswith(OWN_LABELS) for name in self.labels or ()):
+            yield Contradiction("labels", f"sets a label below {OWN_LABELS}, which the stack sets itself: remove it")
 
 
 class TimeoutSettings(Model):
@@ -70,6 +107,9 @@ class Settings(Model):
     namespace: NamespaceName = Field(default="multi-tier", description="Kubernetes namespace of all objects.")
     create_namespace: bool = Field(
         default=True, description="Whether the stack creates the namespace, and deletes it again."
+    )
+    namespace_metadata: NamespaceMetadata = Field(
+        default=NamespaceMetadata(), description="Metadata of the namespace that the stack creates."
     )
     database: DatabaseSettings = Field(
         default=DatabaseSettings(), description="The database machine: PostgreSQL with a pgbench schema."
@@ -161,6 +201,13 @@ class Settings(Model):
         if self.create_namespace and self.database.data_disk.keep:
             problem = "has no effect because the namespace is deleted with the stack: set createNamespace to false"
             yield Contradiction("database.dataDisk.keep", problem)
+        if not self.create_namespace:
+            for name in sorted(self.namespace_metadata.model_fields_set):
+                problem = "has no effect because createNamespace is false: set it on the namespace itself"
+                yield Contradiction(f"namespaceMetadata.{name}", problem)
+        if self.mesh.enabled and MESH_LABELS & set(self.namespace_metadata.labels or ()):
+            problem = "sets a label that mesh.enabled sets itself: remove it, or use mesh.revision"
+            yield Contradiction("namespaceMetadata.labels", problem)
 
     def _name(self) -> Iterator[Contradiction]:
         longest = max((names[-1] for names in self.machine_names.values()), key=len)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from annotated_types import Predicate
 from pydantic import BeforeValidator, Field
+from pydantic_core import to_json
 
 _UNITS = {
     "": 1,
@@ -106,4 +107,21 @@ Version = Annotated[
     str,
     pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"),
     allowing('the value of a label as text, such as "v2" or "1.4.0"'),
+]
+LabelValue = Annotated[
+    str,
+    pattern(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"),
+    allowing('the value of a label as text, such as "ssd"'),
+]
+
+
+def _text(value: object) -> object:
+    # `pulumi config set` turns text that looks like a number or a boolean into one.
+    return to_json(value).decode() if isinstance(value, int) else value
+
+
+Annotations = Annotated[
+    dict[QualifiedName, Annotated[str, BeforeValidator(_text), allowing("text")]],
+    Field(min_length=1),
+    allowing('a mapping of at least one annotation, such as {"example.com/pool": "lab"}'),
 ]

@@ -133,9 +133,12 @@ def test_every_emitted_object_is_accepted_unchanged(
 
 
 def test_the_emitted_namespace_is_accepted(admission: Admission, namespace: str) -> None:
-    (made,) = emitted({}, f"{namespace}-own").of_kind("Namespace")
+    metadata = {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "annotations": {"a.example/b": "1"}}
+    (made,) = emitted({"namespaceMetadata": metadata}, f"{namespace}-own").of_kind("Namespace")
+    admitted = admission.admit(made.inputs)["metadata"]
 
-    assert admission.admit(made.inputs)["metadata"]["labels"]["app.kubernetes.io/instance"] == "multi-tier"
+    assert admitted["labels"]["app.kubernetes.io/instance"] == "multi-tier"
+    assert not lost(metadata, admitted)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ def test_an_existing_namespace_is_not_created() -> None:
     assert not deploy({"createNamespace": "false", "namespace": "default"}).of_kind("Namespace")
 
 
+def test_the_namespace_has_the_labels_and_annotations_that_the_cluster_asks_for() -> None:
+    labels = {"mutatevirtualmachines.kubemacpool.io": "ignore", "pod-security.kubernetes.io/enforce": "privileged"}
+    annotations = {"openshift.io/node-selector": "disk=ssd"}
+    (chosen,) = deploy({"namespaceMetadata": {"labels": labels, "annotations": annotations}}).of_kind("Namespace")
+    (plain,) = deploy().of_kind("Namespace")
+
+    assert chosen.inputs["metadata"]["labels"] == {**plain.inputs["metadata"]["labels"], **labels}
+    assert chosen.inputs["metadata"]["annotations"] == annotations
+    assert "annotations" not in plain.inputs["metadata"]
+
+
 @pytest.mark.parametrize("name", ["database-0", "application-1", "web-1"])
 def test_a_machine_is_created_after_its_user_data(name: str) -> None:
     deployment = deploy(SCALED)

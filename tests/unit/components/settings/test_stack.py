@@ -35,6 +35,31 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         'namespace: "-a" must be 1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit',
     ),
     (
+        {"namespaceMetadata": {"labels": {}}},
+        "namespaceMetadata.labels: must be a mapping of at least one label to its value, such as "
+        '{"pod-security.kubernetes.io/enforce": "privileged"}',
+    ),
+    (
+        {"namespaceMetadata": {"labels": {"a": "b c"}}},
+        'namespaceMetadata.labels.a: "b c" must be the value of a label as text, such as "ssd"',
+    ),
+    (
+        {"namespaceMetadata": {"annotations": {"a b": "c"}}},
+        'namespaceMetadata.annotations: "a b" must be a qualified name such as "example.com/internal"',
+    ),
+    (
+        {"namespaceMetadata": {"labels": {"app.kubernetes.io/name": "shop"}}},
+        "namespaceMetadata.labels: sets a label below app.kubernetes.io/, which the stack sets itself: remove it",
+    ),
+    (
+        {"createNamespace": "false", "namespaceMetadata": {"labels": {"a": "b"}}},
+        "namespaceMetadata.labels: has no effect because createNamespace is false: set it on the namespace itself",
+    ),
+    (
+        {"mesh": {"enabled": True}, "namespaceMetadata": {"labels": {"istio-injection": "disabled"}}},
+        "namespaceMetadata.labels: sets a label that mesh.enabled sets itself: remove it, or use mesh.revision",
+    ),
+    (
         {"timeouts": {"delete": "2d"}},
         'timeouts.delete: "2d" must be a duration from 10 seconds to a day, such as "90s", "10m" or "1h"',
     ),
