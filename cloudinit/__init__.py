@@ -21,6 +21,7 @@ from cloudinit.load_plan import (
     render_load_plan,
     segments,
 )
+from cloudinit.network import render_dual_stack
 from cloudinit.site import ANYWHERE, Mirrors, Proxy, Site, SshAccess
 from cloudinit.web import WebGuest, render_web
 
@@ -49,6 +50,7 @@ __all__ = [
     "rate_at",
     "render_application",
     "render_database",
+    "render_dual_stack",
     "render_load",
     "render_load_plan",
     "render_web",

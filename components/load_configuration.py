@@ -106,7 +106,12 @@ class LoadConfiguration(pulumi.ComponentResource):
         kubernetes.core.v1.Service(
             "load-service",
             metadata={**self._metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},
-            spec={"type": "ClusterIP", "selector": {"vm.kubevirt.io/name": host}, "ports": ports},
+            spec={
+                "type": "ClusterIP",
+                "selector": {"vm.kubevirt.io/name": host},
+                "ports": ports,
+                "ip_family_policy": str(settings.ip_family_policy),
+            },
             opts=self._child,
         )
 

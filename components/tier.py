@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from cloudinit import TracingTarget
+from cloudinit import TracingTarget, render_dual_stack
 from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import Exporter, has_exporter
 from components.guests import tracing_target
@@ -80,11 +80,12 @@ class Tier(pulumi.ComponentResource):
         name = self._names.machine(self.tier, index, canary=canary is not None)
         resource_name = name.removeprefix(f"{self._names.name}-")
         secret_name = f"{name}-cloud-init"
+        dual_stack = self._settings.dual_stack
         secret = kubernetes.core.v1.Secret(
             f"{resource_name}-cloud-init",
             metadata=self._metadata(secret_name),
             type="Opaque",
-            string_data={"userdata": user_data},
+            string_data={"userdata": user_data, **({"networkdata": render_dual_stack()} if dual_stack else {})},
             opts=pulumi.ResourceOptions(parent=self),
         )
         machine = VirtualMachineArgs(
@@ -96,6 +97,7 @@ class Tier(pulumi.ComponentResource):
             timeouts=self._settings.timeouts,
             user_data=user_data,
             user_data_secret=secret_name,
+            network_data=dual_stack,
             readiness=self.endpoint.readiness,
             data_disk=data_disk,
             service_account=self._names.service_account(self.tier) if self._settings.mesh.enabled else None,
@@ -134,6 +136,7 @@ class Tier(pulumi.ComponentResource):
             "type": str(chosen.type),
             "selector": self._names.pods(self.tier),
             "ports": [served, *others],
+            "ip_family_policy": str(self._settings.ip_family_policy),
         }
         if chosen.load_balancer_class:
             specification["load_balancer_class"] = chosen.load_balancer_class

@@ -52,6 +52,7 @@ class VirtualMachineArgs:
         timeouts: How long creating and deleting may take.
         user_data: Cloud-config in the Secret.
         user_data_secret: Name of the Secret with the user data.
+        network_data: Whether the Secret has network data, too.
         readiness: Handler of the readiness probe.
         data_disk: An additional disk, if any.
         service_account: Account of the instances' Pods; None: the namespace's default account.
@@ -67,6 +68,7 @@ class VirtualMachineArgs:
     timeouts: TimeoutSettings
     user_data: pulumi.Output[str]
     user_data_secret: str
+    network_data: bool
     readiness: Mapping[str, Any]
     data_disk: DataVolumeDisk | None = None
     service_account: str | None = None
@@ -129,9 +131,11 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
         {"name": "root", "disk": {"bus": "virtio"}},
         {"name": "cloudinit", "disk": {"bus": "virtio"}},
     ]
+    secret = {"name": args.user_data_secret}
+    seed = {"secretRef": secret, **({"networkDataSecretRef": secret} if args.network_data else {})}
     volumes: list[dict[str, Any]] = [
         {"name": "root", **_root_volume(args)},
-        {"name": "cloudinit", "cloudInitNoCloud": {"secretRef": {"name": args.user_data_secret}}},
+        {"name": "cloudinit", "cloudInitNoCloud": seed},
     ]
     if args.data_disk:
         devices.append({"name": "data", "disk": {"bus": "virtio"}, "serial": args.data_disk.serial})

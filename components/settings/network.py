@@ -36,6 +36,14 @@ Peers = Annotated[
 ]
 
 
+class IpFamilyPolicy(StrEnum):
+    """How many IP families a Service has, as in Kubernetes."""
+
+    SINGLE_STACK = "SingleStack"
+    PREFER_DUAL_STACK = "PreferDualStack"
+    REQUIRE_DUAL_STACK = "RequireDualStack"
+
+
 class NetworkPolicySettings(Model):
     """Which connections to the machines the NetworkPolicies allow."""
 

@@ -22,7 +22,7 @@ from components.settings.machines import (
 )
 from components.settings.mesh import MeshSettings
 from components.settings.model import Contradiction, Model
-from components.settings.network import NetworkPolicySettings
+from components.settings.network import IpFamilyPolicy, NetworkPolicySettings
 from components.settings.telemetry import MetricsSettings, TracingSettings
 from components.settings.values import (
     Annotations,
@@ -133,6 +133,10 @@ class Settings(Model):
     network_policies: NetworkPolicySettings = Field(
         default=NetworkPolicySettings(), description="Who can connect to the machines."
     )
+    ip_family_policy: IpFamilyPolicy = Field(
+        default=IpFamilyPolicy.SINGLE_STACK,
+        description="IP families of the Services; unless it is SingleStack, the machines have an IPv6 address, too.",
+    )
     mesh: MeshSettings = Field(default=MeshSettings(), description="The service mesh of the machines.")
     timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="How long operations may take.")
 
@@ -140,6 +144,11 @@ class Settings(Model):
     def names(self) -> Names:
         """The names of the stack's objects."""
         return Names(self.name, self.namespace)
+
+    @property
+    def dual_stack(self) -> bool:
+        """Whether the machines have an IPv6 address besides their IPv4 address."""
+        return self.ip_family_policy is not IpFamilyPolicy.SINGLE_STACK
 
     @property
     def tiers(self) -> dict[TierName, MachineSettings]:
@@ -170,6 +179,8 @@ class Settings(Model):
             yield Contradiction(
                 "application.canary", "needs mesh.enabled: only a mesh sends it its share of the requests"
             )
+        if self.mesh.enabled and self.dual_stack:
+            yield Contradiction("ipFamilyPolicy", "needs mesh.enabled false: machines with sidecars have IPv4 only")
         yield from self._time()
         yield from self._connections()
 

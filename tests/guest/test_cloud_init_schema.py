@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cloudinit import Family
+import pytest
+
+from cloudinit import Family, render_dual_stack
 from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import EVERY_GUEST, HOSTILE, WITH_METRICS, application, database
 
@@ -26,6 +28,22 @@ for index in range(int(sys.argv[1])):
     assert said == "", f"cloud-init reports an error or a deprecation: {said}"
     command = guest.run("cloud-init", "schema", "--config-file", "/opt/test/schema/0.yaml")
     assert "Valid cloud-config" in command
+
+
+@pytest.mark.parametrize(
+    ("renderer", "distribution"),
+    [("netplan", "debian"), ("networkd", "debian"), ("eni", "debian"), ("network-manager", "fedora")],
+)
+def test_every_renderer_configures_both_ip_families(guest: GuestRoot, renderer: str, distribution: str) -> None:
+    guest.write("/opt/test/network.yaml", render_dual_stack())
+    written = "/opt/test/network"
+    source = ("--network-data", "/opt/test/network.yaml", "--kind", "yaml", "--directory", written)
+    guest.run("cloud-init", "devel", "net-convert", *source, "--distro", distribution, "--output-kind", renderer)
+    configured = guest.run("grep", "--recursive", "--no-filename", "", written)
+
+    for value in ("fd10:0:2::2/120", "fd10:0:2::1"):
+        assert value in configured, configured
+    assert any(dhcp in configured for dhcp in ("dhcp4: true", "DHCP=ipv4", "inet dhcp", "method=auto")), configured
 
 
 def test_the_schema_check_refuses_an_invalid_value(guest: GuestRoot) -> None:

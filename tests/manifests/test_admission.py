@@ -56,6 +56,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
     "in a mesh": {"mesh": {"enabled": True, "revision": "stable"}, "metrics": {"enabled": True}},
+    "two IP families": {"ipFamilyPolicy": "PreferDualStack"},
     "a load balancer": {
         "web": {
             "service": {

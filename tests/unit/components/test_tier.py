@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from cloudinit.constants import (
     APPLICATION_METRICS_PORT,
@@ -70,6 +71,20 @@ def test_metrics_ports_are_found_by_name(tier: str, port: int, node: int | None)
 
     assert found["metrics"] == port
     assert found.get("node-metrics") == node, "each machine is scraped through one Service"
+
+
+def test_machines_have_an_ipv6_address_if_their_services_do() -> None:
+    deployment = deploy({"ipFamilyPolicy": "PreferDualStack", **DEDICATED})
+
+    assert {one.inputs["spec"]["ipFamilyPolicy"] for one in deployment.of_kind("Service")} == {"PreferDualStack"}
+    for name in deployment.machines:
+        seed = deployment.volumes(name)["cloudinit"]["cloudInitNoCloud"]
+        assert seed["networkDataSecretRef"] == seed["secretRef"]
+        network = yaml.safe_load(deployment.object("Secret", f"{name}-cloud-init").inputs["stringData"]["networkdata"])
+        (interface,) = network["ethernets"].values()
+        assert (interface["dhcp4"], interface["addresses"]) == (True, ["fd10:0:2::2/120"])
+
+    assert {one.inputs["spec"]["ipFamilyPolicy"] for one in deploy(DEDICATED).of_kind("Service")} == {"SingleStack"}
 
 
 @pytest.mark.parametrize("tier", ["database", "web"])

@@ -18,7 +18,7 @@ from lab.config import PROJECT
 from tests.unit.components.settings.refused import accepted, named, refusals
 
 STACKS = sorted((PROJECT / "stacks").glob("Pulumi.*.yaml"))
-ENGINE_TYPES = {str: "string", bool: "boolean", list: "array"}
+ENGINE_TYPES = {str: "string", bool: "boolean", list: "array", BaseModel: "object"}
 STACK_NAME = "must be 1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"
 
 UBUNTU = {"image": {"url": "https://images.example/ubuntu-22.04-server.img"}}
@@ -96,6 +96,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "3.11: choose a later release",
     ),
     (
+        {"ipFamilyPolicy": "DualStack"},
+        'ipFamilyPolicy: "DualStack" must be SingleStack, PreferDualStack or RequireDualStack',
+    ),
+    (
+        {"ipFamilyPolicy": "PreferDualStack", "mesh": {"enabled": True}},
+        'ipFamilyPolicy: "PreferDualStack" needs mesh.enabled false: machines with sidecars have IPv4 only',
+    ),
+    (
         {"load": {"enabled": False}, "gates": {"total": {"p99": 50.5}}},
         "gates.total.p99: 50.5 has no effect while load.enabled is false: set it to true, or remove this",
     ),
@@ -153,7 +161,7 @@ def test_the_schema_in_the_project_file_matches_the_settings() -> None:
     for field in Settings.model_fields.values():
         default, is_object = field.default, isinstance(field.default, BaseModel)
         expected[str(field.alias)] = {
-            "type": "object" if is_object else ENGINE_TYPES[type(default)],
+            "type": next(name for kind, name in ENGINE_TYPES.items() if isinstance(default, kind)),
             # The defaults inside an object are in the settings only.
             "default": {} if is_object else default,
             "description": field.description,
