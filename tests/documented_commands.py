@@ -50,6 +50,8 @@ _ACCESS = "tests/lab/test_access.py::test_a_stack_runs_in_an_existing_namespace"
 _ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_runs_in_a_namespace_it_creates"
 _STORAGE = "tests/lab/test_public_run.py::test_kinds_storage_is_described_once_cdi_has_its_profile"
 _DEPLOY = "tests/lab/test_public_run.py::test_deploy_brings_up_three_machines_and_sends_a_request"
+_RIGHTS = "tests/lab/test_access.py::test_the_rights_are_those_that_the_page_shows"
+_CLONE = "tests/lab/test_access.py::test_a_clone_of_a_golden_image_is_allowed_as_the_page_shows"
 _SSH = "tests/lab/test_guests.py::test_the_configured_user_logs_in_with_the_key_and_uses_sudo"
 _SSH_COMMAND = (
     """ssh ann@"$(kubectl get vmi -n multi-tier multi-tier-web-0 -o jsonpath='{.status.interfaces[0].ipAddress}')\""""
@@ -85,6 +87,11 @@ ELSEWHERE = {
     "deploy/kubeconfig.sh multi-tier ci.kubeconfig 24h": _ACCESS,
     "kubectl apply -f deploy/access-to-cluster.yaml": _ACCESS_TO_CLUSTER,
     "deploy/kubeconfig.sh multi-tier-access ci.kubeconfig 24h": _ACCESS_TO_CLUSTER,
+    "KUBECONFIG=ci.kubeconfig kubectl auth can-i --list -n multi-tier": _RIGHTS,
+    "KUBECONFIG=ci.kubeconfig kubectl auth can-i get secrets -n kube-system": _RIGHTS,
+    "KUBECONFIG=ci.kubeconfig kubectl auth can-i create pods --subresource=exec -n multi-tier": _RIGHTS,
+    "kubectl create role clone --verb=create --resource=datavolumes.cdi.kubevirt.io/source -n golden-images": _CLONE,
+    "kubectl create rolebinding clone --role=clone --serviceaccount=multi-tier:default -n golden-images": _CLONE,
     # The public run types these, and the lab's tests run its steps.
     "kubectl wait storageprofile/standard --for=create --timeout=2m": _STORAGE,
     "kubectl patch storageprofile standard --type=merge"

@@ -36,10 +36,19 @@ def wait_until(what: str, check: Callable[[], bool], timeout: float = 60.0) -> N
 
 @dataclass
 class Stack:
-    """The stack `lab` with its own configuration file."""
+    """A stack with its own configuration file.
+
+    Attributes:
+        lab: The lab that it is on.
+        configuration: Its stack file.
+        stack: Its name for Pulumi.
+        name: Its settings `name` and `namespace`.
+    """
 
     lab: Lab
     configuration: Path
+    stack: str = "lab"
+    name: str = NAME
 
     @property
     def cluster(self) -> Api:
@@ -57,7 +66,7 @@ class Stack:
         )
 
     def pulumi(self, command: str, *arguments: str) -> str:
-        done = self.run(command, *arguments, "--stack", "lab", "--config-file", str(self.configuration))
+        done = self.run(command, *arguments, "--stack", self.stack, "--config-file", str(self.configuration))
         assert done.returncode == 0, f"pulumi {command} failed:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -71,13 +80,13 @@ class Stack:
 
     def configure(self, path: str, value: object) -> None:
         self.run(
-            "config", "set", "--path", path, str(value), "--stack", "lab", "--config-file", str(self.configuration)
+            "config", "set", "--path", path, str(value), "--stack", self.stack, "--config-file", str(self.configuration)
         )
 
     def measure(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m measure` on this stack."""
         command, *rest = arguments
-        where = ["--kubeconfig", str(self.lab.kubeconfig), "--namespace", NAME, "--name", NAME]
+        where = ["--kubeconfig", str(self.lab.kubeconfig), "--namespace", self.name, "--name", self.name]
         return subprocess.run(
             [sys.executable, "-m", "measure", command, *where, *rest],
             cwd=PROJECT,
@@ -89,10 +98,10 @@ class Stack:
 
     def load_cluster(self) -> StackClient:
         """Return the client with which `measure` reaches the load agent."""
-        return StackClient(connect(self.lab.kubeconfig, None), namespace=NAME, name=NAME)
+        return StackClient(connect(self.lab.kubeconfig, None), namespace=self.name, name=self.name)
 
     def outputs(self) -> dict[str, Any]:
-        done = self.run("stack", "output", "--json", "--stack", "lab")
+        done = self.run("stack", "output", "--json", "--stack", self.stack)
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
@@ -109,12 +118,12 @@ class Stack:
             return False
 
     def password(self) -> str:
-        secret = self.cluster.get(SECRETS, f"{NAME}-credentials", NAME)
+        secret = self.cluster.get(SECRETS, f"{self.name}-credentials", self.name)
         return base64.b64decode(secret["data"]["password"]).decode()
 
     def database(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Connect as the application does: to the Service over TCP, with the shared password."""
-        service = self.cluster.get(SERVICES, f"{NAME}-database", NAME)
+        service = self.cluster.get(SERVICES, f"{self.name}-database", self.name)
         host = service["spec"]["clusterIP"]
         return psycopg.connect(
             host=host,
@@ -126,10 +135,10 @@ class Stack:
         )
 
     def instance_uid(self, machine: str) -> str:
-        return str(self.cluster.get(VIRTUAL_MACHINE_INSTANCES, machine, NAME)["metadata"]["uid"])
+        return str(self.cluster.get(VIRTUAL_MACHINE_INSTANCES, machine, self.name)["metadata"]["uid"])
 
     def machine_ready(self, machine: str) -> bool:
-        return bool(self.cluster.get(VIRTUAL_MACHINES, machine, NAME)["status"].get("ready"))
+        return bool(self.cluster.get(VIRTUAL_MACHINES, machine, self.name)["status"].get("ready"))
 
     def guest_file(self, machine: str, path: str) -> Path:
         """Return the path of a running guest's file on this machine."""

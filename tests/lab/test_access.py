@@ -22,9 +22,11 @@ from kube.errors import ApiError
 from kube.resources import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, ROLES, SECRETS, VIRTUAL_MACHINES, Resource
 from lab import environment
 from lab.config import PROJECT, Lab
+from tests.documented_commands import Command, commands
 
 DEPLOY = PROJECT / "deploy"
 ACCESS_REVIEWS = Resource("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False)
+SHOWN = [one for one in commands(PROJECT / "docs" / "cluster-access.md") if one.in_block]
 # Verbs that no stack needs, each on a `resource.group/subresource`.
 FORBIDDEN = [
     ("create", "pods"),
@@ -172,6 +174,29 @@ def test_other_namespaces_are_denied(in_namespace: Deployer, resource: str) -> N
 def test_verbs_that_a_stack_needs_are_allowed(in_namespace: Deployer) -> None:
     assert in_namespace.may("get", "services/proxy", in_namespace.namespace)
     assert in_namespace.may("patch", "virtualmachines.kubevirt.io", in_namespace.namespace)
+
+
+@pytest.mark.parametrize("command", [one for one in SHOWN if one.section == "check-it-yourself"], ids=str)
+def test_the_rights_are_those_that_the_page_shows(in_namespace: Deployer, command: Command) -> None:
+    text = command.text.replace("multi-tier", in_namespace.namespace)
+    done = in_namespace.run("sh", "-c", f"cd {in_namespace.kubeconfig.parent} && {text}")
+    assert done.stdout.splitlines() == command.shown or (not command.shown and "virtualmachines" in done.stdout)
+
+
+def test_a_clone_of_a_golden_image_is_allowed_as_the_page_shows(control_plane: Lab) -> None:
+    cluster, environ = client.connect(control_plane.kubeconfig), environment.process_environment(control_plane)
+    asked = "kubectl auth can-i create datavolumes.cdi.kubevirt.io --subresource=source -n golden-images"
+    account = "--as system:serviceaccount:multi-tier:default"
+    granted = [one.text for one in SHOWN if one.text.startswith("kubectl create role")]
+    cluster.create(NAMESPACES, {"metadata": {"name": "golden-images"}})
+    try:
+        script = f"{asked} {account}\n" + "\n".join([*granted, f"{asked} {account}"])
+        done = subprocess.run(
+            ["sh", "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert [line for line in done.stdout.splitlines() if "/" not in line] == ["no", "yes"], done.stderr
+    finally:
+        cluster.delete(NAMESPACES, "golden-images")
 
 
 def test_granting_more_than_the_identity_has_is_denied(in_namespace: Deployer) -> None:
