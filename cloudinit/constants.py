@@ -23,10 +23,6 @@ POOL_SIZE = 10
 DATABASE_NAME = "appdb"
 DATABASE_USER = "appuser"
 
-# Time for the whole setup: benchmark, crash recovery, seeding. It is the longest `timeouts.ready`, so that a setup that
-# somebody waits for is not killed: it would only start over.
-DATABASE_SETUP_SECONDS = 24 * 3600
-
 # Limit of open files for nginx and the application, whose default would be 1,024.
 OPEN_FILES = 16384
 

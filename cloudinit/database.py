@@ -44,6 +44,7 @@ def render_database(guest: DatabaseGuest) -> str:
     return user_data(
         guest,
         configure="database/configure.sh",
+        python=False,
         packages=[*facts.database_packages, *(facts.storage_packages if guest.fio_seconds else ())],
         keys={"fs_setup": [_filesystem(device)], "mounts": [mount]},
         files=_files(guest, device),

@@ -3,28 +3,26 @@
 The units are our own because each distribution names, configures and hardens its own differently.
 """
 
-from cloudinit.constants import PROGRAMS, UNITS
+from cloudinit.constants import UNITS
 from cloudinit.families import FACTS, Exporter, Family, has_exporter
 from cloudinit.guest_files import GuestFile, guest_file, program
 
+EXPORTERS_UNIT = "virtwork-exporters.service"
+
 
 def exporter_files(family: Family, *exporters: Exporter) -> list[GuestFile]:
-    """Return the units of those exporters that the family has, and the script that starts them."""
+    """Return the units of those exporters that the family has, and the unit that installs and starts them."""
     if not exporters:
         return []
+    available = [exporter for exporter in exporters if has_exporter(family, exporter)]
+    programs = {exporter: FACTS[family].exporters[exporter] for exporter in available}
     units = [
-        guest_file(
-            f"common/virtwork-{exporter}-exporter.service.j2", UNITS, program=FACTS[family].exporters[exporter].path
-        )
-        for exporter in exporters
-        if has_exporter(family, exporter)
+        guest_file(f"common/virtwork-{exporter}-exporter.service.j2", UNITS, program=programs[exporter].path)
+        for exporter in available
     ]
-    return [program("start-exporters", "common/start-exporters.sh"), *units]
-
-
-def exporter_commands(family: Family, *exporters: Exporter) -> list[list[str]]:
-    """Return the command that starts the exporters, separate so that a tier serves even if they can't be installed."""
-    if not exporters:
-        return []
-    names = [FACTS[family].exporters[exporter].package for exporter in exporters if has_exporter(family, exporter)]
-    return [[f"{PROGRAMS}/virtwork-start-exporters", *names]]
+    names = [programs[exporter].package for exporter in available]
+    return [
+        program("start-exporters", "common/start-exporters.sh"),
+        guest_file(f"common/{EXPORTERS_UNIT}.j2", UNITS, packages=names),
+        *units,
+    ]

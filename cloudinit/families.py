@@ -34,6 +34,7 @@ class FamilyFacts:
     """Names and paths in one family.
 
     Attributes:
+        common_packages: Packages of every guest.
         database_packages: Packages of the database guest.
         application_packages: Packages of the application guest.
         web_packages: Packages of the web guest.
@@ -48,6 +49,7 @@ class FamilyFacts:
         prometheus_client: Package of Prometheus' Python client.
     """
 
+    common_packages: tuple[str, ...]
     database_packages: tuple[str, ...]
     application_packages: tuple[str, ...]
     web_packages: tuple[str, ...]
@@ -64,6 +66,7 @@ class FamilyFacts:
 
 FACTS = {
     Family.DEBIAN: FamilyFacts(
+        common_packages=("qemu-guest-agent",),
         database_packages=("e2fsprogs", "postgresql", "postgresql-contrib"),
         application_packages=(
             "python3-uvicorn",
@@ -90,6 +93,7 @@ FACTS = {
         prometheus_client="python3-prometheus-client",
     ),
     Family.FEDORA: FamilyFacts(
+        common_packages=("qemu-guest-agent",),
         database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
         # Without uvloop, which Fedora dropped after 42; uvicorn uses it if the image has it.
         application_packages=("python3-uvicorn", "python3-starlette", "python3-asyncpg", "python3-httptools"),
@@ -112,7 +116,7 @@ def packages(family: Family) -> tuple[str, ...]:
     """Return every package that a golden image of the family should have, sorted."""
     facts = FACTS[family]
     tiers = {*facts.database_packages, *facts.application_packages, *facts.web_packages, *facts.load_packages}
-    every = {*tiers, *facts.storage_packages, facts.prometheus_client}
+    every = {*tiers, *facts.common_packages, *facts.storage_packages, facts.prometheus_client}
     return tuple(sorted(every | {program.package for program in facts.exporters.values()}))
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cloudinit.constants import PROGRAMS, SETTINGS
+from cloudinit.constants import PROGRAMS, SETTINGS, UNITS
 from cloudinit.document import cloud_config
-from cloudinit.exporters import exporter_commands, exporter_files
-from cloudinit.families import Exporter, Family
+from cloudinit.exporters import EXPORTERS_UNIT, exporter_files
+from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter, Family
 from cloudinit.guest_files import GuestFile, guest_file, program
 from cloudinit.site import ANYWHERE, Site, site_commands, site_files, site_keys
+
+_CONFIGURE_UNIT = "virtwork-configure.service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,38 +60,44 @@ def user_data(
     configure: str,
     packages: Iterable[str],
     files: Iterable[GuestFile],
+    python: bool = True,
     exporters: Sequence[Exporter] = (),
-    commands: Iterable[Sequence[str]] = (),
     keys: Mapping[str, Any] | None = None,
 ) -> str:
     """Return a guest's user data.
 
     Args:
         guest: The guest.
-        configure: Its first-boot script below `files/`, which gets the packages as arguments.
+        configure: The script below `files/` that starts its services, once the packages are installed.
         packages: The packages that it needs.
         files: Its files, besides those that every guest gets.
+        python: Whether it runs our Python programs.
         exporters: The exporters that it runs.
-        commands: Commands to run at the end.
         keys: More keys of the cloud-config.
     """
     family = guest.family
+    unit = guest_file(
+        f"common/{_CONFIGURE_UNIT}.j2",
+        UNITS,
+        python=".".join(map(str, OLDEST_PYTHON)) if python else None,
+        commands=site_commands(guest.site, family),
+        packages=[*FACTS[family].common_packages, *packages],
+    )
     return cloud_config(
         hostname=guest.hostname,
         keys={**site_keys(guest.site), **(keys or {})},
         files=[
             *site_files(guest.site, family),
+            program("start", "common/start.sh"),
+            program("pause", "common/pause.sh"),
+            program("prepare", "common/prepare.sh"),
             program("install-packages", f"common/install-packages.{family}.sh"),
             program("restart-pauses", "common/restart-pauses.sh"),
             guest_file("common/restart-pauses.conf", SETTINGS),
             program("configure", configure),
+            unit,
             *files,
             *exporter_files(family, *exporters),
         ],
-        commands=[
-            *site_commands(guest.site, family),
-            [f"{PROGRAMS}/virtwork-configure", *packages],
-            *exporter_commands(family, *exporters),
-            *commands,
-        ],
+        commands=[[f"{PROGRAMS}/virtwork-start", _CONFIGURE_UNIT, *([EXPORTERS_UNIT] if exporters else [])]],
     )

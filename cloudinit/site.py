@@ -100,10 +100,11 @@ def site_files(site: Site, family: Family) -> list[GuestFile]:
     return files
 
 
-def site_commands(site: Site, family: Family) -> list[list[str]]:
-    """Return the commands to run before packages are installed."""
-    commands = [[FACTS[family].update_trust]] if site.certificate_authorities else []
-    return [*commands, *([[f"{PROGRAMS}/virtwork-package-mirror"]] if _mirror(site.mirrors, family) else [])]
+def site_commands(site: Site, family: Family) -> list[str]:
+    """Return the commands to run before packages are installed, as a unit's ExecStart= takes them."""
+    # May fail: an image without the program gets it later with a package, which then runs it.
+    trust = [f"-{FACTS[family].update_trust}"] if site.certificate_authorities else []
+    return [*trust, *([f"{PROGRAMS}/virtwork-package-mirror"] if _mirror(site.mirrors, family) else [])]
 
 
 def _downloads(site: Site) -> dict[str, str]:

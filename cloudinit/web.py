@@ -8,8 +8,6 @@ from cloudinit.guest_files import GuestFile, guest_file, modules, program, shell
 from cloudinit.guests import Guest, TracingTarget, user_data
 from cloudinit.load import LoadGuest, load_files
 
-_SPANS_UNIT = "virtwork-web-spans.service"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebGuest(Guest):
@@ -56,8 +54,8 @@ def render_web(guest: WebGuest) -> str:
             *(load_files(guest.load) if guest.load else []),
             *(_span_files(guest.tracing) if guest.tracing else []),
         ],
+        python=bool(guest.load or guest.tracing),
         exporters=[Exporter.NODE, Exporter.NGINX] if guest.metrics else [],
-        commands=[["systemctl", "enable", "--now", _SPANS_UNIT]] if guest.tracing else [],
     )
 
 
@@ -67,5 +65,5 @@ def _span_files(target: TracingTarget) -> list[GuestFile]:
     return [
         *modules("web", tracing=True),
         GuestFile(path=f"{SETTINGS}/web-spans.env", content=settings),
-        guest_file(f"web/{_SPANS_UNIT}", UNITS),
+        guest_file("web/virtwork-web-spans.service", UNITS),
     ]

@@ -86,7 +86,7 @@ def test_programs_trust_the_authority(closed: GuestRoot) -> None:
 
 
 def test_packages_and_k6_come_from_the_mirror_through_the_proxy(closed: GuestRoot) -> None:
-    closed.write("/opt/test/stubs/sleep", "#!/bin/sh\n", 0o755)
+    closed.write("/opt/test/stubs/virtwork-pause", "#!/bin/sh\n", 0o755)
     for name in ("apt-get", "curl"):
         closed.write(f"/opt/test/stubs/{name}", f'#!/bin/sh\necho "{name} $https_proxy $no_proxy $*"\nexit 6\n', 0o755)
     closed.run("sh", "-c", "mv /usr/local/bin/k6 /usr/local/bin/k6.away 2>/dev/null || true")

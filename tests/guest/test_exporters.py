@@ -14,8 +14,8 @@ from components.database import Database
 from components.web import Web
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import AS_POSTGRES, PASSWORD
-from tests.unit.cloudinit.guest_examples import WITH_METRICS
-from tests.unit.cloudinit.test_exporters import NGINX, NODE, POSTGRESQL, arguments, document
+from tests.unit.cloudinit.guest_examples import WITH_METRICS, document
+from tests.unit.cloudinit.test_exporters import NGINX, NODE, POSTGRESQL, arguments
 
 PSQL = f"{AS_POSTGRES} psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --dbname postgres"
 

@@ -44,8 +44,8 @@ def test_the_image_has_every_package_and_the_script_installs_nothing(guest: Gues
 
 
 def without_network(guest: GuestRoot, script: str) -> str:
-    """Return a script's output without a network and without its waits between attempts."""
-    guest.write("/opt/test/stubs/sleep", "#!/bin/sh\n", 0o755)
+    """Return a script's output without a network and without its waits."""
+    guest.write("/opt/test/stubs/virtwork-pause", "#!/bin/sh\n", 0o755)
     for name in ("apt-get", "curl"):
         guest.write(f"/opt/test/stubs/{name}", "#!/bin/sh\necho network is unreachable >&2\nexit 6\n", 0o755)
     return guest.run("env", "PATH=/opt/test/stubs:/usr/sbin:/usr/bin", "sh", "-euc", f"({script}) || true")
@@ -55,7 +55,6 @@ def test_without_a_mirror_the_package_script_names_the_missing_package(guest: Gu
     guest.write_files(database())
     said = without_network(guest, "/usr/local/sbin/virtwork-install-packages postgresql no-such-package")
     assert "installing missing packages: no-such-package\n" in said
-    assert "attempt 5 of 5" in said
     assert "FAILED to install no-such-package: is a package mirror reachable" in said
     assert "absent" in guest.run("sh", "-c", "ls /usr/sbin/policy-rc.d 2>/dev/null || echo absent")
 

@@ -1,8 +1,7 @@
 #!/bin/sh
-# First boot of an application guest; the arguments are the packages that it needs.
+# Starts the services of an application guest, whose packages are installed.
 set -eu
 
-virtwork-install-packages "$@"
 systemd-sysusers virtwork-app.conf
 virtwork-restart-pauses
 systemctl daemon-reload

@@ -3,6 +3,15 @@
 # milliseconds and needs no mirror.
 set -u
 
+fail() {
+    echo "multi-tier: FAILED to $*"
+    exit 1
+}
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "multi-tier: REFUSED: this image has no apt. Set <tier>.family to that of its distribution."
+    exit 78
+fi
 missing=
 for package in "$@"; do
     status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)
@@ -14,22 +23,24 @@ echo "multi-tier: installing missing packages:$missing"
 [ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
 
 # A package's service must not start before it is configured.
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-    chmod 0755 /usr/sbin/policy-rc.d
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ] || grep -q virtwork-install-packages $policy; then # of an earlier run that was killed
+    printf '#!/bin/sh\n# virtwork-install-packages\nexit 101\n' >$policy
+    chmod 0755 $policy
+    trap 'rm -f $policy' EXIT
 fi
 
 export DEBIAN_FRONTEND=noninteractive
-for attempt in 1 2 3 4 5; do
-    # shellcheck disable=SC2086 # a list of package names
-    if timeout 120 apt-get -q -o Acquire::http::Timeout=20 update &&
-        timeout 300 apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=60 \
-            -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold install $missing; then
-        exit 0
-    fi
-    echo "multi-tier: attempt $attempt of 5 to install$missing failed"
-    sleep $((attempt * 3))
-done
-echo "multi-tier: FAILED to install$missing: is a package mirror reachable from this guest? See /var/log/apt/term.log."
-exit 1
+get() {
+    # A mirror that stalls is given up after 20 s, and systemd starts this again. There is no limit for the whole, which
+    # could stop dpkg in the middle of a package.
+    apt-get -q -y --no-install-recommends -o Acquire::http::Timeout=20 -o Acquire::Retries=3 \
+        -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold "$@"
+}
+
+# Completes what a killed run has left.
+dpkg --force-confold --configure --pending || fail "complete an interrupted installation. See /var/log/dpkg.log."
+# shellcheck disable=SC2086 # a list of package names
+if ! get update || ! get --fix-broken install $missing; then
+    fail "install$missing: is a package mirror reachable from this guest? See /var/log/apt/term.log."
+fi

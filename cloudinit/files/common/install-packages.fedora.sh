@@ -3,6 +3,15 @@
 # milliseconds and needs no mirror.
 set -u
 
+fail() {
+    echo "multi-tier: FAILED to $*"
+    exit 1
+}
+
+if ! command -v dnf >/dev/null; then
+    echo "multi-tier: REFUSED: this image has no dnf. Set <tier>.family to that of its distribution."
+    exit 78
+fi
 missing=
 for package in "$@"; do
     rpm --query --quiet "$package" || missing="$missing $package"
@@ -12,13 +21,12 @@ echo "multi-tier: installing missing packages:$missing"
 # shellcheck source=/dev/null
 [ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
 
-for attempt in 1 2 3 4 5; do
-    # shellcheck disable=SC2086 # a list of package names
-    if timeout 420 dnf --assumeyes --quiet --setopt=install_weak_deps=False --setopt=timeout=20 install $missing; then
-        exit 0
-    fi
-    echo "multi-tier: attempt $attempt of 5 to install$missing failed"
-    sleep $((attempt * 3))
-done
-echo "multi-tier: FAILED to install$missing: is a package mirror reachable from this guest? See /var/log/dnf.log."
-exit 1
+# An image of RHEL has no repositories before it is registered.
+[ -n "$(dnf --quiet repolist --enabled 2>/dev/null)" ] ||
+    fail "install$missing: dnf has no repositories. Register the image, or set packageMirror.fedora.repositories."
+# A mirror that stalls is given up after 20 s, and systemd starts this again. There is no limit for the whole, which could
+# stop rpm in the middle of a package.
+# shellcheck disable=SC2086 # a list of package names
+dnf --assumeyes --quiet --setopt=install_weak_deps=False --setopt=timeout=20 install $missing ||
+    fail "install$missing: is a package mirror reachable from this guest, and does it have them? On RHEL and CentOS" \
+        "Stream, the application's packages are in EPEL. See /var/log/dnf.log."

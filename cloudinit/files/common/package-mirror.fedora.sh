@@ -6,6 +6,7 @@ set -eu
 . /etc/virtwork/package-mirror.conf
 
 directory=/etc/yum.repos.d
+rm -f "$directory/virtwork.repo"
 # The distribution's own keys, as its own repositories name them.
 keys=$(cat "$directory"/*.repo | sed -n 's/^gpgkey *= *//p' | sort -u | tr '\n' ' ')
 for file in "$directory"/*.repo; do

@@ -1,10 +1,8 @@
 #!/bin/sh
-# First boot of a database guest; the arguments are the packages that it needs.
+# Starts the services of a database guest, whose packages are installed.
 set -eu
 
-virtwork-install-packages "$@"
 virtwork-restart-pauses
 systemctl daemon-reload
-systemctl enable --now virtwork-database-setup.service
-# Restart: the image may already run it without a cluster.
-systemctl restart postgresql.service
+# Don't wait: the setup starts the server once it succeeds, and is repeated until then.
+systemctl enable --now --no-block virtwork-database-setup.service

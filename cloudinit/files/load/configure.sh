@@ -1,8 +1,7 @@
 #!/bin/sh
-# First boot of the load generator's own guest; the arguments are the packages that it needs.
+# Starts the services of the load generator's own guest, whose packages are installed.
 set -eu
 
-virtwork-install-packages "$@"
 virtwork-restart-pauses
 systemctl daemon-reload
 # Don't wait: an image without k6 downloads it first.

@@ -12,7 +12,7 @@ RELEASE=${K6_RELEASES:-https://github.com/grafana/k6/releases/download}/$VERSION
 
 fail() {
     echo "multi-tier load: FAILED to install k6 $VERSION: $*. No load is sent until it is in $TARGET."
-    sleep 10 # before systemd restarts the unit
+    virtwork-pause virtwork-multi-tier-load.service # before systemd restarts it
     exit 1
 }
 

@@ -1,8 +1,6 @@
 #!/bin/sh
-# First boot of a web guest; the arguments are the packages that it needs.
+# Starts the services of a web guest, whose packages are installed.
 set -eu
-
-virtwork-install-packages "$@"
 
 # nginx connects to other machines, which SELinux's policy denies by default.
 if command -v selinuxenabled >/dev/null && selinuxenabled; then
@@ -19,6 +17,9 @@ systemctl daemon-reload
 # Restart: the image may already run it with its welcome page.
 systemctl restart nginx.service
 systemctl enable --now virtwork-upstream.service virtwork-logrotate.timer
+if [ -e /etc/systemd/system/virtwork-web-spans.service ]; then
+    systemctl enable --now virtwork-web-spans.service
+fi
 if [ -e /etc/systemd/system/virtwork-multi-tier-load.service ]; then
     # Don't wait: an image without k6 downloads it first.
     systemctl enable --now --no-block virtwork-multi-tier-load.service

@@ -89,6 +89,24 @@ def parse(user_data: str) -> dict[str, Any]:
     return document
 
 
+def document(user_data: str) -> dict[str, Any]:
+    """Return a cloud-config with its files by path."""
+    found = parse(user_data)
+    return found | {"write_files": {file["path"]: file["content"] for file in found["write_files"]}}
+
+
+def commands(user_data: str, unit: str = "virtwork-configure") -> list[str]:
+    """Return the commands that a unit runs, in order."""
+    text = document(user_data)["write_files"][f"/etc/systemd/system/{unit}.service"]
+    return [line.removeprefix("ExecStart=") for line in text.splitlines() if line.startswith("ExecStart=")]
+
+
+def installed(user_data: str) -> list[str]:
+    """Return the packages that a guest installs."""
+    (found,) = (command for command in commands(user_data) if "install-packages" in command)
+    return found.split()[1:]
+
+
 def database(
     family: Family = Family.DEBIAN,
     password: str = PASSWORD,

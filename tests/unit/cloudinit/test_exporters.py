@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
@@ -13,15 +12,10 @@ from cloudinit.families import FACTS, Exporter, has_exporter
 from components.application import Application
 from components.database import Database
 from components.web import Web
-from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS, parse
+from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS, commands, document, installed
 
 UNITS = "/etc/systemd/system"
 NODE, NGINX, POSTGRESQL = (f"{UNITS}/virtwork-{exporter}-exporter.service" for exporter in Exporter)
-
-
-def document(user_data: str) -> dict[str, Any]:
-    found: dict[str, Any] = parse(user_data)
-    return found | {"write_files": {file["path"]: file["content"] for file in found["write_files"]}}
 
 
 def arguments(unit: str) -> list[str]:
@@ -38,17 +32,25 @@ def test_a_guest_without_metrics_has_no_trace_of_them(tier: str, family: Family)
     assert not [path for path in guest["write_files"] if "exporter" in path or "metrics" in path]
     assert "METRICS_PORT" not in guest["write_files"].get("/etc/virtwork/application.env", "")
     assert "pg_monitor" not in guest["write_files"].get("/etc/virtwork/role.sql", "")
-    assert "prometheus" not in str(guest["runcmd"])
+    assert not [package for package in installed(EVERY_GUEST[tier](family)) if "prometheus" in package]
+    assert guest["runcmd"] == [["/usr/local/sbin/virtwork-start", "virtwork-configure.service"]]
 
 
 @pytest.mark.parametrize("family", Family)
 @pytest.mark.parametrize("tier", WITH_METRICS)
-def test_a_tier_is_configured_before_its_exporters_and_independently(tier: str, family: Family) -> None:
-    configure, exporters = document(WITH_METRICS[tier](family))["runcmd"]
+def test_exporters_are_installed_after_the_tier_and_independently(tier: str, family: Family) -> None:
+    guest = document(WITH_METRICS[tier](family))
+    unit = guest["write_files"][f"{UNITS}/virtwork-exporters.service"]
+    (install,) = commands(WITH_METRICS[tier](family), "virtwork-exporters")
 
-    assert configure[0].endswith("virtwork-configure")
-    assert exporters[0].endswith("virtwork-start-exporters")
-    assert not {program.package for program in FACTS[family].exporters.values()} & set(configure)
+    assert guest["runcmd"] == [
+        ["/usr/local/sbin/virtwork-start", "virtwork-configure.service", "virtwork-exporters.service"]
+    ]
+    assert "After=virtwork-configure.service\n" in unit
+    assert not re.search("Requires|BindsTo", unit)
+    packages = {program.package for program in FACTS[family].exporters.values()}
+    assert packages >= set(install.split()[1:]) > set()
+    assert not packages & set(installed(WITH_METRICS[tier](family)))
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import cloudinit
 from cloudinit import Family
-from tests.unit.cloudinit.guest_examples import load_machine, parse, web, web_with_load
+from tests.unit.cloudinit.guest_examples import document, installed, load_machine, parse, web, web_with_load
 
 LIBRARY = "/usr/local/lib/virtwork"
 SOURCES = Path(cloudinit.__file__).parent / "files" / "load"
@@ -19,11 +18,6 @@ OPTIONAL = {"agent/metrics.py", "agent/tracing.py", "agent/otlp.py"}
 COLLECTOR = "http://collector:4318"
 
 with_load = pytest.mark.parametrize("render", [load_machine, web_with_load], ids=["own machine", "on web"])
-
-
-def document(user_data: str) -> dict[str, Any]:
-    found: dict[str, Any] = parse(user_data)
-    return found | {"write_files": {file["path"]: file["content"] for file in found["write_files"]}}
 
 
 def modules(user_data: str) -> set[str]:
@@ -42,12 +36,11 @@ def test_every_module_is_in_the_guest_at_its_own_path(render: Callable[..., str]
 
 @with_load
 def test_metrics_and_tracing_add_their_package_and_settings(render: Callable[..., str]) -> None:
-    (configure, *_), plain = document(render())["runcmd"], document(render())["write_files"]
-    assert not [word for word in configure if "prometheus" in word]
+    plain = document(render())["write_files"]
+    assert not [package for package in installed(render()) if "prometheus" in package]
     assert not re.search("METRICS|TRACING", plain["/etc/virtwork/load.env"])
 
-    (configure, *_) = document(render(metrics=True))["runcmd"]
-    assert configure[-1] == "python3-prometheus-client"
+    assert installed(render(metrics=True))[-1] == "python3-prometheus-client"
     files = document(render(metrics=True, tracing=COLLECTOR))["write_files"]
     assert files["/etc/virtwork/load.env"].splitlines()[2:] == [
         'METRICS="1"',
@@ -59,8 +52,7 @@ def test_metrics_and_tracing_add_their_package_and_settings(render: Callable[...
 @pytest.mark.parametrize("family", Family)
 def test_a_dedicated_machine_has_what_the_load_needs_and_no_web_tier(family: Family) -> None:
     rendered = document(load_machine(family))
-    ((_, *packages),) = rendered["runcmd"]
-    assert packages == ["curl", "ca-certificates", "python3"]
+    assert installed(load_machine(family)) == ["qemu-guest-agent", "curl", "ca-certificates", "python3"]
     assert not [path for path in rendered["write_files"] if "nginx" in path or "upstream" in path]
     assert "virtwork-node-exporter" in load_machine(family, metrics=True)
     assert rendered["hostname"] == "multi-tier-load-0"

@@ -10,10 +10,8 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cloudinit.constants import DATABASE_SETUP_SECONDS
 from components.settings import Settings
 from components.settings.model import Model
-from components.settings.values import seconds_of
 from lab.config import PROJECT
 from tests.unit.components.settings.refused import accepted, named, refusals
 
@@ -127,12 +125,6 @@ def test_what_the_machines_can_carry_is_accepted() -> None:
     assert accepted({"application": {"replicas": 19}, "load": {"concurrency": 3731}})
     assert accepted({"web": {"instancetype": "u1.large"}, "load": {"concurrency": 10_000}})
     assert accepted({"database": {"scale": 12_000, "dataDisk": {"size": "200Gi"}}, "timeouts": {"ready": "30m"}})
-
-
-def test_the_setup_of_the_database_may_take_as_long_as_the_engine_waits() -> None:
-    longest = {"timeouts": {"ready": f"{DATABASE_SETUP_SECONDS}s"}}
-    assert seconds_of(accepted(longest).timeouts.ready) == DATABASE_SETUP_SECONDS
-    assert refusals({"timeouts": {"ready": f"{DATABASE_SETUP_SECONDS + 1}s"}})
 
 
 def test_a_tier_without_python_programs_runs_on_an_old_distribution() -> None:

@@ -1,0 +1,84 @@
+"""First boots of a plain Debian image, with systemd, cloud-init and apt."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from cloudinit import Mirrors, Proxy, Site
+from lab.config import Lab
+from lab.toolchain.image import PLAIN, ensure
+from tests.guest.booted_guest import booted_guest
+from tests.guest.guest_root import guest_root
+from tests.guest.mirror import PORT, mirror
+from tests.own_lab import PROGRESS
+from tests.unit.cloudinit.guest_examples import database, load_machine
+
+SITE = Site(
+    proxy=Proxy(http=f"http://127.0.0.1:{PORT}"), mirrors=Mirrors(debian_primary="http://deb.debian.org/debian")
+)
+CONFIGURE = "virtwork-configure.service"
+SETUP = "virtwork-database-setup.service"
+
+
+@pytest.fixture(scope="module")
+def plain_image(installed_lab: Lab) -> Path:
+    """A Debian cloud image without the tiers' packages."""
+    return ensure(installed_lab, PLAIN, PROGRESS)
+
+
+def test_a_first_boot_without_a_mirror_is_repeated_until_it_works(plain_image: Path, tmp_path: Path) -> None:
+    with (
+        booted_guest(plain_image, tmp_path, load_machine(site=SITE)) as guest,
+        mirror(guest.network_namespace) as packages,
+    ):
+        packages.away = True
+        guest.wait("it waits the second time", lambda: f"{CONFIGURE} has failed; attempt 3 " in guest.console, 120)
+        assert packages.refused
+        packages.away = False
+        guest.wait("it works", lambda: guest.property_of(CONFIGURE, "ActiveState") == "active", 120)
+
+        assert guest.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", "qemu-guest-agent") == "installed"
+        assert guest.run("systemctl", "is-enabled", CONFIGURE, check=False).strip() == "disabled"
+        assert guest.run("sh", "-c", "ls /usr/sbin/policy-rc.d 2>/dev/null || echo none").strip() == "none"
+        said = guest.console
+    assert said.count("FAILED to install qemu-guest-agent: is a package mirror reachable from this guest?") == 2
+    assert "attempt 2 starts in 4 s" in said
+    assert "attempt 3 starts in 8 s" in said
+    assert "attempt 4" not in said
+
+
+def test_a_killed_installation_is_completed(image: Path, tmp_path: Path) -> None:
+    with guest_root(image, tmp_path) as guest:
+        guest.write_files(load_machine())
+        # What dpkg leaves that was killed after it had unpacked a package.
+        guest.run(
+            "sh", "-euc", "sed -i '/^Package: logrotate$/,/^$/s/ ok installed$/ ok unpacked/' /var/lib/dpkg/status"
+        )
+        assert "unpacked" in guest.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", "logrotate")
+        guest.run("virtwork-install-packages", "logrotate", check=False)
+        assert guest.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", "logrotate") == "installed"
+
+
+def test_the_setup_of_the_database_is_repeated_until_its_disk_is_there(image: Path, tmp_path: Path) -> None:
+    # Any mount passes for its disk.
+    any_disk = {"mountpoint": 'case $1 in --quiet) exec /usr/bin/mountpoint "$@" ;; *) echo 7:0 ;; esac'}
+    with booted_guest(image, tmp_path, database(scale=1), any_disk) as guest:
+        guest.wait("it waits", lambda: f"{SETUP} has failed; attempt 2 starts in 4 s" in guest.console)
+        assert guest.property_of(CONFIGURE, "ActiveState") == "active", "the setup alone is repeated"
+        guest.run("mount", "-t", "tmpfs", "tmpfs", "/srv/database")
+        server = "postgresql@15-data.service"
+        guest.wait("the server runs", lambda: guest.property_of(server, "ActiveState") == "active")
+        assert "the data disk /dev/disk/by-id/virtio-database is not mounted" in guest.console
+        assert guest.run("ss", "--listening", "--numeric", "--no-header", "sport = 5432")
+
+
+def test_an_image_whose_python_is_too_old_is_refused_once(image: Path, tmp_path: Path) -> None:
+    old = 'case $* in --version) echo Python 3.9.2 ;; *version_info*) exit 1 ;; *) exec /usr/bin/python3 "$@" ;; esac'
+    with booted_guest(image, tmp_path, load_machine(), {"python3": old}) as guest:
+        guest.wait("it is refused", lambda: guest.property_of(CONFIGURE, "ActiveState") == "failed")
+        time.sleep(2)  # for a restart
+        assert guest.property_of(CONFIGURE, "NRestarts") == "0"
+        assert guest.console.count("REFUSED: this image has Python 3.9.2, and this tier needs 3.11 or later") == 1
