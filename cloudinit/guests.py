@@ -8,7 +8,7 @@ from cloudinit.constants import PROGRAMS, SETTINGS, UNITS
 from cloudinit.document import cloud_config
 from cloudinit.exporters import EXPORTERS_UNIT, exporter_files
 from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter, Family
-from cloudinit.guest_files import GuestFile, guest_file, program
+from cloudinit.guest_files import GuestFile, guest_file, program, shell_settings
 from cloudinit.site import ANYWHERE, Site, site_commands, site_files, site_keys
 
 _CONFIGURE_UNIT = "virtwork-configure.service"
@@ -79,15 +79,18 @@ def user_data(
     unit = guest_file(
         f"common/{_CONFIGURE_UNIT}.j2",
         UNITS,
-        python=".".join(map(str, OLDEST_PYTHON)) if python else None,
         commands=site_commands(guest.site, family),
         packages=[*FACTS[family].common_packages, *packages],
+    )
+    settings = shell_settings(
+        CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, OLDEST_PYTHON)) if python else ""
     )
     return cloud_config(
         hostname=guest.hostname,
         keys={**site_keys(guest.site), **(keys or {})},
         files=[
             *site_files(guest.site, family),
+            GuestFile(path=f"{SETTINGS}/guest.conf", content=settings),
             program("start", "common/start.sh"),
             program("pause", "common/pause.sh"),
             program("prepare", "common/prepare.sh"),

@@ -24,7 +24,7 @@ class LoadPlanSource:
     config_map: str
     token: str = field(repr=False)
     certificate_authority: str
-    server: str = "https://kubernetes.default.svc.cluster.local"
+    server: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

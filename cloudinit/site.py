@@ -58,12 +58,14 @@ class Site:
         proxy: The proxies.
         mirrors: The package mirrors.
         certificate_authorities: Certificates to trust besides the distribution's, each as PEM.
+        cluster_domain: DNS domain of the cluster, below which its Services have their names.
     """
 
     ssh: SshAccess | None = None
     proxy: Proxy = Proxy()
     mirrors: Mirrors = Mirrors()
     certificate_authorities: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
 
 
 ANYWHERE = Site()

@@ -19,6 +19,7 @@ def site(settings: Settings) -> Site:
             fedora_repositories=tuple(mirror.fedora.repositories),
             k6=mirror.k6 and mirror.k6.rstrip("/"),
         ),
+        cluster_domain=settings.cluster_domain,
         certificate_authorities=tuple(f"{pem.strip()}\n" for pem in settings.certificate_authorities),
     )
 

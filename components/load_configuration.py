@@ -129,6 +129,7 @@ class LoadConfiguration(pulumi.ComponentResource):
             config_map=self._names.load,
             token=b64decode(data["token"]).decode(),
             certificate_authority=b64decode(data["ca.crt"]).decode(),
+            server=self._names.api_server,
         )
 
 

@@ -28,10 +28,12 @@ class Names:
     Attributes:
         name: Prefix of every object's name.
         namespace: Kubernetes namespace of all objects.
+        cluster_domain: DNS domain of the cluster.
     """
 
     name: str
     namespace: str
+    cluster_domain: str
 
     def machine(self, tier: TierName, index: int, *, canary: bool = False) -> str:
         """Return the name of a VirtualMachine, which is also the host name of its guest."""
@@ -55,8 +57,13 @@ class Names:
         return f"{self.name}-{tier}"
 
     def service_host(self, tier: TierName) -> str:
-        """Return a Service's fully qualified name, because KubeVirt gives guests no DNS search list."""
-        return f"{self.service(tier)}.{self.namespace}.svc.cluster.local"
+        """Return a Service's fully qualified name: not every guest uses the search list that KubeVirt's DHCP sends."""
+        return f"{self.service(tier)}.{self.namespace}.svc.{self.cluster_domain}"
+
+    @property
+    def api_server(self) -> str:
+        """URL of the API server, from inside the cluster."""
+        return f"https://kubernetes.default.svc.{self.cluster_domain}"
 
     @property
     def credentials(self) -> str:

@@ -26,6 +26,7 @@ from components.settings.network import IpFamilyPolicy, NetworkPolicySettings
 from components.settings.telemetry import MetricsSettings, TracingSettings
 from components.settings.values import (
     Annotations,
+    DomainName,
     Duration,
     LabelValue,
     NamespaceName,
@@ -105,6 +106,10 @@ class Settings(Model):
 
     name: StackName = Field(default="multi-tier", description="Prefix of the name of every object.")
     namespace: NamespaceName = Field(default="multi-tier", description="Kubernetes namespace of all objects.")
+    cluster_domain: DomainName = Field(
+        default="cluster.local",
+        description="DNS domain of the cluster, below which its Services have their names. A change replaces machines.",
+    )
     create_namespace: bool = Field(
         default=True, description="Whether the stack creates the namespace, and deletes it again."
     )
@@ -143,7 +148,7 @@ class Settings(Model):
     @property
     def names(self) -> Names:
         """The names of the stack's objects."""
-        return Names(self.name, self.namespace)
+        return Names(self.name, self.namespace, self.cluster_domain)
 
     @property
     def dual_stack(self) -> bool:

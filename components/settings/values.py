@@ -103,6 +103,12 @@ DnsLabel = Annotated[
     str, pattern(LABEL), allowing("1 to 63 characters of a-z, 0-9 and -, starting and ending with a letter or digit")
 ]
 NamespaceName = DnsLabel
+DomainName = Annotated[
+    str,
+    pattern(rf"{LABEL}(\.{LABEL})*"),
+    Field(max_length=100),  # names of Services come in front of it
+    allowing('a DNS domain such as "cluster.local"'),
+]
 Version = Annotated[
     str,
     pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"),

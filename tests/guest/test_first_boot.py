@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from cloudinit import Mirrors, Proxy, Site
 from lab.config import Lab
 from lab.toolchain.image import PLAIN, ensure
-from tests.guest.booted_guest import booted_guest
+from tests.guest.booted_guest import BootedGuest, booted_guest
 from tests.guest.guest_root import guest_root
 from tests.guest.mirror import PORT, mirror
 from tests.own_lab import PROGRESS
@@ -29,9 +31,12 @@ def plain_image(installed_lab: Lab) -> Path:
     return ensure(installed_lab, PLAIN, PROGRESS)
 
 
-def test_a_first_boot_without_a_mirror_is_repeated_until_it_works(plain_image: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def repeated(plain_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BootedGuest]:
+    """A guest that found no mirror twice."""
+    place = tmp_path_factory.mktemp("repeated")
     with (
-        booted_guest(plain_image, tmp_path, load_machine(site=SITE)) as guest,
+        booted_guest(plain_image, place, load_machine(site=SITE)) as guest,
         mirror(guest.network_namespace) as packages,
     ):
         packages.away = True
@@ -39,15 +44,48 @@ def test_a_first_boot_without_a_mirror_is_repeated_until_it_works(plain_image: P
         assert packages.refused
         packages.away = False
         guest.wait("it works", lambda: guest.property_of(CONFIGURE, "ActiveState") == "active", 120)
+        yield guest
 
-        assert guest.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", "qemu-guest-agent") == "installed"
-        assert guest.run("systemctl", "is-enabled", CONFIGURE, check=False).strip() == "disabled"
-        assert guest.run("sh", "-c", "ls /usr/sbin/policy-rc.d 2>/dev/null || echo none").strip() == "none"
-        said = guest.console
+
+def test_a_first_boot_without_a_mirror_is_repeated_until_it_works(repeated: BootedGuest) -> None:
+    installed = repeated.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", "qemu-guest-agent")
+    assert installed == "installed"
+    assert repeated.run("systemctl", "is-enabled", CONFIGURE, check=False).strip() == "disabled"
+    assert repeated.run("sh", "-c", "ls /usr/sbin/policy-rc.d 2>/dev/null || echo none").strip() == "none"
+    said = repeated.console
     assert said.count("FAILED to install qemu-guest-agent: is a package mirror reachable from this guest?") == 2
     assert "attempt 2 starts in 4 s" in said
     assert "attempt 3 starts in 8 s" in said
     assert "attempt 4" not in said
+
+
+def test_names_of_the_cluster_resolve_where_systemd_takes_local_for_mdns(
+    repeated: BootedGuest, installed_lab: Lab, tmp_path: Path
+) -> None:
+    guest, names = repeated, ("kubernetes.default.svc.cluster.local", "www.example.org")
+    guest.run("virtwork-install-packages", "systemd-resolved", "libnss-resolve")
+    guest.write(
+        "/etc/systemd/network/10-eth0.network", "[Match]\nName=eth0\n[Network]\nAddress=10.9.9.2/24\nDNS=10.9.9.2\n"
+    )
+    guest.run("sh", "-euc", "ip link add eth0 type veth peer name peer; ip link set peer up; ip link set eth0 up")
+    guest.run("systemctl", "start", "systemd-networkd", "systemd-resolved")
+    guest.wait("eth0 has its address", lambda: "10.9.9.2" in guest.run("ip", "-brief", "address", "show", "eth0"))
+    hosts = "".join(f"  10.1.1.1 {name}\n" for name in names)
+    (tmp_path / "Corefile").write_text(f".:53 {{\n bind 10.9.9.2\n hosts {{\n{hosts} }}\n}}\n")
+    inside = ["nsenter", f"--net={guest.network_namespace}", "--"]
+    server = [*inside, str(installed_lab.binaries / "coredns"), f"--conf={tmp_path / 'Corefile'}"]
+    with subprocess.Popen(server, stdout=subprocess.DEVNULL) as dns:
+        try:
+            guest.wait("the DNS server answers", lambda: resolved(guest, names[1]))
+            assert not resolved(guest, names[0]), "this guest doesn't need what is tested"
+            guest.run("virtwork-prepare")
+            guest.wait("both resolve", lambda: all(resolved(guest, name) for name in names), 10)
+        finally:
+            dns.kill()
+
+
+def resolved(guest: BootedGuest, name: str) -> bool:
+    return "10.1.1.1" in guest.run("getent", "hosts", name, check=False)
 
 
 def test_a_killed_installation_is_completed(image: Path, tmp_path: Path) -> None:

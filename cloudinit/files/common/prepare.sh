@@ -1,15 +1,16 @@
 #!/bin/sh
-# Prepares a guest of any tier before its packages are installed. The argument is the oldest Python that the tier's
-# programs run on, if it has any.
+# Prepares a guest of any tier before its packages are installed.
 set -eu
 
+# shellcheck source=/dev/null
+. /etc/virtwork/guest.conf
 REFUSED=78 # EX_CONFIG; the unit is not restarted after it
 
 # Refuses an image whose Python can't run the tier's programs, before the package manager looks for them in vain.
 check_python() {
-    [ -n "$1" ] && command -v python3 >/dev/null || return 0
-    python3 -c 'import sys; sys.exit(sys.version_info < tuple(map(int, sys.argv[1].split("."))))' "$1" && return 0
-    echo "multi-tier: REFUSED: this image has $(python3 --version), and this tier needs $1 or later. Set <tier>.image to" \
+    [ -n "$PYTHON" ] && command -v python3 >/dev/null || return 0
+    python3 -c 'import sys; sys.exit(sys.version_info < tuple(map(int, sys.argv[1].split("."))))' "$PYTHON" && return 0
+    echo "multi-tier: REFUSED: this image has $(python3 --version), and this tier needs $PYTHON or later. Set <tier>.image to" \
         "a later release of the distribution."
     exit "$REFUSED"
 }
@@ -24,5 +25,25 @@ stop_maintenance() {
         plocate-updatedb.timer ua-timer.timer update-notifier-download.timer update-notifier-motd.timer 2>/dev/null
 }
 
-check_python "${1:-}"
+# systemd-resolved takes names below .local for mDNS, unless a domain of the link covers them. networkd ignores the domains
+# that KubeVirt's DHCP sends, which NetworkManager uses. A search domain leaves all other names as they are; a domain for
+# routing only (`~`) would not.
+cover_cluster_names() {
+    for service in systemd-resolved systemd-networkd; do
+        systemctl is-active --quiet $service || return 0
+    done
+    ! getent hosts "kubernetes.default.svc.$CLUSTER_DOMAIN" >/dev/null || return 0
+    networkctl list --no-legend --no-pager | while read -r _ link type _ setup; do
+        [ "$type" = ether ] && [ "$setup" != unmanaged ] || continue
+        file=$(networkctl status --no-pager "$link" | sed -n 's/^ *Network File: *//p')
+        directory=/etc/systemd/network/${file##*/}.d
+        mkdir -p "$directory"
+        printf '[Network]\nDomains=%s\n' "$CLUSTER_DOMAIN" >"$directory/virtwork.conf"
+        networkctl reload
+        networkctl reconfigure "$link"
+    done
+}
+
+check_python
 stop_maintenance
+cover_cluster_names

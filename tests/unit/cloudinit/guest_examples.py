@@ -160,6 +160,7 @@ def load(token: str = TOKEN, *, metrics: bool = False, tracing: str | None = Non
             config_map="multi-tier-load",
             token=token,
             certificate_authority=CERTIFICATE_AUTHORITY,
+            server="https://kubernetes.default.svc.cluster.local",
         ),
     )
 

@@ -112,3 +112,14 @@ def test_a_tier_reaches_the_one_behind_it_by_its_fully_qualified_name() -> None:
     assert "shop-database.retail.svc.cluster.local" in deployment.user_data("shop-application-0")
     assert "shop-application.retail.svc.cluster.local" in deployment.user_data("shop-web-0")
     assert "http://shop-web.retail.svc.cluster.local" in deployment.user_data("shop-web-0")
+
+
+def test_every_name_is_below_the_clusters_domain() -> None:
+    deployment = deploy({"name": "shop", "namespace": "retail", "clusterDomain": "k8s.example"})
+
+    for machine in deployment.machines:
+        user_data = deployment.user_data(machine)
+        assert "CLUSTER_DOMAIN=k8s.example\n" in user_data
+        assert "cluster.local" not in user_data
+    assert "shop-database.retail.svc.k8s.example" in deployment.user_data("shop-application-0")
+    assert "https://kubernetes.default.svc.k8s.example/" in deployment.user_data("shop-web-0")
