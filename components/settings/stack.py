@@ -108,7 +108,7 @@ class Settings(Model):
     namespace: NamespaceName = Field(default="multi-tier", description="Kubernetes namespace of all objects.")
     cluster_domain: DomainName = Field(
         default="cluster.local",
-        description="DNS domain of the cluster, below which its Services have their names. A change replaces machines.",
+        description="DNS domain of the cluster, below which its Services have their names.",
     )
     create_namespace: bool = Field(
         default=True, description="Whether the stack creates the namespace, and deletes it again."

@@ -16,8 +16,8 @@ UNKNOWN: list[tuple[dict[str, Any], str]] = [
     ({"web.replicas": "2"}, "web.replicas: is not nested: write replicas under web (pulumi config set --path)"),
     (
         {"zzz": "1"},
-        "zzz: is unknown; the known keys are name, namespace, createNamespace, namespaceMetadata, database, "
-        "application, web, load, gates, metrics, tracing, ssh, proxy, packageMirror, certificateAuthorities, "
+        "zzz: is unknown; the known keys are name, namespace, clusterDomain, createNamespace, namespaceMetadata, "
+        "database, application, web, load, gates, metrics, tracing, ssh, proxy, packageMirror, certificateAuthorities, "
         "networkPolicies, ipFamilyPolicy, mesh, timeouts",
     ),
     ({"web": {"cpu": 2}}, "web.cpu: is unknown; did you mean vcpus?"),
