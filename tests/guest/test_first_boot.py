@@ -59,6 +59,12 @@ def test_a_first_boot_without_a_mirror_is_repeated_until_it_works(repeated: Boot
     assert "attempt 4" not in said
 
 
+def test_the_distributions_maintenance_is_off(repeated: BootedGuest) -> None:
+    for timer in ("apt-daily.timer", "dpkg-db-backup.timer", "man-db.timer"):
+        assert repeated.property_of(timer, "UnitFileState") == "masked"
+        assert repeated.property_of(timer, "ActiveState") == "inactive"
+
+
 def test_names_of_the_cluster_resolve_where_systemd_takes_local_for_mdns(
     repeated: BootedGuest, installed_lab: Lab, tmp_path: Path
 ) -> None:

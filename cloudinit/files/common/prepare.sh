@@ -18,11 +18,13 @@ check_python() {
 # What a distribution does to itself from time to time would show in measurements, and may hold the package manager's
 # lock. Machines are replaced, not updated.
 stop_maintenance() {
-    systemctl mask --now --quiet \
-        apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service apt-news.service esm-cache.service \
+    set -- apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service apt-news.service esm-cache.service \
         dnf-makecache.timer dnf5-makecache.timer dnf-automatic.timer packagekit.service \
         dpkg-db-backup.timer e2scrub_all.timer fwupd-refresh.timer man-db.timer motd-news.timer \
-        plocate-updatedb.timer ua-timer.timer update-notifier-download.timer update-notifier-motd.timer 2>/dev/null
+        plocate-updatedb.timer ua-timer.timer update-notifier-download.timer update-notifier-motd.timer
+    # Most images have only some of them. A running timer that is masked first counts as failed.
+    systemctl stop "$@" 2>/dev/null || true
+    systemctl mask --quiet "$@" 2>/dev/null
 }
 
 # systemd-resolved takes names below .local for mDNS, unless a domain of the link covers them. networkd ignores the domains
