@@ -26,7 +26,6 @@ PROGRAMS = (
     "curl",
     "git",
     "helm",
-    "journalctl",
     "kind",
     "kubectl",
     "make",

@@ -35,6 +35,12 @@ def test_the_configured_user_logs_in_with_the_key_and_uses_sudo(stack: Stack, ti
     wait_until(f"ann logs in to {tier}", lambda: whoami() == f"root\n{NAME}-{tier}-0\n", 30)
 
 
+def test_the_configured_user_reads_what_a_unit_logs(stack: Stack) -> None:
+    key = (f"IdentityFile={stack.configuration.with_name('key')}",)
+    read = ssh(stack, f"{NAME}-application-0", "ann", "sudo journalctl -u virtwork-app", options=key)
+    assert "Started virtwork-app.service" in read.stdout
+
+
 @pytest.mark.parametrize("user", ["ann", "root", "debian"])
 def test_no_user_logs_in_without_the_key(stack: Stack, user: str) -> None:
     done = ssh(stack, f"{NAME}-web-0", user, "true", options=("IdentityFile=none",))
