@@ -146,6 +146,7 @@ MODULES = (
         directory="kubevirt",
         cgo=True,
     ),
+    Module("kube-router", {"network-policy-controller": "."}, 1, for_machines=True),
     Module("pulumi-resource-random", {"pulumi-resource-random": "."}, 1.5, plugin_version="4.21.4"),
     Module("pulumi-resource-kubernetes", {"pulumi-resource-kubernetes": "."}, 5.5, plugin_version="4.25.0"),
     Module(
