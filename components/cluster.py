@@ -13,7 +13,7 @@ import pulumi
 from components.hooks import RefusedError
 from kube import client
 from kube.client import Api
-from kube.errors import StatusError, UnreachableError
+from kube.errors import KubeconfigError, StatusError, UnreachableError
 
 ANSWER_SECONDS = 10.0
 
@@ -49,10 +49,19 @@ def provider_api() -> Iterator[Api]:
     Raises:
         KubeconfigError: The kubeconfig can't be used.
     """
-    kubeconfig, context = (pulumi.runtime.get_config(f"kubernetes:{key}") for key in ("kubeconfig", "context"))
+    kubeconfig, context, cluster = (
+        pulumi.runtime.get_config(f"kubernetes:{key}") for key in ("kubeconfig", "context", "cluster")
+    )
     with TemporaryDirectory() as directory:
         file = _file(kubeconfig, Path(directory)) if kubeconfig else None
-        yield client.connect(file, context, local=False, timeout=ANSWER_SECONDS)
+        yield client.connect(file, context, cluster, local=False, timeout=ANSWER_SECONDS)
+
+
+def provider_server() -> str | None:
+    """Return the URL of that cluster's API server; None if the kubeconfig can't be used."""
+    with suppress(KubeconfigError, UnreachableError), provider_api() as api:
+        return api.server
+    return None
 
 
 def _file(kubeconfig: str, directory: Path) -> Path:

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 import pulumi
 
-from components.cluster import asked, provider_api
+from components.cluster import asked, provider_api, provider_server
 from components.data_disk import check_contents, contents
 from components.hooks import Inputs, RefusedError, asking
-from components.names import ADOPTABLE, Names
+from components.names import ADOPTABLE
 from components.settings import Settings
 from kube.client import Api
 from kube.errors import KubeconfigError, UnreachableError
@@ -32,7 +32,9 @@ SHOWN = 3
 
 def remembered(settings: Settings) -> Inputs:
     """Return where a stack's objects are and what its data disk holds, for the state to remember."""
+    server = provider_server()
     return {
+        **({"cluster": server} if server else {}),
         "name": settings.name,
         "namespace": settings.namespace,
         "createNamespace": settings.create_namespace,
@@ -52,13 +54,30 @@ def hooks(settings: Settings) -> pulumi.ResourceHookBinding:
         with suppress(KubeconfigError, UnreachableError), provider_api() as api:
             check_free(api, settings, old)
 
-    def update(old: Inputs, _: Inputs) -> None:
+    def update(old: Inputs, new: Inputs) -> None:
         if old:  # older versions of this program did not remember it
+            with suppress(KubeconfigError, UnreachableError), provider_api() as api:
+                check_same_cluster(api, old, new)
             check_kept(settings, old)
             check_contents(settings.database, old.get("dataDisk", {}))
             check(old)
 
     return asking("ownership", create=lambda _: check({}), update=update)
+
+
+def check_same_cluster(api: Api, old: Inputs, new: Inputs) -> None:
+    """Refuse another cluster than the stack's. One that has the stack's objects is the same, at another address.
+
+    Raises:
+        RefusedError: It is another cluster, or it doesn't say.
+    """
+    before, now = old.get("cluster"), new.get("cluster")
+    if before and now and before != now and not any(_objects(api, old["name"], old["namespace"])):
+        raise RefusedError(
+            f"The stack is on the cluster at {before}, but {now} has none of its objects. Choose the context of its "
+            "cluster: `pulumi config set kubernetes:context <name>`. If that cluster is gone, remove the stack: "
+            "`pulumi stack rm --force`"
+        )
 
 
 def check_kept(settings: Settings, old: Inputs) -> None:
@@ -119,7 +138,7 @@ def _check_namespace(metadata: Object) -> None:
 
 def _check_objects(api: Api, settings: Settings) -> None:
     names, data_disk = settings.names, settings.database.data_disk
-    taken = list(_objects(api, names))
+    taken = list(_objects(api, names.name, names.namespace))
     kept = ("DataVolume", names.data_disk)
     if taken == [kept] and not data_disk.keep:
         raise RefusedError(
@@ -135,9 +154,9 @@ def _check_objects(api: Api, settings: Settings) -> None:
         )
 
 
-def _objects(api: Api, names: Names) -> Iterator[tuple[str, str]]:
+def _objects(api: Api, name: str, namespace: str) -> Iterator[tuple[str, str]]:
     """Yield kind and name of each object that says it belongs to a stack of this name."""
     for kind, resource in KINDS.items():
-        with asked("list", resource.plural, names.namespace):
-            for item in api.list(resource, names.namespace, labels=f"app.kubernetes.io/instance={names.name}")[0]:
+        with asked("list", resource.plural, namespace):
+            for item in api.list(resource, namespace, labels=f"app.kubernetes.io/instance={name}")[0]:
                 yield kind, item["metadata"]["name"]

@@ -14,8 +14,8 @@ from typing import Literal
 import urllib3
 import yaml
 from kubernetes.client import ApiClient, ApiException, Configuration
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config_from_dict
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, ConfigNode, KubeConfigMerger
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ProtocolError
 
@@ -31,10 +31,15 @@ _JSON = "application/json"
 
 
 class Api:
-    """A connection to one API server as one user; safe to share between threads."""
+    """A connection to one API server as one user; safe to share between threads.
+
+    Attributes:
+        server: Its URL.
+    """
 
     def __init__(self, configuration: Configuration, *, timeout: float = 30) -> None:
         """Prepare the client without connecting; a response that pauses for `timeout` seconds fails."""
+        self.server = str(configuration.host)
         self._client = ApiClient(configuration)
         self._timeout = timeout
         self._discovered: dict[str, dict[str, Resource]] = {}
@@ -254,12 +259,20 @@ class Api:
             raise UnreachableError(f"The API server doesn't answer {method} {path}: {_cause(error)}") from None
 
 
-def connect(kubeconfig: Path | None, context: str | None = None, *, local: bool = True, timeout: float = 30) -> Api:
+def connect(
+    kubeconfig: Path | None,
+    context: str | None = None,
+    cluster: str | None = None,
+    *,
+    local: bool = True,
+    timeout: float = 30,
+) -> Api:
     """Return a client for a cluster.
 
     Args:
         kubeconfig: Kubeconfig file. Default: the files that kubectl reads; without them, a Pod's service account.
         context: Context to use. Default: the current one.
+        cluster: Cluster to use. Default: the context's.
         local: Whether the cluster runs on this machine; the proxy settings of the environment are ignored then.
         timeout: Seconds after which an unanswered request fails.
 
@@ -272,16 +285,26 @@ def connect(kubeconfig: Path | None, context: str | None = None, *, local: bool 
     files = str(kubeconfig or KUBE_CONFIG_DEFAULT_LOCATION)
     found = any(Path(file).expanduser().exists() for file in files.split(":"))
     try:
-        if found or kubeconfig or context:
+        if found or kubeconfig or context or cluster:
             # Keys embedded in the kubeconfig must be in files while this process runs.
             directory = str(kubeconfig.parent) if kubeconfig and local else None
-            load_kube_config(files, context, configuration, persist_config=False, temp_file_path=directory)
+            load_kube_config_from_dict(
+                _merged(files, context, cluster), context, configuration, persist_config=False, temp_file_path=directory
+            )
         else:
             load_incluster_config(configuration)
     except (ConfigException, OSError, TypeError, ValueError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split()).rstrip(".") if found else "it does not exist"
         raise KubeconfigError(f"{files} can't be used as a kubeconfig: {cause}.") from None
     return Api(configuration, timeout=timeout)
+
+
+def _merged(files: str, context: str | None, cluster: str | None) -> ConfigNode | None:
+    """Return the content of all files, in which the context has the cluster, if one is given."""
+    merged: ConfigNode | None = KubeConfigMerger(files).config
+    if merged and cluster:
+        merged["contexts"].get_with_name(context or merged["current-context"])["context"].value["cluster"] = cluster
+    return merged
 
 
 def _cause(error: Exception) -> str:

@@ -161,3 +161,26 @@ def test_a_change_that_would_lose_the_data_is_refused(control_plane: Lab, tmp_pa
     code, said = engine(stack, "preview", "filled")
     assert code == 0, said
     assert engine(stack, "destroy", "filled")[0] == 0
+
+
+def test_another_cluster_than_the_stacks_is_refused(control_plane: Lab, tmp_path: Path, namespace: str) -> None:
+    stack = configured(control_plane, tmp_path, INSIDE.format(namespace))
+    code, said = engine(stack, "up", "moved", "--target", "**Credentials**")
+    assert code == 0, said
+    here, there = stack.cluster.server, "https://192.0.2.1:6443"
+    state = stack.run("stack", "export", "--stack", "moved").stdout
+    assert here in state
+    file = tmp_path / "state.json"
+    file.write_text(state.replace(here, there))
+    assert stack.run("stack", "import", "--stack", "moved", "--file", str(file)).returncode == 0
+
+    code, said = engine(stack, "preview", "moved")
+    assert code == 0, f"with the stack's objects, it is the same cluster:\n{said}"
+
+    stack.cluster.delete(SECRETS, f"{NAME}-credentials", namespace)
+    for command in ("preview", "up"):
+        code, said = engine(stack, command, "moved")
+        assert code != 0, said
+        assert f"The stack is on the cluster at {there}, but {here} has none of its objects." in said, said
+    assert stack.cluster.list(SECRETS, namespace)[0] == []
+    assert stack.run("stack", "rm", "--yes", "--force", "--stack", "moved").returncode == 0

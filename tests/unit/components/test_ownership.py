@@ -31,6 +31,7 @@ class Cluster(Api):
     """An API server with some objects by path; an integer is the status of a failure."""
 
     def __init__(self, objects: dict[str, Any]) -> None:
+        self.server = "https://here:6443"
         self._objects = objects
         self.asked: list[tuple[str, str | None]] = []
 
@@ -198,19 +199,48 @@ def test_the_cluster_is_the_one_that_the_provider_deploys_to(
 ) -> None:
     seen: list[tuple[Any, ...]] = []
 
-    def connect(file: Path | None, context: str | None, **_: object) -> Api:
-        seen.append((file and (file.read_text(), stat.S_IMODE(file.stat().st_mode)), context))
+    def connect(file: Path | None, context: str | None, cluster: str | None, **_: object) -> Api:
+        seen.append((file and (file.read_text(), stat.S_IMODE(file.stat().st_mode)), context, cluster))
         return Cluster({})
 
     file = tmp_path / "kubeconfig"
     file.write_text("clusters: []\n")
     file.chmod(0o600)
     kubeconfig = {"path": str(file), "content": "clusters: []\n"}.get(given)
-    config = {"kubernetes:context": "prod", **({"kubernetes:kubeconfig": kubeconfig} if kubeconfig else {})}
+    config = {
+        "kubernetes:context": "prod",
+        "kubernetes:cluster": "b",
+        **({"kubernetes:kubeconfig": kubeconfig} if kubeconfig else {}),
+    }
     monkeypatch.setattr(pulumi.runtime, "get_config", config.get)
     monkeypatch.setattr(client, "connect", connect)
     with provider_api():
-        assert seen == [(("clusters: []\n", 0o600) if kubeconfig else None, "prod")]
+        assert seen == [(("clusters: []\n", 0o600) if kubeconfig else None, "prod", "b")]
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_a_stack_stays_on_its_cluster(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr(client, "connect", lambda *_, **__: Cluster({}))
+    deployment = deploy(preview=command == "preview")
+    remembered = ownership.remembered(Settings())
+    assert remembered["cluster"] == "https://here:6443"
+    elsewhere = {**remembered, "cluster": "https://there:6443"}
+
+    with pytest.raises(RefusedError) as refused:
+        deployment.hooks["ownership-update"](arguments(elsewhere))
+    assert str(refused.value) == (
+        "The stack is on the cluster at https://there:6443, but https://here:6443 has none of its objects. Choose the "
+        "context of its cluster: `pulumi config set kubernetes:context <name>`. If that cluster is gone, remove the "
+        "stack: `pulumi stack rm --force`"
+    )
+
+
+def test_the_same_cluster_at_another_address_has_the_objects_of_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "connect", lambda *_, **__: Cluster({SECRETS: ["multi-tier-credentials"]}))
+    hook = deploy().hooks["ownership-update"]
+
+    assert hook(arguments({**ownership.remembered(Settings()), "cluster": "https://there:6443"})) is None
+    assert hook(arguments({**ownership.remembered(Settings())})) is None, "a state without an address"
 
 
 def arguments(old: Inputs | None = None) -> pulumi.ResourceHookArgs:

@@ -167,6 +167,24 @@ def test_an_unknown_kind_is_named(server: Server, api: Api) -> None:
         api.apply({"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "a"}})
 
 
+def test_a_context_can_have_another_cluster(tmp_path: Path) -> None:
+    addresses = {"a": "https://10.0.0.1:6443", "b": "https://10.0.0.2:6443"}
+    config = {
+        "current-context": "first",
+        "contexts": [{"name": name, "context": {"cluster": "a", "user": "u"}} for name in ("first", "second")],
+        "clusters": [{"name": name, "cluster": {"server": address}} for name, address in addresses.items()],
+        "users": [{"name": "u", "user": {}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+
+    assert connect(path).server == addresses["a"]
+    assert connect(path, cluster="b").server == addresses["b"]
+    assert connect(path, "second", "b").server == addresses["b"]
+    with pytest.raises(KubeconfigError, match=r"Expected object with name c in .*clusters list"):
+        connect(path, cluster="c")
+
+
 @pytest.mark.parametrize(("context", "words"), [("lab", r"ca\.crt"), ("gone", "gone")], ids=["no file", "no context"])
 def test_an_unusable_kubeconfig_says_what_is_missing(tmp_path: Path, context: str, words: str) -> None:
     path = tmp_path / "kubeconfig"
