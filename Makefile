@@ -2,7 +2,9 @@
 .DEFAULT_GOAL := help
 # The branch, tag or commit that `make preview` compares with.
 BASE ?= main
-.PHONY: help install policy lab lab-down images preview preview-down bench check check-policy format unit test lock
+# `make lab GUESTS=machines`: QEMU machines on a real node; default: containers, or what the running lab has.
+GUESTS ?=
+.PHONY: help install policy lab lab-down images preview preview-down bench check check-policy format unit test test-machines lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -15,7 +17,7 @@ help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 lab: install ## start the one-machine lab and deploy the three tiers, with traffic through them
-	@$(PYTHON) -m lab up
+	@MULTI_TIER_LAB_GUESTS=$(GUESTS) $(PYTHON) -m lab up
 
 lab-down: install ## destroy the stacks and remove the lab
 	@$(PYTHON) -m lab down
@@ -38,6 +40,9 @@ policy: install $(POLICY)/installed ## install the policy pack, for `pulumi prev
 test: check check-policy ## run linters, type checks and all tests, on labs of their own
 	@# Two processes, each with its own lab: most tests wait. The longest files come first.
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-machines: install ## run the tests of the real node: QEMU machines under kubelet and KubeVirt
+	$(PYTHON) -m pytest tests/machines
 
 check: install ## run linters and type checks
 	$(VENV)/bin/ruff check .

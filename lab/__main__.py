@@ -13,18 +13,21 @@ from rich.console import Console
 from kube import client
 from lab import backend, deployment, lifecycle, repair, root, status, traffic
 from lab.cluster import process
-from lab.cluster.control_plane import COMPONENTS
+from lab.cluster.stages import NAMES
 from lab.config import Lab
 from lab.errors import LabError, run_command_line
+from lab.machines import images, pods
 from lab.progress import Progress
 from lab.toolchain import container_disks, image, prerequisites
 
 _LOAD_SECONDS = 60.0
+_REFERENCES = sorted({*image.REFERENCES, *container_disks.REFERENCES})
+_LOGS = (*NAMES, pods.VIRT_HANDLER)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 # A log has no width: use that of the widest table.
 console = Console(width=None if sys.stdout.isatty() else 120)
-_Stack = Annotated[str, typer.Option(help="Name of the stack.")]
+_Stack = Annotated[str, typer.Option(help="Name of the stack; default: lab, or machines for a lab of machines.")]
 
 
 @app.command()
@@ -34,11 +37,13 @@ def start() -> None:
 
 
 @app.command()
-def up(stack: _Stack = "lab") -> None:
+def up(stack: _Stack = "") -> None:
     """Start the lab, deploy a stack, wait for traffic and show its latency (`make lab`)."""
     progress = Progress(console)
     lab = lifecycle.start(Lab.from_environment(), progress)
-    repair.restart_failed_guests(lab, client.connect(lab.kubeconfig), progress)
+    stack = stack or lab.stack
+    if not lab.machines:
+        repair.restart_failed_guests(lab, client.connect(lab.kubeconfig), progress)
     try:
         deployment.up(lab, stack)
     except LabError:
@@ -74,39 +79,52 @@ def show_status() -> None:
 
 
 @app.command(name="traffic")
-def show_traffic(stack: _Stack = "lab") -> None:
+def show_traffic(stack: _Stack = "") -> None:
     """Send some requests through the tiers, and show them and the load generator's latency."""
     lab = Lab.from_environment()
+    stack = stack or lab.stack
     outputs = deployment.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, Progress(console), _LOAD_SECONDS)
     traffic.show(client.connect(lab.kubeconfig), outputs, samples, console)
 
 
 @app.command()
-def logs(component: Annotated[str, typer.Argument(help=f"One of: {', '.join(COMPONENTS)}.")]) -> None:
+def logs(component: Annotated[str, typer.Argument(help=f"One of: {', '.join(_LOGS)}.")]) -> None:
     """Print the log of a component."""
-    if component not in COMPONENTS:
-        raise LabError(f"No component {component}. Choose one of: {', '.join(COMPONENTS)}.")
-    typer.echo(status.text_of(process.log(Lab.from_environment(), component)), nl=False)
+    if component not in _LOGS:
+        raise LabError(f"No component {component}. Choose one of: {', '.join(_LOGS)}.")
+    lab = Lab.from_environment()
+    if component == pods.VIRT_HANDLER:
+        typer.echo(pods.virt_handler_log(client.connect(lab.kubeconfig)), nl=False)
+    else:
+        typer.echo(status.text_of(process.log(lab, component)), nl=False)
 
 
 @app.command(name="console")
 def show_console(vm: Annotated[str, typer.Argument(help="Name of a VirtualMachine.")]) -> None:
     """Print what a guest has written to its console."""
-    typer.echo(status.console_of(Lab.from_environment(), vm), nl=False)
+    lab = Lab.from_environment()
+    text = pods.console(client.connect(lab.kubeconfig), vm) if lab.machines else status.console_of(lab, vm)
+    typer.echo(text, nl=False)
 
 
 @app.command(name="image")
-def build_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.join(image.REFERENCES)}.")]) -> None:
-    """Build a guest image, unless it is in the cache."""
-    if reference not in image.REFERENCES:
-        raise LabError(f"No image {reference}. Choose one of: {', '.join(image.REFERENCES)}.")
+def build_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.join(_REFERENCES)}.")]) -> None:
+    """Build a guest image, unless it is in the cache; a lab of machines imports it as well."""
+    lab, progress = Lab.from_environment(), Progress(console)
+    known = container_disks.REFERENCES if lab.machines else image.REFERENCES
+    if reference not in known:
+        raise LabError(f"No image {reference}. Choose one of: {', '.join(known)}.")
     prerequisites.ensure(console)
-    image.ensure(Lab.from_environment(), reference, Progress(console))
+    if lab.machines:
+        archive = container_disks.container_disk(reference, progress)
+        images.import_missing(lab, {reference: archive}, progress)
+    else:
+        image.ensure(lab, reference, progress)
 
 
-@app.command()
-def images(
+@app.command(name="images")
+def build_images(
     registry: Annotated[str, typer.Option(help="Where the images will be pushed to.")] = "registry.example.com",
 ) -> None:
     """Build the container disks, and say how to push and use them (`make images`)."""

@@ -115,6 +115,11 @@ class Lab:
         return f"multi-tier-{self.id}"
 
     @property
+    def stack(self) -> str:
+        """The name of the stack that is sized for this kind of guests."""
+        return "machines" if self.machines else "lab"
+
+    @property
     def isolated(self) -> bool:
         """Whether the lab has a network namespace and control groups, which guests need and which need root.
 

@@ -10,14 +10,15 @@ from kube.client import Api
 from kube.resources import KUBEVIRTS
 from lab import backend, environment, root
 from lab.cluster import certificates, objects, process
-from lab.cluster.control_plane import stages
 from lab.cluster.process import Component
+from lab.cluster.stages import stages
 from lab.config import Lab
 from lab.host import network, subnets, uplink
-from lab.host.control_groups import Group, group_of
+from lab.host.control_groups import KUBELET_CONTROLLERS, Group, group_of
+from lab.machines import images, virt_handler
 from lab.node import cleanup
 from lab.progress import Progress
-from lab.toolchain import binaries, image, prerequisites
+from lab.toolchain import binaries, image, node_system, prerequisites
 
 _READY_SECONDS = 120.0
 
@@ -33,7 +34,10 @@ def install(lab: Lab, progress: Progress) -> None:
         prerequisites.ensure(progress.console, compiler=lab.machines)
     root.claim(lab)
     binaries.ensure(lab, progress)
-    if lab.isolated:
+    if lab.machines:
+        node_system.ensure(progress)
+        images.archives(lab, progress)
+    elif lab.isolated:
         image.ensure(lab, image.GOLDEN, progress)
 
 
@@ -68,6 +72,11 @@ def start(lab: Lab, progress: Progress) -> Lab:
         # Last, because the API server calls these webhooks as soon as it has them.
         cluster.apply(*objects.admission(lab, manifests))
         cluster.apply(*objects.instancetypes(manifests))
+    if lab.machines:
+        images.import_missing(lab, images.archives(lab, progress), progress)
+        with progress.step("virt-handler"):
+            cluster.apply(*virt_handler.objects(lab, manifests))
+            virt_handler.wait_schedulable(cluster, _READY_SECONDS)
     return lab
 
 
@@ -81,7 +90,7 @@ def _install_kubevirt(lab: Lab, cluster: Api, manifests: list[objects.Manifest])
         cluster.apply(*objects.virt_api_service(lab, manifests))
         cluster.apply(*objects.aggregated_api(lab, manifests))
     cluster.wait_established([item["metadata"]["name"] for item in definitions], _READY_SECONDS)
-    cluster.apply(objects.kubevirt())
+    cluster.apply(objects.kubevirt(lab))
     status = objects.KUBEVIRT_STATUS
     cluster.patch(KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
 
@@ -114,7 +123,7 @@ def stop(lab: Lab, progress: Progress) -> None:
 def _remove_from_kernel(lab: Lab) -> None:
     group_of(lab, "node-agent").kill()  # first, so that it starts no more guests
     cleanup.remove_all(lab)
-    everything = Group(lab.name)
+    everything = Group(lab.name, KUBELET_CONTROLLERS)
     everything.kill()
     everything.remove()
     uplink.down(lab)

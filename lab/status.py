@@ -14,7 +14,7 @@ from kube.client import Api
 from kube.errors import ApiError
 from kube.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
 from lab.cluster import process
-from lab.cluster.control_plane import stages
+from lab.cluster.stages import stages
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host import network
@@ -103,7 +103,9 @@ def _machines(cluster: Api, memory: dict[str, int]) -> tuple[Table, bool]:
             words = f"[red]{words}[/]: {escape(_why_not_ready(cluster, machine)) or 'not ready yet'}"
         instance = instances.get(metadata["name"], {})
         interfaces = instance.get("status", {}).get("interfaces") or [{}]
-        used = _mebibytes(memory.get(instance.get("metadata", {}).get("uid")))
+        guest = instance.get("metadata", {}).get("uid")
+        pods = instance.get("status", {}).get("activePods") or ()
+        used = _mebibytes(next((memory[uid] for uid in (guest, *pods) if uid in memory), None))
         table.add_row(metadata["namespace"], metadata["name"], words, interfaces[0].get("ipAddress", ""), used)
     return table, healthy
 
@@ -118,7 +120,8 @@ def show(lab: Lab, console: Console) -> bool:
     console.print(table)
     if process.find(lab, "kube-apiserver"):
         try:
-            machines, ready = _machines(client.connect(lab.kubeconfig), memory)
+            used = {**memory, **Group(lab.name).memory_of_pods()}
+            machines, ready = _machines(client.connect(lab.kubeconfig), used)
         except (ApiError, LabError) as error:
             console.print(f"The virtual machines can't be listed: {error}", style="red", markup=False, highlight=False)
             return False

@@ -13,7 +13,7 @@ from pathlib import Path
 import lab
 from lab import lifecycle, root
 from lab.cluster import process
-from lab.cluster.control_plane import stages
+from lab.cluster.stages import stages
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
 from lab.files import write_private

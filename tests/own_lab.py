@@ -21,14 +21,14 @@ _NAME = "lab"
 
 
 @contextmanager
-def own_lab(*, name: str = _NAME, uplink: bool = False) -> Iterator[Lab]:
+def own_lab(*, name: str = _NAME, uplink: bool = False, machines: bool = False) -> Iterator[Lab]:
     """Yield a lab that is not started yet, in a directory with this name; stop it and remove it at the end."""
     with ExitStack() as held:
         with _locked(PROJECT):
             _remove_abandoned()
             directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=PROJECT))
             held.enter_context(_locked(directory))
-        lab = Lab.at(directory / name, DEFAULT_SUBNET, uplink=uplink)
+        lab = Lab.at(directory / name, DEFAULT_SUBNET, uplink=uplink, machines=machines)
         try:
             yield lab
         finally:

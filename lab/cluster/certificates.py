@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.config import CLUSTER_DOMAIN, Lab
+from lab.config import CLUSTER_DOMAIN, NODE_NAME, Lab
 from lab.errors import LabError
 from lab.files import write_private
 
@@ -68,6 +68,14 @@ def identities(lab: Lab) -> tuple[Identity, ...]:
         Identity("virt-controller", service_account("kubevirt-controller"), _KUBEVIRT_GROUPS),
         Identity("virt-controller-server", "virt-controller", serves=addresses),
         Identity("virt-handler", service_account("kubevirt-handler"), _KUBEVIRT_GROUPS),
+        # A kubelet is its node.
+        Identity("kubelet", f"system:node:{NODE_NAME}", ("system:nodes",), (str(lab.address), NODE_NAME)),
+        Identity("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)),
+        Identity("kube-scheduler", "system:kube-scheduler", serves=addresses),
+        # By these names, which KubeVirt's operator gives them, virt-api and virt-handler know each other.
+        Identity("virt-handler-client", "kubevirt.io:system:client:virt-handler"),
+        Identity("virt-handler-server", "kubevirt.io:system:node:virt-handler", serves=addresses),
+        Identity("virt-handler-migration", "kubevirt.io:system:client:migration"),
     )
 
 

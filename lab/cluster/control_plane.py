@@ -13,6 +13,7 @@ import yaml
 
 from lab.cluster.process import Component
 from lab.config import API_SERVER_PORT, CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
+from lab.toolchain import node_image
 
 ETCD_PORT = 2379
 VIRT_API_PORT = 8443
@@ -22,7 +23,7 @@ _KUBE_PROXY_HEALTH_PORT = 10256
 _COREDNS_READY_PORT = 8181
 
 # Half of Go's default heap growth: 0.8 instead of 0.94 GB for five processes, for a little more CPU (measured).
-_GO = {"GOGC": "50"}
+GO = {"GOGC": "50"}
 
 _COREFILE = """\
 . {{
@@ -49,7 +50,7 @@ def _tls(pki: Path, identity: str | None) -> ssl.SSLContext:
     return context
 
 
-def _answers(lab: Lab, url: str) -> Callable[[], str | None]:
+def answers(lab: Lab, url: str) -> Callable[[], str | None]:
     """Return a check that a URL answers 200. Only the API server's needs a client certificate."""
     identity = "admin" if url.startswith(lab.api_server) else None
 
@@ -64,7 +65,8 @@ def _answers(lab: Lab, url: str) -> Callable[[], str | None]:
     return check
 
 
-def _program(lab: Lab, program: str, /, **flags: object) -> list[str]:
+def program(lab: Lab, program: str, /, **flags: object) -> list[str]:
+    """Return the command line of one of the lab's programs."""
     return [str(lab.binaries / program), *(f"--{flag.replace('_', '-')}={value}" for flag, value in flags.items())]
 
 
@@ -77,7 +79,7 @@ def etcd(lab: Lab) -> Component:
     """The store, on a loopback address, with client certificates."""
     pki = lab.pki
     client, peer = (f"https://{_etcd_host(lab)}:{port}" for port in (ETCD_PORT, ETCD_PORT + 1))
-    command = _program(
+    command = program(
         lab,
         "etcd",
         name=NODE_NAME,
@@ -98,14 +100,14 @@ def etcd(lab: Lab) -> Component:
         log_level="warn",
     )
     # The readiness of the API server, its only client, covers it.
-    return Component("etcd", command, lambda: None, _GO)
+    return Component("etcd", command, lambda: None, GO)
 
 
 def kube_apiserver(lab: Lab) -> Component:
     """The API server, on the lab's own address."""
     pki = lab.pki
     issuer = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
-    command = _program(
+    command = program(
         lab,
         "kube-apiserver",
         bind_address=lab.address,
@@ -131,18 +133,22 @@ def kube_apiserver(lab: Lab) -> Component:
         requestheader_extra_headers_prefix="X-Remote-Extra-",
         proxy_client_cert_file=pki / "front-proxy.crt",
         proxy_client_key_file=pki / "front-proxy.key",
+        kubelet_certificate_authority=pki / "ca.crt",
+        kubelet_client_certificate=pki / "kube-apiserver-kubelet-client.crt",
+        kubelet_client_key=pki / "kube-apiserver-kubelet-client.key",
+        kubelet_preferred_address_types="InternalIP",
         enable_aggregator_routing="true",
         allow_privileged="true",
         # A loopback address can't be an endpoint of the Service `kubernetes`. Without guests nothing uses it.
         endpoint_reconciler_type="lease" if lab.isolated else "none",
     )
-    return Component("kube-apiserver", command, _answers(lab, f"{lab.api_server}/readyz"), _GO)
+    return Component("kube-apiserver", command, answers(lab, f"{lab.api_server}/readyz"), GO)
 
 
 def kube_controller_manager(lab: Lab) -> Component:
     """Kubernetes' controllers: endpoints, service accounts, garbage collection, volume binding."""
     kubeconfig = lab.component_kubeconfig("kube-controller-manager")
-    command = _program(
+    command = program(
         lab,
         "kube-controller-manager",
         bind_address=lab.address,
@@ -158,13 +164,13 @@ def kube_controller_manager(lab: Lab) -> Component:
         use_service_account_credentials="true",
         leader_elect="false",
     )
-    ready = _answers(lab, f"https://{lab.address}:{_CONTROLLER_MANAGER_PORT}/healthz")
-    return Component("kube-controller-manager", command, ready, _GO)
+    ready = answers(lab, f"https://{lab.address}:{_CONTROLLER_MANAGER_PORT}/healthz")
+    return Component("kube-controller-manager", command, ready, GO)
 
 
 def virt_api(lab: Lab) -> Component:
     """KubeVirt's API server: admission webhooks and the VM subresources. Ready once the API server reaches it."""
-    command = _program(
+    command = program(
         lab,
         "virt-api",
         kubeconfig=lab.component_kubeconfig("virt-api"),
@@ -172,30 +178,30 @@ def virt_api(lab: Lab) -> Component:
         port=VIRT_API_PORT,
         tls_cert_file=lab.pki / "virt-api-server.crt",
         tls_key_file=lab.pki / "virt-api-server.key",
-        handler_cert_file=lab.pki / "virt-handler.crt",
-        handler_key_file=lab.pki / "virt-handler.key",
+        handler_cert_file=lab.pki / "virt-handler-client.crt",
+        handler_key_file=lab.pki / "virt-handler-client.key",
     )
     # The aggregator calls Services only, which can't have a loopback address behind them.
     host = lab.api_server if lab.isolated else f"https://{lab.address}:{VIRT_API_PORT}"
-    ready = _answers(lab, f"{host}/apis/subresources.kubevirt.io/v1")
-    return Component("virt-api", command, ready, _GO)
+    ready = answers(lab, f"{host}/apis/subresources.kubevirt.io/v1")
+    return Component("virt-api", command, ready, GO)
 
 
 def virt_controller(lab: Lab) -> Component:
     """KubeVirt's controller: VirtualMachine -> VirtualMachineInstance -> launcher Pod."""
-    command = _program(
+    command = program(
         lab,
         "virt-controller",
         kubeconfig=lab.component_kubeconfig("virt-controller"),
-        launcher_image="virt-launcher",
+        launcher_image=node_image.REFERENCE,
         exporter_image="virt-exportserver",
         prom_cert_file=lab.pki / "virt-controller-server.crt",
         prom_key_file=lab.pki / "virt-controller-server.key",
         listen=lab.address,
         port=_VIRT_CONTROLLER_PORT,
     )
-    ready = _answers(lab, f"https://{lab.address}:{_VIRT_CONTROLLER_PORT}/leader")
-    return Component("virt-controller", command, ready, _GO)
+    ready = answers(lab, f"https://{lab.address}:{_VIRT_CONTROLLER_PORT}/leader")
+    return Component("virt-controller", command, ready, GO)
 
 
 def coredns(lab: Lab) -> Component:
@@ -208,9 +214,9 @@ def coredns(lab: Lab) -> Component:
         domain=CLUSTER_DOMAIN,
     )
     # From the environment the path needs no quotes, whatever characters it has.
-    environment = {**_GO, "KUBECONFIG": str(lab.component_kubeconfig("coredns"))}
-    ready = _answers(lab, f"http://{lab.address}:{_COREDNS_READY_PORT}/ready")
-    return Component("coredns", _program(lab, "coredns", conf=corefile), ready, environment, {corefile: text})
+    environment = {**GO, "KUBECONFIG": str(lab.component_kubeconfig("coredns"))}
+    ready = answers(lab, f"http://{lab.address}:{_COREDNS_READY_PORT}/ready")
+    return Component("coredns", program(lab, "coredns", conf=corefile), ready, environment, {corefile: text})
 
 
 def kube_proxy(lab: Lab) -> Component:
@@ -233,26 +239,13 @@ def kube_proxy(lab: Lab) -> Component:
         "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
     files = {configuration: yaml.safe_dump(document, sort_keys=False)}
-    ready = _answers(lab, f"http://{lab.address}:{_KUBE_PROXY_HEALTH_PORT}/healthz")
-    return Component("kube-proxy", _program(lab, "kube-proxy", config=configuration), ready, _GO, files)
+    # Its health depends on the node, which may start later.
+    ready = answers(lab, f"http://{lab.address}:{_KUBE_PROXY_HEALTH_PORT}/livez")
+    return Component("kube-proxy", program(lab, "kube-proxy", config=configuration), ready, GO, files)
 
 
 def node_agent(lab: Lab) -> Component:
     """The node: boots guests, runs their probes, provisions their disks, writes their status."""
     environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
-    ready = _answers(lab, f"{lab.api_server}/api/v1/nodes/{NODE_NAME}")
+    ready = answers(lab, f"{lab.api_server}/api/v1/nodes/{NODE_NAME}")
     return Component("node-agent", [sys.executable, "-m", "lab.node"], ready, environment)
-
-
-_STAGES: tuple[tuple[Callable[[Lab], Component], ...], ...] = (
-    (etcd, kube_apiserver),
-    (kube_controller_manager, coredns, kube_proxy),
-    (virt_api, virt_controller, node_agent),
-)
-_FOR_GUESTS = frozenset({coredns, kube_proxy, virt_controller, node_agent})
-COMPONENTS = tuple(build.__name__.replace("_", "-") for stage in _STAGES for build in stage)
-
-
-def stages(lab: Lab) -> tuple[list[Component], ...]:
-    """Return the lab's components: the API server, what needs only it, and what needs KubeVirt's objects in it."""
-    return tuple([build(lab) for build in stage if lab.isolated or build not in _FOR_GUESTS] for stage in _STAGES)

@@ -11,6 +11,7 @@ from typing import Any
 from lab.cluster.control_plane import VIRT_API_PORT
 from lab.command import run
 from lab.config import Lab
+from lab.host import kvm
 from lab.toolchain import cache, node_image
 
 Manifest = dict[str, Any]
@@ -69,13 +70,13 @@ def access_rules(manifests: list[Manifest]) -> list[Manifest]:
     return of_kind(manifests, *kinds) + coredns
 
 
-def kubevirt() -> Manifest:
+def kubevirt(lab: Lab) -> Manifest:
     """Return the KubeVirt object, which contains the configuration."""
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "KubeVirt",
         "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
-        "spec": {"configuration": {"developerConfiguration": {"useEmulation": True}}},
+        "spec": {"configuration": {"developerConfiguration": {"useEmulation": not (lab.machines and kvm.works())}}},
     }
 
 

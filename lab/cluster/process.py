@@ -16,10 +16,23 @@ from lab.config import PROJECT, Lab
 from lab.errors import LabError
 from lab.files import write_private
 from lab.host import network
-from lab.host.control_groups import group_of
+from lab.host.control_groups import CONTROLLERS, group_of
 
 _LAST_LINES = 8
 _INHERITED = ("PATH", "HOME", "XDG_CACHE_HOME")  # the last two locate the cache of guest images
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The component in which another one runs.
+
+    Attributes:
+        name: Its name.
+        inside: Returns the prefix that makes a command run in its namespaces.
+    """
+
+    name: str
+    inside: Callable[[], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,9 @@ class Component:
         ready: Check that returns why the component is not ready, or None.
         environment: Variables on top of a minimal environment.
         files: Configuration files. Not written while it runs, because kube-proxy exits when its file is touched.
+        directory: Its working directory.
+        controllers: The controllers of its control group.
+        within: The component in whose namespaces and control group it runs; default: the lab's.
     """
 
     name: str
@@ -39,6 +55,9 @@ class Component:
     ready: Callable[[], str | None]
     environment: Mapping[str, str]
     files: Mapping[Path, str] = field(default_factory=dict)
+    directory: Path = PROJECT
+    controllers: frozenset[str] = CONTROLLERS
+    within: Within | None = None
 
 
 def _record(lab: Lab, name: str) -> Path:
@@ -86,7 +105,9 @@ def start(lab: Lab, component: Component) -> None:
     for directory in (lab.logs, lab.records):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path, text in component.files.items():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, text.encode())
+    component.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment = {**inherited, **component.environment}
     with log(lab, component.name).open("w") as output:
@@ -96,7 +117,7 @@ def start(lab: Lab, component: Component) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=PROJECT,
+                cwd=component.directory,
                 env=environment,
                 start_new_session=True,
                 umask=0o077,
@@ -116,10 +137,12 @@ def _contained(lab: Lab, component: Component) -> list[str]:
     """Return the command that runs a component, in an isolated lab in its namespace and a new control group."""
     if not lab.isolated:
         return list(component.command)
-    group = group_of(lab, component.name)
-    group.kill()
+    member = f"{component.within.name}/{component.name}" if component.within else component.name
+    group = group_of(lab, member, component.controllers)
+    if not component.within:  # the containers of a killed containerd keep running
+        group.kill()
     group.create()
-    return group.enter([*network.inside(lab), *component.command])
+    return group.enter([*(component.within.inside() if component.within else network.inside(lab)), *component.command])
 
 
 def stop(lab: Lab, name: str, timeout: float = 10.0) -> None:

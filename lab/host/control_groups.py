@@ -19,6 +19,8 @@ from lab.config import Lab
 from lab.errors import LabError
 
 CONTROLLERS = frozenset({"memory", "cpu", "cpuacct", "pids"})
+# What a kubelet uses for its Pods.
+KUBELET_CONTROLLERS = CONTROLLERS | {"cpuset", "devices", "freezer", "blkio", "io", "hugetlb", "net_cls", "perf_event"}
 CPU_PERIOD_US = 100_000
 POLL_SECONDS = 0.01
 
@@ -30,7 +32,7 @@ class Hierarchy:
     Attributes:
         mount: Its mount point.
         version: 1 or 2.
-        controllers: Those of `CONTROLLERS` in this tree.
+        controllers: The wanted controllers that are in this tree.
         base: Directory in which the lab's own tree is created.
     """
 
@@ -40,7 +42,9 @@ class Hierarchy:
     base: Path
 
 
-def hierarchies(mountinfo: str, membership: str, lab_name: str) -> list[Hierarchy]:
+def hierarchies(
+    mountinfo: str, membership: str, lab_name: str, wanted: frozenset[str] = CONTROLLERS
+) -> list[Hierarchy]:
     """Return the trees to use, given the texts of /proc/self/mountinfo and /proc/self/cgroup.
 
     With version 1 controllers, the lab's tree is below the caller's own group, whose limits therefore apply. With named
@@ -53,10 +57,10 @@ def hierarchies(mountinfo: str, membership: str, lab_name: str) -> list[Hierarch
         root, mount = before.split()[3], Path(before.split()[4])
         kind, _, options = after.split()[:3]
         if kind == "cgroup2":
-            found[mount] = Hierarchy(mount, 2, frozenset(_words(mount / "cgroup.controllers")) & CONTROLLERS, mount)
+            found[mount] = Hierarchy(mount, 2, frozenset(_words(mount / "cgroup.controllers")) & wanted, mount)
         elif kind == "cgroup":
             names = frozenset(options.split(","))
-            controllers = names & CONTROLLERS
+            controllers = names & wanted
             if controllers:
                 path = next((path for keys, path in own if controllers & set(keys.split(","))), "/")
                 found[mount] = Hierarchy(mount, 1, controllers, mount / _relative(path, root, lab_name))
@@ -82,13 +86,12 @@ def _words(file: Path) -> list[str]:
 class Group:
     """The group `<lab>` or `<lab>/<component or guest>`, in all trees."""
 
-    def __init__(self, name: str) -> None:
-        """Name a group without creating it."""
+    def __init__(self, name: str, controllers: frozenset[str] = CONTROLLERS) -> None:
+        """Name a group, in the trees with some controllers, without creating it."""
         self.name = name
         self._lab, _, self._member = name.partition("/")
-        self._trees = hierarchies(
-            Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text(), self._lab
-        )
+        mountinfo, membership = (Path(f"/proc/self/{name}").read_text() for name in ("mountinfo", "cgroup"))
+        self._trees = hierarchies(mountinfo, membership, self._lab, controllers)
 
     def create(self, *, memory: int | None = None, cpus: float | None = None) -> list[str]:
         """Create the group, with limits in bytes and in processors.
@@ -103,6 +106,9 @@ class Group:
                     parent.mkdir(exist_ok=True)
                     _delegate(parent, tree.controllers)
             directory.mkdir(parents=True, exist_ok=True)
+            if "cpuset" in tree.controllers and tree.version == 1:
+                for inner in (directory.parent, directory) if self._member else (directory,):
+                    _inherit_processors(inner)
         limits: dict[str, dict[int, dict[str, str]]] = {}  # controller -> version -> file -> content
         if memory is not None:
             limits["memory"] = {1: {"memory.limit_in_bytes": str(memory)}, 2: {"memory.max": str(memory)}}
@@ -160,6 +166,16 @@ class Group:
                     used[directory.name] = used.get(directory.name, 0) + found
         return used
 
+    def memory_of_pods(self) -> dict[str, int]:
+        """Return the bytes that each Pod of a kubelet uses, by the Pod's uid."""
+        used: dict[str, int] = {}
+        for top in self._directories():
+            for place, below, _ in os.walk(top):
+                for name in below:
+                    if name.startswith("pod") and (found := _memory(Path(place, name))) is not None:
+                        used[name.removeprefix("pod")] = found
+        return used
+
     def _directories(self) -> Iterator[Path]:
         """Yield the group's directories, including those that a caller in another group created."""
         for tree in self._trees:
@@ -192,9 +208,17 @@ def _memory(directory: Path) -> int | None:
     return None
 
 
-def group_of(lab: Lab, member: str) -> Group:
+def group_of(lab: Lab, member: str, controllers: frozenset[str] = CONTROLLERS) -> Group:
     """Return the group of a component, by its name, or of a guest, by its VMI's uid."""
-    return Group(f"{lab.name}/{member}")
+    return Group(f"{lab.name}/{member}", controllers)
+
+
+def _inherit_processors(directory: Path) -> None:
+    """Give a version 1 group its parent's processors, without which it can't have processes."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not (directory / name).read_text().strip():
+            (directory / name).write_text((directory.parent / name).read_text())
+    (directory / "cgroup.clone_children").write_text("1")
 
 
 def _delegate(directory: Path, controllers: frozenset[str]) -> None:

@@ -38,7 +38,7 @@ def attach(files: Sequence[Path], *, before: Callable[[], None]) -> list[str]:
     with _ATTACHING:
         for file in files:
             if attached := devices(file):
-                raise LabError(f"The disk {file.stem} is in use by another guest ({', '.join(attached)}).")
+                raise LabError(f"{file} is in use by another guest ({', '.join(attached)}).")
         before()
         return [run("losetup", "--find", "--show", str(file)).strip() for file in files]
 

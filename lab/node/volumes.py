@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 from kubernetes.utils.quantity import parse_quantity
@@ -10,12 +11,14 @@ from kubernetes.utils.quantity import parse_quantity
 from kube.client import Api
 from kube.errors import StatusError
 from kube.resources import DATA_VOLUMES, PERSISTENT_VOLUMES, Object
+from lab import mounts
 from lab.config import Lab
 from lab.node import disks
 
 STORAGE_CLASS = "lab"
 DRIVER = "lab.multi-tier"
 _ACCESS_MODES = ["ReadWriteOnce"]
+QEMU_USER = 107  # in KubeVirt's launcher image
 
 
 def storage_class() -> Object:
@@ -83,11 +86,14 @@ def claim_for(data_volume: Object) -> Object:
     }
 
 
-def volume_for(claim: Object) -> Object:
+def volume_for(lab: Lab, claim: Object) -> Object:
     """Return the PersistentVolume of a claim; it is retained on release, and the agent removes it with its file."""
     metadata, spec = claim["metadata"], claim["spec"]
     name = f"pvc-{metadata['uid']}"
     reference = {key: metadata[key] for key in ("namespace", "name", "uid")}
+    # A kubelet mounts the directory with the image. The lab's node agent attaches the image itself.
+    directory = {"hostPath": {"path": str(file_of(lab, claim).parent)}}
+    source = directory if lab.machines else {"csi": {"driver": DRIVER, "volumeHandle": name}}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -98,15 +104,15 @@ def volume_for(claim: Object) -> Object:
             "volumeMode": spec.get("volumeMode") or "Filesystem",
             "storageClassName": STORAGE_CLASS,
             "persistentVolumeReclaimPolicy": "Retain",
-            "csi": {"driver": DRIVER, "volumeHandle": name},
+            **source,
             "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **reference},
         },
     }
 
 
 def file_of(lab: Lab, claim: Object) -> Path:
-    """Return the raw file behind a claim."""
-    return lab.disks / f"pvc-{claim['metadata']['uid']}.raw"
+    """Return the raw file behind a claim, by the name that KubeVirt gives it."""
+    return lab.disks / f"pvc-{claim['metadata']['uid']}" / "disk.img"
 
 
 def is_bound(claim: Object) -> bool:
@@ -121,9 +127,13 @@ def is_pending(claim: Object) -> bool:
 
 def provision(lab: Lab, api: Api, claim: Object) -> None:
     """Create the file and the volume of a claim; kube-controller-manager binds them."""
-    disks.create(file_of(lab, claim), math.ceil(parse_quantity(claim["spec"]["resources"]["requests"]["storage"])))
+    file = file_of(lab, claim)
+    disks.create(file, math.ceil(parse_quantity(claim["spec"]["resources"]["requests"]["storage"])))
+    if lab.machines:
+        file.parent.chmod(0o755)
+        os.chown(file, QEMU_USER, QEMU_USER)
     try:
-        api.create(PERSISTENT_VOLUMES, volume_for(claim))
+        api.create(PERSISTENT_VOLUMES, volume_for(lab, claim))
     except StatusError as error:
         if error.reason != "AlreadyExists":
             raise
@@ -135,10 +145,10 @@ def remove_orphans(lab: Lab, api: Api, claims: list[Object]) -> list[str]:
     removed = []
     for volume in api.list(PERSISTENT_VOLUMES)[0]:
         name, spec = volume["metadata"]["name"], volume["spec"]
-        if spec.get("csi", {}).get("driver") != DRIVER or spec["claimRef"]["uid"] in present:
+        if spec["storageClassName"] != STORAGE_CLASS or spec["claimRef"]["uid"] in present:
             continue
         # The file first: as long as the volume exists, a crash can't orphan its file.
-        (lab.disks / f"{name}.raw").unlink(missing_ok=True)
+        mounts.remove_tree(lab.disks / name)
         api.delete(PERSISTENT_VOLUMES, name)
         removed.append(name)
     return removed

@@ -43,12 +43,14 @@ class Stack:
         configuration: Its stack file.
         stack: Its name for Pulumi.
         name: Its settings `name` and `namespace`.
+        seconds: How long a command may take.
     """
 
     lab: Lab
     configuration: Path
     stack: str = "lab"
     name: str = NAME
+    seconds: float = 300
 
     @property
     def cluster(self) -> Api:
@@ -61,7 +63,7 @@ class Stack:
             env=environment.process_environment(self.lab),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=self.seconds,
             check=False,
         )
 

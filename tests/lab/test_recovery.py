@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 from kube.resources import SERVICES, VIRTUAL_MACHINES
 from lab import backend, deployment, environment, lifecycle, repair
 from lab.cluster import process
-from lab.cluster.control_plane import COMPONENTS
+from lab.cluster.stages import stages
 from lab.config import PROJECT, Lab
 from lab.toolchain import image
 from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
@@ -140,10 +141,10 @@ def test_a_killed_control_plane_restarts_with_its_state(stack: Stack) -> None:
 
 
 def test_starting_a_running_lab_restarts_nothing(stack: Stack) -> None:
-    before = {name: process.find(stack.lab, name) for name in COMPONENTS}
+    before = {name: process.find(stack.lab, name) for name in components(stack.lab)}
     start_again(stack)
     time.sleep(2)  # kube-proxy notices a touched configuration file within a second
-    assert {name: process.find(stack.lab, name) for name in COMPONENTS} == before
+    assert {name: process.find(stack.lab, name) for name in components(stack.lab)} == before
     assert None not in before.values()
 
 
@@ -164,7 +165,7 @@ def test_status_names_a_stopped_component_and_its_log(stack: Stack) -> None:
 
 
 def test_stopping_a_killed_lab_leaves_nothing(stack: Stack) -> None:
-    for name in COMPONENTS:
+    for name in components(stack.lab):
         if process.find(stack.lab, name):
             kill(stack.lab, name)
     lifecycle.stop(stack.lab, PROGRESS)
@@ -172,6 +173,10 @@ def test_stopping_a_killed_lab_leaves_nothing(stack: Stack) -> None:
     assert not stack.lab.root.exists()
     mine = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _mentions(path, stack.lab.root)]
     assert mine == []
+
+
+def components(lab: Lab) -> list[str]:
+    return [component.name for component in chain.from_iterable(stages(lab))]
 
 
 def _mentions(path: Path, root: Path) -> bool:

@@ -17,7 +17,7 @@ from components.settings import Settings, machines
 from components.settings.machines import Size
 from components.web import Web
 from lab.__main__ import app
-from lab.cluster.control_plane import COMPONENTS
+from lab.cluster.stages import NAMES
 from lab.config import PROJECT
 from lab.toolchain.binaries import MODULES
 from tests.documented_commands import slug
@@ -79,7 +79,7 @@ def test_the_mesh_page_names_every_refused_port() -> None:
 def test_the_lab_page_names_every_component_and_program() -> None:
     text = (PROJECT / "docs" / "how-the-lab-works.md").read_text()
     programs = [program for module in MODULES for program in module.programs if program != "manifests"]
-    assert [name for name in {*COMPONENTS, *programs} if name not in text] == []
+    assert [name for name in {*NAMES, *programs} if name not in text] == []
 
 
 def test_the_list_of_decisions_has_every_record_under_its_title() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lab.cluster import objects, process
-from lab.cluster.control_plane import etcd, kube_apiserver, stages
+from lab.cluster.control_plane import etcd, kube_apiserver
 from lab.cluster.process import Component
+from lab.cluster.stages import stages
 from lab.config import Lab
 from lab.errors import LabError
 

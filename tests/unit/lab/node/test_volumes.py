@@ -9,6 +9,7 @@ from lab.node import disks, volumes
 
 SIZE = {"resources": {"requests": {"storage": "2Gi"}}, "accessModes": ["ReadWriteOnce"]}
 METADATA = {"name": "data", "namespace": "shop", "uid": "dv-uid", "labels": {"tier": "database"}}
+LAB = Lab(Path("/lab"), IPv4Network("10.96.0.0/16"))
 CLAIM: dict[str, Any] = {"metadata": {"name": "data", "namespace": "shop", "uid": "claim-uid"}, "spec": SIZE}
 
 
@@ -59,10 +60,10 @@ def test_a_data_volume_succeeds_once_its_claim_is_bound(phase: str | None, expec
 
 
 def test_a_volume_belongs_to_one_claim_and_is_retained_with_its_file() -> None:
-    volume, lab = volumes.volume_for(CLAIM), Lab(Path("/lab"), IPv4Network("10.96.0.0/16"))
+    volume = volumes.volume_for(LAB, CLAIM)
     assert volume["spec"]["claimRef"]["uid"] == "claim-uid"
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain", "the agent removes the volume with its file"
-    assert volumes.file_of(lab, CLAIM) == Path("/lab/disks") / f"{volume['metadata']['name']}.raw"
+    assert volumes.file_of(LAB, CLAIM) == Path("/lab/disks") / volume["metadata"]["name"] / "disk.img"
 
 
 def test_a_new_disk_is_sparse_and_private_and_an_existing_one_keeps_its_data(tmp_path: Path) -> None:

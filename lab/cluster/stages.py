@@ -1,0 +1,38 @@
+"""The components of each kind of lab, in the order in which they start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.cluster import control_plane as cluster
+from lab.cluster.process import Component
+from lab.config import Lab
+from lab.machines import components as node
+
+_Stages = tuple[tuple[Callable[[Lab], Component], ...], ...]
+
+_CONTAINERS: _Stages = (
+    (cluster.etcd, cluster.kube_apiserver),
+    (cluster.kube_controller_manager, cluster.coredns, cluster.kube_proxy),
+    (cluster.virt_api, cluster.virt_controller, cluster.node_agent),
+)
+_MACHINES: _Stages = (
+    (cluster.etcd, cluster.kube_apiserver, node.node),
+    (cluster.kube_controller_manager, cluster.coredns, cluster.kube_proxy, node.kube_scheduler, node.containerd),
+    (cluster.virt_api, cluster.virt_controller, node.kubelet, node.provisioner),
+)
+_WITHOUT_GUESTS: _Stages = (
+    (cluster.etcd, cluster.kube_apiserver),
+    (cluster.kube_controller_manager,),
+    (cluster.virt_api,),
+)
+_KINDS = (_CONTAINERS, _MACHINES, _WITHOUT_GUESTS)
+NAMES = tuple(
+    dict.fromkeys(build.__name__.replace("_", "-") for stages in _KINDS for stage in stages for build in stage)
+)
+
+
+def stages(lab: Lab) -> tuple[list[Component], ...]:
+    """Return the lab's components: the API server, what needs only it, and what needs KubeVirt's objects in it."""
+    chosen = _WITHOUT_GUESTS if not lab.isolated else _MACHINES if lab.machines else _CONTAINERS
+    return tuple([build(lab) for build in stage] for stage in chosen)

@@ -1,0 +1,187 @@
+"""The components of a real node: its first process, containerd, kubelet, and the scheduler that fills it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from lab.cluster import process
+from lab.cluster.control_plane import GO, answers, program
+from lab.cluster.process import Component, Within
+from lab.config import CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
+from lab.errors import LabError
+from lab.host import kvm
+from lab.host.control_groups import KUBELET_CONTROLLERS
+from lab.node.volumes import STORAGE_CLASS
+from lab.toolchain import cache, node_system
+
+NODE = "node"
+CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
+_START_NODE = Path(__file__).with_name("start-node.sh")
+_KUBELET_HEALTH_PORT = 10248
+_SCHEDULER_PORT = 10259
+
+# Debian's containerd 1.6 reads version 2 of its configuration.
+_CONTAINERD = """\
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  disable_apparmor = true
+  # Without CAP_SYS_RESOURCE, as in many containers, a lower score than its own can't be set.
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{cni}"
+"""
+
+
+def directory(lab: Lab) -> Path:
+    """Return the directory with the node's state and configuration."""
+    return lab.root / "node"
+
+
+def first_process(lab: Lab) -> int | None:
+    """Return the pid, on this machine, of the node's first process; None if the node doesn't run."""
+    pid = process.find(lab, NODE)
+    if pid is None:
+        return None
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        [child] = map(int, children)
+        return child if Path(f"/proc/{child}/comm").read_text().strip() == "catatonit" else None
+    except (OSError, ValueError):
+        return None
+
+
+def inside(lab: Lab) -> list[str]:
+    """Return the prefix that makes a command run in the node.
+
+    Raises:
+        LabError: The node doesn't run.
+    """
+    leader = first_process(lab)
+    if leader is None:
+        raise LabError("The lab's node doesn't run. Start it with `make lab`.")
+    return ["nsenter", f"--target={leader}", "--all", "--"]
+
+
+def node(lab: Lab) -> Component:
+    """The node's namespaces, file system and first process."""
+    namespaces = ("--mount", "--pid", "--cgroup", "--uts", "--ipc")
+    visible = (lab.root, cache.directory())
+    command = ["unshare", *namespaces, "--fork", "--kill-child", str(_START_NODE)]
+    command += [str(node_system.rootfs()), *map(str, visible)]
+    environment = {"NODE_NAME": NODE_NAME, "KVM": "yes" if kvm.works() else ""}
+
+    def ready() -> str | None:
+        return None if first_process(lab) else "the node's file system is not complete yet"
+
+    return Component(NODE, command, ready, environment, directory=directory(lab), controllers=KUBELET_CONTROLLERS)
+
+
+def _inside(
+    lab: Lab, name: str, command: list[str], ready: Callable[[], str | None], files: Mapping[Path, str]
+) -> Component:
+    """Return a component that runs in the node."""
+    # What it creates is for containers, which have users of their own.
+    command = ["sh", "-c", 'umask 022 && exec "$@"', "sh", *command]
+    within = Within(NODE, partial(inside, lab))
+    environment = {**GO, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    return Component(name, command, ready, environment, files, controllers=KUBELET_CONTROLLERS, within=within)
+
+
+def containerd(lab: Lab) -> Component:
+    """The container runtime, with Debian's runc and CNI plugins."""
+    configuration, cni = directory(lab) / "containerd.toml", directory(lab) / "cni"
+
+    def ready() -> str | None:
+        path = f"/proc/{first_process(lab)}/root{CONTAINERD_SOCKET}"
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.connect(path)
+            return None
+        return f"{CONTAINERD_SOCKET} doesn't answer"
+
+    files = {
+        configuration: _CONTAINERD.format(pause=node_system.PAUSE_IMAGE, cni=cni),
+        cni / "lab.conflist": json.dumps(_network(lab)),
+    }
+    return _inside(lab, "containerd", ["containerd", "--config", str(configuration)], ready, files)
+
+
+def _network(lab: Lab) -> dict[str, object]:
+    """Return the CNI configuration: a routed link for each Pod, as for the lab's containers."""
+    addresses = {"type": "host-local", "subnet": str(lab.guest_subnet), "routes": [{"dst": "0.0.0.0/0"}]}
+    return {"cniVersion": "1.0.0", "name": "lab", "plugins": [{"type": "ptp", "ipMasq": False, "ipam": addresses}]}
+
+
+def kubelet(lab: Lab) -> Component:
+    """Kubernetes' node agent."""
+    configuration = directory(lab) / "kubelet.yaml"
+    document = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": str(lab.address),
+        "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(lab.pki / "ca.crt")}},
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(lab.pki / "kubelet.crt"),
+        "tlsPrivateKeyFile": str(lab.pki / "kubelet.key"),
+        "healthzBindAddress": str(lab.address),
+        "healthzPort": _KUBELET_HEALTH_PORT,
+        "cgroupDriver": "cgroupfs",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        # The node's network namespace is the lab's own, where kube-proxy keeps the rules.
+        "makeIPTablesUtilChains": False,
+        "clusterDNS": [str(GATEWAY)],
+        "clusterDomain": CLUSTER_DOMAIN,
+        # Images are imported once and can't be pulled again, however full this machine's disk is.
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "registerNode": True,
+    }
+    command = program(
+        lab,
+        "kubelet",
+        config=configuration,
+        kubeconfig=lab.component_kubeconfig("kubelet"),
+        hostname_override=NODE_NAME,
+        node_ip=lab.address,
+        container_runtime_endpoint=f"unix://{CONTAINERD_SOCKET}",
+    )
+    ready = answers(lab, f"http://{lab.address}:{_KUBELET_HEALTH_PORT}/healthz")
+    files = {configuration: yaml.safe_dump(document, sort_keys=False)}
+    return _inside(lab, "kubelet", command, ready, files)
+
+
+def kube_scheduler(lab: Lab) -> Component:
+    """Kubernetes' scheduler."""
+    kubeconfig = lab.component_kubeconfig("kube-scheduler")
+    command = program(
+        lab,
+        "kube-scheduler",
+        bind_address=lab.address,
+        secure_port=_SCHEDULER_PORT,
+        kubeconfig=kubeconfig,
+        authentication_kubeconfig=kubeconfig,
+        authorization_kubeconfig=kubeconfig,
+        client_ca_file=lab.pki / "ca.crt",
+        tls_cert_file=lab.pki / "kube-scheduler.crt",
+        tls_private_key_file=lab.pki / "kube-scheduler.key",
+        leader_elect="false",
+    )
+    ready = answers(lab, f"https://{lab.address}:{_SCHEDULER_PORT}/healthz")
+    return Component("kube-scheduler", command, ready, GO)
+
+
+def provisioner(lab: Lab) -> Component:
+    """The controller that CDI and a storage driver would be: DataVolumes, claims, and files for them."""
+    environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
+    ready = answers(lab, f"{lab.api_server}/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}")
+    return Component("provisioner", [sys.executable, "-m", "lab.machines.provisioner"], ready, environment)

@@ -1,0 +1,75 @@
+"""KubeVirt's part of a real node: the DaemonSet of virt-handler, and the certificates by which others know it."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+from kube.client import Api
+from kube.resources import NODES
+from lab.cluster.objects import Manifest, of_kind
+from lab.config import NODE_NAME, Lab
+from lab.errors import LabError
+from lab.host import kvm
+
+_NAMESPACE = "kubevirt"
+# Secrets that virt-handler mounts -> the lab's certificate in each.
+_CERTIFICATES = {
+    "kubevirt-virt-handler-certs": "virt-handler-client",
+    "kubevirt-virt-handler-server-certs": "virt-handler-server",
+    "kubevirt-virt-handler-migration-client-certs": "virt-handler-migration",
+    "kubevirt-virt-handler-vsock-client-certs": "virt-handler-client",
+}
+_POLL_SECONDS = 0.2
+
+
+def objects(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
+    """Return what virt-handler needs, and its DaemonSet last."""
+    authority = (lab.pki / "ca.crt").read_text()
+    bundle = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kubevirt-ca", "namespace": _NAMESPACE},
+        "data": {"ca-bundle": authority},
+    }
+    [daemon_set] = of_kind(manifests, "DaemonSet")
+    return [bundle, *(_secret(lab, name, file) for name, file in _CERTIFICATES.items()), _adapted(daemon_set)]
+
+
+def _secret(lab: Lab, name: str, file: str) -> Manifest:
+    content = {f"tls.{kind}": base64.b64encode((lab.pki / f"{file}.{kind}").read_bytes()) for kind in ("crt", "key")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name, "namespace": _NAMESPACE},
+        "data": {key: value.decode() for key, value in content.items()},
+    }
+
+
+def _adapted(daemon_set: Manifest) -> Manifest:
+    """Return the DaemonSet for this machine: without KVM, its node labeller asks QEMU what it emulates."""
+    [labeller] = daemon_set["spec"]["template"]["spec"]["initContainers"]
+    if not kvm.works():
+        for variable in labeller["env"]:
+            if variable["name"] == "PREFERRED_VIRTTYPE":
+                variable["value"] = "qemu"
+    return daemon_set
+
+
+def wait_schedulable(cluster: Api, timeout: float) -> None:
+    """Wait until virt-handler has declared the node ready for machines.
+
+    Raises:
+        LabError: It has not after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        node: Any = cluster.find(NODES, NODE_NAME) or {"metadata": {}}
+        if node["metadata"].get("labels", {}).get("kubevirt.io/schedulable") == "true":
+            return
+        if time.monotonic() > deadline:
+            next_step = "See `kubectl describe pod -n kubevirt` and `.venv/bin/python -m lab logs kubelet`."
+            raise LabError(f"virt-handler has not declared the node ready after {timeout:.0f} s. {next_step}")
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,40 @@
+"""One stack of QEMU machines on a real node, brought up once by the real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from lab import lifecycle
+from lab.config import PROJECT, Lab
+from tests.lab.conftest import new_key
+from tests.lab.stack import Stack, wait_until
+from tests.machines.machine import UP_SECONDS
+from tests.own_lab import PROGRESS, own_lab
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A running lab with a real node."""
+    with own_lab(machines=True) as installed:
+        yield lifecycle.start(installed, PROGRESS)
+
+
+@pytest.fixture(scope="session")
+def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack `machines`, up and serving; destroyed at the end of the session."""
+    directory = tmp_path_factory.mktemp("machines")
+    configuration = directory / "Pulumi.lab.yaml"
+    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.machines.yaml").read_text())
+    document["config"]["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
+    configuration.write_text(yaml.safe_dump(document))
+    stack = Stack(lab, configuration, seconds=UP_SECONDS)
+    assert stack.run("stack", "select", "--create", "lab").returncode == 0
+    try:
+        stack.up()
+        wait_until("the web Service's address works on this machine", stack.answers, 30)
+        yield stack
+    finally:
+        stack.run("destroy", "--yes", "--skip-preview", "--stack", "lab", "--config-file", str(configuration))

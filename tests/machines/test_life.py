@@ -1,0 +1,133 @@
+"""What happens to machines on a real node: consoles, reboots, crashes, deletions and drains."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from kube.resources import VIRTUAL_MACHINE_INSTANCES
+from tests.lab.stack import NAME, Stack, wait_until
+from tests.machines.machine import BOOT_SECONDS, Machine, kubectl
+
+TIERS = ("database", "application", "web")
+
+
+@pytest.fixture
+def database(stack: Stack) -> Machine:
+    return machine(stack, "database")
+
+
+@pytest.fixture
+def application(stack: Stack) -> Machine:
+    return machine(stack, "application")
+
+
+@pytest.fixture
+def web(stack: Stack) -> Machine:
+    return machine(stack, "web")
+
+
+def machine(stack: Stack, tier: str) -> Machine:
+    return Machine(stack.lab, f"{NAME}-{tier}-0", key=stack.configuration.with_name("key"))
+
+
+def balance(stack: Stack, account: int) -> int:
+    with stack.client() as client:
+        found: int = client.get(f"/api/v1/accounts/{account}").json()["balance"]
+    return found
+
+
+def test_no_request_fails_in_a_minute_of_load(stack: Stack, tmp_path: Path) -> None:
+    done = stack.measure("run", "--rps", "10", "--for", "60s", "--results", str(tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    [summary] = tmp_path.glob("*/summary.json")
+    requests = json.loads(summary.read_text())["requests"]
+    assert (requests["sent"], requests["errors"]) == (600, 0)
+
+
+def test_a_machine_has_the_processors_and_the_memory_that_it_asks_for(web: Machine) -> None:
+    processors, kibibytes = web.ssh("nproc; awk '/MemTotal/ {print $2}' /proc/meminfo").split()
+    _, command = web.qemu()
+
+    assert processors == "1"
+    # The kernel keeps some for itself.
+    assert 440 < int(kibibytes) / 1024 <= 512
+    assert command[command.index("-m") + 1] == "size=524288k"
+
+
+def test_the_serial_console_offers_a_login(web: Machine) -> None:
+    assert f"{web.name} login:" in web.console("\r", "login: $")
+
+
+def test_the_guest_agent_reports_the_guests_system(application: Machine) -> None:
+    wait_until("the agent is connected", lambda: application.condition("AgentConnected") == "True", 60)
+    found = json.loads(application.subresource("GET", "guestosinfo"))
+
+    assert found["os"]["id"] == "debian"
+    assert found["hostname"] == application.name
+
+
+def test_a_paused_machine_does_nothing_until_it_is_unpaused(application: Machine, stack: Stack) -> None:
+    application.subresource("PUT", "pause")
+    wait_until("it is paused", lambda: application.condition("Paused") == "True", 30)
+    assert not stack.answers()
+
+    application.subresource("PUT", "unpause")
+    wait_until("requests pass again", stack.answers, 60)
+
+
+def test_a_reboot_inside_a_machine_keeps_its_instance(application: Machine, stack: Stack) -> None:
+    before, boot = application.uid, application.ssh("cat /proc/sys/kernel/random/boot_id")
+    application.ssh("sudo systemctl reboot")
+
+    def rebooted() -> bool:
+        return application.ssh("cat /proc/sys/kernel/random/boot_id") not in ("", boot)
+
+    wait_until("it has booted again", rebooted, BOOT_SECONDS)
+    wait_until("it serves again", stack.answers, BOOT_SECONDS)
+    assert application.uid == before
+
+
+def test_a_crash_of_qemu_starts_another_instance(application: Machine, stack: Stack) -> None:
+    before = application.uid
+    process, _ = application.qemu()
+    os.kill(process, signal.SIGKILL)
+
+    application.wait_replaced(before)
+    wait_until("it serves again", stack.answers, 60)
+
+
+def test_a_deleted_instance_shuts_down_in_its_grace_time_and_the_data_is_kept(database: Machine, stack: Stack) -> None:
+    with stack.client() as client:
+        assert client.post("/api/v1/accounts/7", json={"delta": 11}).is_success
+    before, kept = database.uid, balance(stack, 7)
+    grace = database.vmi()["spec"]["terminationGracePeriodSeconds"]
+    node, namespace = database.pod()["metadata"]["name"], database.namespace
+    database.cluster.delete(VIRTUAL_MACHINE_INSTANCES, database.name, namespace)
+    started = time.monotonic()
+    written = kubectl(stack.lab, "logs", "-n", namespace, node, "-c", "guest-console-log", "--follow")
+
+    assert "Power down" in written, "the guest shut itself down"
+    assert time.monotonic() - started < grace
+    database.wait_replaced(before)
+    wait_until("it serves again", stack.answers, 60)
+    assert balance(stack, 7) == kept
+
+
+def test_draining_the_node_moves_a_machine_off_it(web: Machine, stack: Stack) -> None:
+    before = web.uid
+    selector = f"--pod-selector=vm.kubevirt.io/name={web.name}"
+    try:
+        kubectl(stack.lab, "drain", "lab", "--ignore-daemonsets", "--delete-emptydir-data", "--force", selector)
+        wait_until("its instance is gone", lambda: web.uid != before, 120)
+    finally:
+        kubectl(stack.lab, "uncordon", "lab")
+
+    web.wait_replaced(before)
+    wait_until("it serves again", stack.answers, 60)

@@ -1,0 +1,81 @@
+"""The node itself: what it leaves alone on this machine, its recovery, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kube import client
+from kube.resources import NODES, PODS
+from lab import lifecycle
+from lab.cluster import process
+from lab.config import NODE_NAME, Lab
+from lab.machines import components
+from tests.lab.stack import kernel_traces, wait_until
+from tests.machines.machine import in_node
+from tests.own_lab import PROGRESS, own_lab
+
+SETTINGS = (
+    *("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"),
+    *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "net/ipv4/ip_forward"),
+)
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return machine_settings()
+
+
+@pytest.fixture(scope="module")
+def lab(settings: dict[str, str]) -> Iterator[Lab]:
+    """A lab of machines without any, which the tests may break."""
+    assert settings, "recorded before the lab starts"
+    with own_lab(machines=True) as installed:
+        yield lifecycle.start(installed, PROGRESS)
+
+
+def machine_settings() -> dict[str, str]:
+    return {name: Path("/proc/sys", name).read_text().strip() for name in SETTINGS}
+
+
+def node_ready(lab: Lab) -> bool:
+    node = client.connect(lab.kubeconfig).get(NODES, NODE_NAME)
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+
+
+def handler_ready(lab: Lab) -> bool:
+    pods = client.connect(lab.kubeconfig).list(PODS, "kubevirt", labels="kubevirt.io=virt-handler")[0]
+    states = [state for pod in pods for state in pod.get("status", {}).get("containerStatuses") or ()]
+    return bool(states) and all(state["ready"] for state in states)
+
+
+def test_kubelet_changes_the_nodes_settings_and_not_this_machines(lab: Lab, settings: dict[str, str]) -> None:
+    assert in_node(lab, "cat", "/proc/sys/vm/overcommit_memory").strip() == "1"
+    assert machine_settings() == settings
+
+
+@pytest.mark.parametrize("name", ["kubelet", "containerd", "node"])
+def test_a_killed_component_starts_again_and_the_node_serves(lab: Lab, name: str) -> None:
+    pid = process.find(lab, name)
+    assert pid
+    os.killpg(pid, signal.SIGKILL)
+    wait_until(f"{name} is gone", lambda: process.find(lab, name) is None)
+
+    lifecycle.start(lab, PROGRESS)
+
+    wait_until("the node is ready", lambda: node_ready(lab))
+    wait_until("virt-handler serves", lambda: handler_ready(lab), 180)
+
+
+def test_stopping_the_lab_leaves_nothing(lab: Lab, settings: dict[str, str]) -> None:
+    leader = components.first_process(lab)
+    os.kill(leader or 0, signal.SIGKILL)
+    lifecycle.stop(lab, PROGRESS)
+
+    assert kernel_traces(lab) == []
+    assert not lab.root.exists()
+    assert machine_settings() == settings
