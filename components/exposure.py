@@ -1,4 +1,4 @@
-"""The route for requests from outside the cluster to the web tier: an Ingress, an HTTPRoute or a Route."""
+"""The route for requests from outside the cluster to the web tier: an Ingress, an HTTPRoute, a Route or a Gateway."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from cloudinit.constants import WEB_PORT
+from components.mesh_routes import NETWORKING, http_routes
+from components.names import TierName
+from components.settings import Settings
 from components.settings.exposure import Exposure, ExposureKind, Gateway
 
 RESOURCE_NAME = "web-exposure"
+# The labels of the gateway that Istio's installation brings.
+DEFAULT_GATEWAY = {"istio": "ingressgateway"}
 
 
-def expose(
-    exposure: Exposure, metadata: dict[str, Any], service: str, port: int, opts: pulumi.ResourceOptions
-) -> pulumi.Resource:
+def expose(settings: Settings, exposure: Exposure, metadata: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
     """Declare the object, including what its API would otherwise add. It isn't awaited until a controller serves it.
 
     Args:
+        settings: Settings of the stack.
         exposure: Kind and settings of the object.
         metadata: Name, namespace and labels of the object.
-        service: Name of the Service to route requests to.
-        port: Port `http` of the Service.
         opts: Options of the resource.
     """
+    service = settings.names.service(TierName.WEB)
     annotations = dict(exposure.annotations or {})
     if exposure.kind is ExposureKind.INGRESS:
         # The provider would wait for an address, which not every controller reports.
         metadata = {**metadata, "annotations": {**annotations, "pulumi.com/skipAwait": "true"}}
-        return kubernetes.networking.v1.Ingress(
-            RESOURCE_NAME, metadata=metadata, spec=_ingress(exposure, service), opts=opts
-        )
-    api_version, specification = (
-        ("gateway.networking.k8s.io/v1", _http_route(exposure, service, port))
-        if exposure.kind is ExposureKind.HTTP_ROUTE
-        else ("route.openshift.io/v1", _route(exposure, service))
-    )
-    return kubernetes.apiextensions.CustomResource(
+        kubernetes.networking.v1.Ingress(RESOURCE_NAME, metadata=metadata, spec=_ingress(exposure, service), opts=opts)
+        return
+    api_version, specification = {
+        ExposureKind.HTTP_ROUTE: ("gateway.networking.k8s.io/v1", _http_route(exposure, service)),
+        ExposureKind.ROUTE: ("route.openshift.io/v1", _route(exposure, service)),
+        ExposureKind.GATEWAY: (NETWORKING, _gateway(exposure)),
+    }[exposure.kind]
+    made = kubernetes.apiextensions.CustomResource(
         RESOURCE_NAME,
         api_version=api_version,
         kind=str(exposure.kind),
@@ -45,6 +48,20 @@ def expose(
         spec=specification,
         opts=opts,
     )
+    if exposure.kind is ExposureKind.GATEWAY:
+        kubernetes.apiextensions.CustomResource(
+            f"{RESOURCE_NAME}-routes",
+            api_version=NETWORKING,
+            kind="VirtualService",
+            # The one with the Service's name is that of requests from inside the mesh.
+            metadata={**metadata, "name": f"{metadata['name']}-gateway"},
+            spec={
+                "gateways": [metadata["name"]],
+                "hosts": [exposure.host or "*"],
+                "http": http_routes(settings, TierName.WEB, WEB_PORT),
+            },
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[made])),
+        )
 
 
 def _ingress(exposure: Exposure, service: str) -> dict[str, Any]:
@@ -58,17 +75,30 @@ def _ingress(exposure: Exposure, service: str) -> dict[str, Any]:
     return specification
 
 
-def _http_route(exposure: Exposure, service: str, port: int) -> dict[str, Any]:
+def _http_route(exposure: Exposure, service: str) -> dict[str, Any]:
     specification: dict[str, Any] = {
         "parentRefs": [_parent(exposure.gateway)] if exposure.gateway else [],
         "rules": [
             {
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [{"group": "", "kind": "Service", "name": service, "port": port, "weight": 1}],
+                "backendRefs": [{"group": "", "kind": "Service", "name": service, "port": WEB_PORT, "weight": 1}],
             }
         ],
     }
     return {**specification, "hostnames": [exposure.host]} if exposure.host else specification
+
+
+def _gateway(exposure: Exposure) -> dict[str, Any]:
+    hosts = [exposure.host or "*"]
+    plain: dict[str, Any] = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": hosts}
+    servers = [plain]
+    if exposure.tls_secret:
+        plain["tls"] = {"httpsRedirect": True}
+        certificate = {"mode": "SIMPLE", "credentialName": exposure.tls_secret}
+        servers.append(
+            {"port": {"number": 443, "name": "https", "protocol": "HTTPS"}, "hosts": hosts, "tls": certificate}
+        )
+    return {"selector": dict(exposure.selector or DEFAULT_GATEWAY), "servers": servers}
 
 
 def _parent(gateway: Gateway) -> dict[str, Any]:

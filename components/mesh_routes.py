@@ -21,9 +21,15 @@ def virtual_service(settings: Settings, tier: TierName) -> Manifest | None:
     return {"hosts": [settings.names.service_host(tier)], "http": http_routes(settings, tier)}
 
 
-def http_routes(settings: Settings, tier: TierName) -> list[Manifest]:
-    """Return the one route of all requests to a tier."""
-    destination = {"host": settings.names.service_host(tier)}
+def http_routes(settings: Settings, tier: TierName, port: int | None = None) -> list[Manifest]:
+    """Return the one route of all requests to a tier.
+
+    Args:
+        settings: Settings of the stack.
+        tier: The tier.
+        port: Port of its Service; None: the one that the client connects to.
+    """
+    destination: Manifest = {"host": settings.names.service_host(tier), **({"port": {"number": port}} if port else {})}
     canary = settings.application.canary
     if canary and _is_split(settings, tier):
         weights = {STABLE: 100 - canary.weight, CANARY: canary.weight}

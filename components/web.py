@@ -64,9 +64,8 @@ class Web(Tier):
         service = self._service(settings.web.service)
         exposure = settings.web.expose
         if exposure:
-            name = self._names.service(self.tier)
             opts = pulumi.ResourceOptions(parent=self, depends_on=[service])
-            expose(exposure, self._metadata(name), name, self.endpoint.port, opts)
+            expose(settings, exposure, self._metadata(self._names.service(self.tier)), opts)
         url = exposure.url if exposure else None
         balanced = settings.web.service.type is ServiceType.LOAD_BALANCER
         self.external_url = service.status.apply(_address) if balanced and not url else url

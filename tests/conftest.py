@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from kube import client
 from lab import lifecycle
 from lab.config import Lab
+from tests.manifests.kinds import definitions
 from tests.own_lab import PROGRESS, own_lab
 
 
@@ -23,6 +25,15 @@ def installed_lab() -> Iterator[Lab]:
 def control_plane(installed_lab: Lab) -> Lab:
     """A running lab without a guest."""
     return lifecycle.start(installed_lab, PROGRESS)
+
+
+@pytest.fixture(scope="session")
+def other_kinds(control_plane: Lab) -> None:
+    """The kinds that other clusters have and the lab lacks, from their projects' own definitions."""
+    cluster = client.connect(control_plane.kubeconfig)
+    found = definitions()
+    cluster.apply(*found)
+    cluster.wait_established([definition["metadata"]["name"] for definition in found])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,16 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import LABEL, Annotations, NamespaceName, ObjectName, QualifiedName, allowing, pattern
+from components.settings.values import (
+    LABEL,
+    Annotations,
+    LabelValue,
+    NamespaceName,
+    ObjectName,
+    QualifiedName,
+    allowing,
+    pattern,
+)
 
 
 class ServiceType(StrEnum):
@@ -27,16 +36,23 @@ class ExposureKind(StrEnum):
     INGRESS = "Ingress"
     HTTP_ROUTE = "HTTPRoute"
     ROUTE = "Route"
+    GATEWAY = "Gateway"
 
 
 _ONLY_FOR = {
-    "class_name": ExposureKind.INGRESS,
-    "tls_secret": ExposureKind.INGRESS,
-    "gateway": ExposureKind.HTTP_ROUTE,
-    "termination": ExposureKind.ROUTE,
+    "class_name": [ExposureKind.INGRESS],
+    "tls_secret": [ExposureKind.INGRESS, ExposureKind.GATEWAY],
+    "gateway": [ExposureKind.HTTP_ROUTE],
+    "termination": [ExposureKind.ROUTE],
+    "selector": [ExposureKind.GATEWAY],
 }
 
 
+GatewayPods = Annotated[
+    dict[QualifiedName, LabelValue],
+    Field(min_length=1),
+    allowing('a mapping of at least one label to its value, such as {"istio": "ingressgateway"}'),
+]
 HostName = Annotated[
     str,
     # The last label starts with a letter, so that an IP address is refused.
@@ -77,7 +93,7 @@ class WebService(Model):
 
 
 class Gateway(Model):
-    """An existing Gateway."""
+    """An existing Gateway of Gateway API."""
 
     name: ObjectName = Field(description="Name of the Gateway.")
     namespace: NamespaceName | None = Field(
@@ -91,7 +107,10 @@ class Gateway(Model):
 class Exposure(Model):
     """An object that routes requests from outside the cluster to the web tier's Service."""
 
-    kind: ExposureKind = Field(description="Kind of the object. The cluster needs that kind, and its controller.")
+    kind: ExposureKind = Field(
+        description="Kind of the object; Gateway is Istio's, with a VirtualService. The cluster needs that kind, "
+        "and its controller."
+    )
     host: HostName | None = Field(
         default=None, description="Host name to serve. Defaults to any host, or the one that the router assigns."
     )
@@ -99,9 +118,15 @@ class Exposure(Model):
         default=None, description="Ingress only: IngressClass. Defaults to the cluster's default IngressClass."
     )
     tls_secret: ObjectName | None = Field(
-        default=None, description="Ingress only: Secret with the certificate of the host. Defaults to plain HTTP."
+        default=None,
+        description="Ingress or Gateway: Secret with the certificate of the host; for a Gateway, in the namespace of "
+        "Istio's gateway. Defaults to plain HTTP.",
     )
     gateway: Gateway | None = Field(default=None, description="HTTPRoute only: the Gateway to attach to.")
+    selector: GatewayPods | None = Field(
+        default=None,
+        description="Gateway only: labels of the Pods of Istio's gateway. Defaults to istio: ingressgateway.",
+    )
     termination: Literal["edge"] | None = Field(
         default=None, description="Route only: edge terminates TLS at the router. Defaults to plain HTTP."
     )
@@ -111,12 +136,12 @@ class Exposure(Model):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield values that the kind of the object excludes or requires."""
-        for name, kind in _ONLY_FOR.items():
-            if name in self.model_fields_set and kind is not self.kind:
-                yield Contradiction(to_camel(name), f"only applies to kind {kind}: remove it")
+        for name, kinds in _ONLY_FOR.items():
+            if name in self.model_fields_set and self.kind not in kinds:
+                yield Contradiction(to_camel(name), f"only applies to kind {' or '.join(kinds)}: remove it")
         if self.kind is ExposureKind.HTTP_ROUTE and self.gateway is None:
             yield Contradiction("kind", "needs gateway: without a Gateway, no request reaches an HTTPRoute")
-        if self.kind is ExposureKind.INGRESS and self.tls_secret and not self.host:
+        if self.tls_secret and self.kind in _ONLY_FOR["tls_secret"] and not self.host:
             yield Contradiction("tlsSecret", "needs host: a certificate is issued for a host name")
 
     @property

@@ -9,10 +9,11 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -45,6 +46,20 @@ FORBIDDEN = [
     ("update", "secrets"),
     ("deletecollection", "virtualmachines.kubevirt.io"),
 ]
+# The lab has Istio's kinds and no Istio: what goes through is as without a mesh.
+IN_A_MESH: dict[str, Any] = {
+    "createNamespace": False,
+    "mesh": {
+        "enabled": True,
+        "mutualTls": "STRICT",
+        "authorization": True,
+        "faults": {"application": {"delay": {"percentage": 10, "fixedDelay": "500ms"}}},
+    },
+    "application": {"canary": {"version": "v2", "weight": 20}},
+    "web": {"expose": {"kind": "Gateway", "host": "shop.example.com"}},
+}
+
+pytestmark = pytest.mark.usefixtures("other_kinds")
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,9 @@ class Deployer:
         return self.run(sys.executable, "-m", "measure", "run", *where, *load)
 
 
-def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str, *, make_namespace: bool) -> Deployer:
+def deployer(
+    lab: Lab, directory: Path, namespace: str, manifest: str, home: str, settings: Mapping[str, Any]
+) -> Deployer:
     """Follow docs/cluster-access.md as an administrator, and return the CI with that access."""
     administrator = environment.process_environment(lab)
     text = (DEPLOY / manifest).read_text()
@@ -100,11 +117,10 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
     subprocess.run(command, env=administrator, check=True, timeout=60)
     configuration = directory / f"Pulumi.{namespace}.yaml"
     document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
-    document["config"] |= {
-        "multi-tier:name": namespace,
-        "multi-tier:namespace": namespace,
-        "multi-tier:createNamespace": make_namespace,
-    }
+    document["config"] |= {"multi-tier:name": namespace, "multi-tier:namespace": namespace}
+    for key, value in settings.items():
+        former = document["config"].get(f"multi-tier:{key}", {})
+        document["config"][f"multi-tier:{key}"] = {**former, **value} if isinstance(value, dict) else value
     configuration.write_text(yaml.safe_dump(document))
     made = Deployer(lab, kubeconfig, namespace, configuration)
     assert made.run("pulumi", "--non-interactive", "stack", "select", "--create", namespace).returncode == 0
@@ -115,11 +131,11 @@ def deployer(lab: Lab, directory: Path, namespace: str, manifest: str, home: str
 
 @pytest.fixture(scope="module")
 def in_namespace(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """A CI for a namespace that an administrator created."""
+    """A CI for a namespace that an administrator created, and for a stack that needs every right there."""
     cluster, name = client.connect(control_plane.kubeconfig), "access-in"
     cluster.create(NAMESPACES, {"metadata": {"name": name}})
     directory = tmp_path_factory.mktemp(name)
-    yield deployer(control_plane, directory, name, "access-in-namespace.yaml", name, make_namespace=False)
+    yield deployer(control_plane, directory, name, "access-in-namespace.yaml", name, IN_A_MESH)
     cluster.delete(NAMESPACES, name)
 
 
@@ -128,7 +144,7 @@ def to_cluster(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> 
     """A CI that creates its own namespace."""
     name, manifest = "access-to", "access-to-cluster.yaml"
     directory = tmp_path_factory.mktemp(name)
-    yield deployer(control_plane, directory, name, manifest, "multi-tier-access", make_namespace=True)
+    yield deployer(control_plane, directory, name, manifest, "multi-tier-access", {"createNamespace": True})
     command = ["kubectl", "delete", "--wait=false", "--filename", str(DEPLOY / manifest)]
     subprocess.run(command, env=environment.process_environment(control_plane), check=True, timeout=60)
 

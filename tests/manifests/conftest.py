@@ -10,7 +10,6 @@ import pytest
 from kube import client
 from lab.config import Lab
 from tests.manifests.admission import Admission
-from tests.manifests.kinds import definitions
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +23,3 @@ def namespace(admission: Admission) -> Iterator[str]:
     admission.make_namespace(name)
     yield name
     admission.remove_namespace(name)
-
-
-@pytest.fixture(scope="session")
-def other_kinds(control_plane: Lab) -> None:
-    """The kinds that other clusters have and the lab lacks, from their projects' own definitions."""
-    cluster = client.connect(control_plane.kubeconfig)
-    found = definitions()
-    cluster.apply(*found)
-    cluster.wait_established([definition["metadata"]["name"] for definition in found])

@@ -17,6 +17,7 @@ FAULT: dict[str, Any] = {
     "delay": {"percentage": 0.5, "fixedDelay": "500ms"},
     "abort": {"percentage": 100, "httpStatus": 503},
 }
+GATEWAY: dict[str, Any] = {"kind": "Gateway", "host": "shop.example.com", "tlsSecret": "shop-tls"}
 CONFIGS: dict[str, dict[str, Any]] = {
     "policies": {"mesh": POLICIES},
     "policies for metrics, chosen clients and a dedicated load": {
@@ -27,13 +28,22 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "faults of both tiers": {"mesh": {"enabled": True, "faults": {"web": FAULT, "application": FAULT}}},
     "a canary": {"mesh": {"enabled": True}, "application": {"canary": CANARY}},
+    "a gateway": {"web": {"expose": {"kind": "Gateway"}}},
+    "a gateway with TLS, annotations and faults": {
+        "mesh": {"enabled": True, "faults": {"web": FAULT}},
+        "web": {"expose": {**GATEWAY, "selector": {"app": "gateway"}, "annotations": {"example.com/pool": "lab"}}},
+    },
     "a canary with a delay": {
         "mesh": {"enabled": True, "faults": {"application": {"delay": {"fixedDelay": "1ms"}}}},
         "application": {"canary": CANARY},
     },
 }
 
-EVERYTHING = {**CONFIGS["a canary with a delay"], "mesh": {**POLICIES, "faults": {"application": FAULT}}}
+EVERYTHING = {
+    "mesh": {**POLICIES, "faults": {"application": FAULT}},
+    "application": {"canary": CANARY},
+    "web": {"expose": GATEWAY},
+}
 
 pytestmark = pytest.mark.usefixtures("other_kinds")
 
@@ -66,6 +76,12 @@ def test_every_object_is_accepted_unchanged_and_without_defaults_to_fill_in(
             lambda spec: spec["http"][0]["route"][0].pop("destination"),
             "destination: Required value",
             id="a route to nowhere",
+        ),
+        pytest.param(
+            "Gateway",
+            lambda spec: spec["servers"][1]["tls"].update(mode="EDGE"),
+            "Unsupported value",
+            id="no such mode of TLS",
         ),
         pytest.param(
             "DestinationRule",

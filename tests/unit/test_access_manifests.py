@@ -23,6 +23,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {
         "mesh": {"enabled": True, "authorization": True, "mutualTls": "STRICT"},
         "application": {"canary": {"version": "v2", "weight": 10}},
+        "web": {"expose": {"kind": "Gateway"}},
     },
 ]
 # Plurals as the API spells them, where a letter at the end isn't all.

@@ -12,6 +12,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "Ingress": {"kind": "Ingress"},
     "HTTPRoute": {"kind": "HTTPRoute", "gateway": {"name": "public"}},
     "Route": {"kind": "Route"},
+    "Gateway": {"kind": "Gateway"},
 }
 
 
@@ -139,6 +140,50 @@ def test_a_route_terminates_tls_at_the_router_and_redirects_to_it() -> None:
     }
 
 
+def test_a_gateway_redirects_to_its_host_with_tls() -> None:
+    deployment = exposed(kind="Gateway", host="shop.example.com", tlsSecret="shop-tls", selector={"gateway": "public"})
+
+    assert deployment.spec("Gateway", "multi-tier-web") == {
+        "selector": {"gateway": "public"},
+        "servers": [
+            {
+                "port": {"number": 80, "name": "http", "protocol": "HTTP"},
+                "hosts": ["shop.example.com"],
+                "tls": {"httpsRedirect": True},
+            },
+            {
+                "port": {"number": 443, "name": "https", "protocol": "HTTPS"},
+                "hosts": ["shop.example.com"],
+                "tls": {"mode": "SIMPLE", "credentialName": "shop-tls"},
+            },
+        ],
+    }
+
+
+def test_a_gateway_without_a_host_serves_all_by_the_pods_of_istios_own() -> None:
+    specification = exposed(kind="Gateway").spec("Gateway", "multi-tier-web")
+
+    assert specification["selector"] == {"istio": "ingressgateway"}
+    (server,) = specification["servers"]
+    assert server == {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+
+
+def test_requests_through_a_gateway_reach_the_web_tier_and_have_its_faults() -> None:
+    fault = {"abort": {"httpStatus": 503}}
+    deployment = deploy({"web": {"expose": {"kind": "Gateway"}}, "mesh": {"enabled": True, "faults": {"web": fault}}})
+    through = deployment.spec("VirtualService", "multi-tier-web-gateway")
+    inside = deployment.spec("VirtualService", "multi-tier-web")
+
+    assert through["gateways"] == ["multi-tier-web"]
+    assert through["hosts"] == ["*"]
+    (route,) = through["http"]
+    assert route["fault"] == inside["http"][0]["fault"]
+    # With several ports, Istio would take the gateway's for the Service's.
+    assert route["route"] == [
+        {"destination": {"host": "multi-tier-web.multi-tier.svc.cluster.local", "port": {"number": 80}}}
+    ]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_annotations_are_passed_on_to_the_controller(kind: str) -> None:
     made = exposed(**KINDS[kind], annotations={"cert-manager.io/cluster-issuer": "letsencrypt"})
@@ -154,7 +199,10 @@ def test_annotations_are_passed_on_to_the_controller(kind: str) -> None:
         ({"kind": "Ingress", "host": "shop.example.com", "tlsSecret": "a"}, "https://shop.example.com/"),
         ({"kind": "Route", "host": "shop.example.com", "termination": "edge"}, "https://shop.example.com/"),
         ({"kind": "Route", "host": "shop.example.com"}, "http://shop.example.com/"),
+        ({"kind": "Gateway", "host": "shop.example.com"}, "http://shop.example.com/"),
+        ({"kind": "Gateway", "host": "shop.example.com", "tlsSecret": "a"}, "https://shop.example.com/"),
         ({"kind": "Ingress"}, None),
+        ({"kind": "Gateway"}, None),
         ({"kind": "Route", "termination": "edge"}, None),
         ({**KINDS["HTTPRoute"], "host": "shop.example.com"}, None),
     ],

@@ -37,6 +37,13 @@ EXPOSURES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "Route", "gateway": GATEWAY}, "gateway: only applies to kind HTTPRoute: remove it"),
     ({"kind": "Route", "className": "nginx"}, 'className: "nginx" only applies to kind Ingress: remove it'),
     ({"kind": "Ingress", "termination": "edge"}, 'termination: "edge" only applies to kind Route: remove it'),
+    ({"kind": "Route", "tlsSecret": "a"}, 'tlsSecret: "a" only applies to kind Ingress or Gateway: remove it'),
+    ({"kind": "Ingress", "selector": {"a": "b"}}, "selector: only applies to kind Gateway: remove it"),
+    (
+        {"kind": "Gateway", "selector": {}},
+        'selector: must be a mapping of at least one label to its value, such as {"istio": "ingressgateway"}',
+    ),
+    ({"kind": "Gateway", "tlsSecret": "tls"}, 'tlsSecret: "tls" needs host: a certificate is issued for a host name'),
     ({"kind": "Ingress", "tlsSecret": "tls"}, 'tlsSecret: "tls" needs host: a certificate is issued for a host name'),
 ]
 
