@@ -54,7 +54,7 @@ class ServiceMesh(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _account(self, tier: TierName) -> None:
-        """Declare an account without any right. KubeVirt mounts its token in the launcher, which needs it nowhere."""
+        """Declare an account without any right, because KubeVirt hands its token to the guests."""
         kubernetes.core.v1.ServiceAccount(
             f"{tier}-account",
             metadata=self._metadata(tier, self._names.service_account(tier)),

@@ -141,7 +141,8 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
         devices.append({"name": "data", "disk": {"bus": "virtio"}, "serial": args.data_disk.serial})
         volumes.append({"name": "data", "dataVolume": {"name": args.data_disk.data_volume}})
     if args.service_account:
-        # KubeVirt runs the Pod as this account. A disk would hand its token to the guest, so there is none.
+        # KubeVirt runs the Pod as this account. It gives the guest its token as well: every volume is a disk.
+        devices.append({"name": "identity", "disk": {"bus": "virtio"}})
         volumes.append({"name": "identity", "serviceAccount": {"serviceAccountName": args.service_account}})
     return {
         "architecture": str(args.machine.architecture),

@@ -161,7 +161,8 @@ def _disks(domain: Object, volumes: Mapping[str, Object], lookup: Lookup) -> tup
         elif "emptyDisk" in volume:
             size = _ceil(volume["emptyDisk"]["capacity"])
             found.append(Disk(lookup.scratch / f"{volume['name']}.raw", tuple(names), size))
-        elif not {"containerDisk", "cloudInitNoCloud"} & set(volume):
+        # Of a serviceAccount, only the Pod's identity counts here: the guest doesn't get the disk with the token.
+        elif not {"containerDisk", "cloudInitNoCloud", "serviceAccount"} & set(volume):
             kind = next((key for key in volume if key != "name"), "nothing")
             raise BlockedError("UnsupportedVolume", f"Volume {volume['name']}: the lab doesn't support {kind} volumes.")
     return tuple(found)

@@ -61,13 +61,6 @@ def test_an_account_exists_before_its_machines_and_has_no_right() -> None:
         assert deployment.component(component).depends_on >= {account.urn}
 
 
-def test_the_token_of_the_account_stays_out_of_the_guest() -> None:
-    deployment = deploy(MESH)
-
-    for name in deployment.machines:
-        assert "identity" not in [disk["name"] for disk in deployment.instance(name)["domain"]["devices"]["disks"]]
-
-
 def test_without_a_mesh_no_machine_has_an_account() -> None:
     deployment = deploy({**DEDICATED, **METRICS})
 

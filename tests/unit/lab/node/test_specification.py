@@ -91,6 +91,14 @@ def test_a_volume_that_blocks_the_start_is_named(
     assert caught.value.reason == reason
 
 
+def test_the_token_of_a_service_account_is_no_disk_of_the_guest(vmi: dict[str, Any]) -> None:
+    before = specification.read(vmi, FOUND).disks
+    vmi["spec"]["volumes"].append({"name": "identity", "serviceAccount": {"serviceAccountName": "web"}})
+    vmi["spec"]["domain"]["devices"]["disks"].append({"name": "identity", "disk": {"bus": "virtio"}})
+
+    assert specification.read(vmi, FOUND).disks == before
+
+
 def test_a_machine_without_memory_is_blocked(vmi: dict[str, Any]) -> None:
     del vmi["spec"]["domain"]["memory"]
     with pytest.raises(BlockedError, match="requests no memory"):
