@@ -71,6 +71,7 @@ def identities(lab: Lab) -> tuple[Identity, ...]:
         # A kubelet is its node.
         Identity("kubelet", f"system:node:{NODE_NAME}", ("system:nodes",), (str(lab.address), NODE_NAME)),
         Identity("kube-apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)),
+        Identity("network-policy-controller", "system:network-policy-controller"),
         Identity("kube-scheduler", "system:kube-scheduler", serves=addresses),
         # By these names, which KubeVirt's operator gives them, virt-api and virt-handler know each other.
         Identity("virt-handler-client", "kubevirt.io:system:client:virt-handler"),

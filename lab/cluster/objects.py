@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,29 +45,43 @@ def namespaces() -> list[Manifest]:
 
 
 def access_rules(manifests: list[Manifest]) -> list[Manifest]:
-    """Return KubeVirt's service accounts and the RBAC of KubeVirt and CoreDNS."""
-    read = {"verbs": ["list", "watch"]}
-    name = "system:coredns"
-    coredns: list[Manifest] = [
+    """Return KubeVirt's service accounts, and the RBAC of KubeVirt, CoreDNS and the network-policy controller."""
+    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "PriorityClass")
+    return [
+        *of_kind(manifests, *kinds),
+        *_readers(
+            "system:coredns",
+            {"": ["endpoints", "services", "pods", "namespaces"], "discovery.k8s.io": ["endpointslices"]},
+        ),
+        *_readers(
+            "system:network-policy-controller",
+            {"": ["nodes", "pods", "namespaces"], "networking.k8s.io": ["networkpolicies"]},
+        ),
+    ]
+
+
+def _readers(user: str, resources: Mapping[str, list[str]]) -> list[Manifest]:
+    """Return the RBAC of a user that reads the given resources, by API group."""
+    rules = [
+        {"apiGroups": [group], "resources": names, "verbs": ["get", "list", "watch"]}
+        for group, names in resources.items()
+    ]
+    api_group = "rbac.authorization.k8s.io"
+    return [
         {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "apiVersion": f"{api_group}/v1",
             "kind": "ClusterRole",
-            "metadata": {"name": name},
-            "rules": [
-                {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], **read},
-                {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], **read},
-            ],
+            "metadata": {"name": user},
+            "rules": rules,
         },
         {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "apiVersion": f"{api_group}/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-            "subjects": [{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}],
+            "metadata": {"name": user},
+            "roleRef": {"apiGroup": api_group, "kind": "ClusterRole", "name": user},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": api_group}],
         },
     ]
-    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "PriorityClass")
-    return of_kind(manifests, *kinds) + coredns
 
 
 def kubevirt(lab: Lab) -> Manifest:

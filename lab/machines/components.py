@@ -27,6 +27,7 @@ CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 _START_NODE = Path(__file__).with_name("start-node.sh")
 _KUBELET_HEALTH_PORT = 10248
 _SCHEDULER_PORT = 10259
+_POLICIES_HEALTH_PORT = 20244
 
 # Debian's containerd 1.6 reads version 2 of its configuration.
 _CONTAINERD = """\
@@ -158,6 +159,20 @@ def kubelet(lab: Lab) -> Component:
     ready = answers(lab, f"http://{lab.address}:{_KUBELET_HEALTH_PORT}/healthz")
     files = {configuration: yaml.safe_dump(document, sort_keys=False)}
     return _inside(lab, "kubelet", command, ready, files)
+
+
+def network_policy_controller(lab: Lab) -> Component:
+    """The enforcement of NetworkPolicies, by iptables in the node's network namespace."""
+    name = "network-policy-controller"
+    command = program(
+        lab,
+        name,
+        kubeconfig=lab.component_kubeconfig(name),
+        hostname_override=NODE_NAME,
+        service_cluster_ip_range=lab.service_subnet,
+        health_port=_POLICIES_HEALTH_PORT,
+    )
+    return _inside(lab, name, command, answers(lab, f"http://{lab.address}:{_POLICIES_HEALTH_PORT}/healthz"), {})
 
 
 def kube_scheduler(lab: Lab) -> Component:

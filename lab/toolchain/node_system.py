@@ -13,7 +13,8 @@ PAUSE_IMAGE = "localhost/multi-tier/pause:1"
 
 _SUITE = "bookworm"
 _PACKAGES = (
-    *("catatonit", "containerd", "containernetworking-plugins", "e2fsprogs", "iproute2", "mount", "procps", "runc"),
+    *("catatonit", "containerd", "containernetworking-plugins", "e2fsprogs", "iproute2", "ipset", "iptables", "mount"),
+    *("procps", "runc"),
 )
 _TIDY = 'rm -rf "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*'
 _ARCHIVE = "pause.tar"

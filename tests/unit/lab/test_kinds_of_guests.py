@@ -50,5 +50,5 @@ def test_a_lab_of_machines_has_a_kubelet_where_one_of_containers_has_the_node_ag
         return {component.name for stage in stages(lab) for component in stage}
 
     assert names(machines=False) - names(machines=True) == {"node-agent"}
-    expected = {"node", "containerd", "kubelet", "kube-scheduler", "provisioner"}
+    expected = {"node", "containerd", "kubelet", "kube-scheduler", "network-policy-controller", "provisioner"}
     assert names(machines=True) - names(machines=False) == expected

@@ -3,13 +3,16 @@
 package main
 
 import (
+	"context"
 	"log"
 	"sync"
+	"time"
 
 	"github.com/cloudnativelabs/kube-router/v2/pkg/controllers/netpol"
 	"github.com/cloudnativelabs/kube-router/v2/pkg/healthcheck"
 	"github.com/cloudnativelabs/kube-router/v2/pkg/options"
 	"github.com/spf13/pflag"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -23,6 +26,18 @@ func must[T any](value T, err error) T {
 	return value
 }
 
+// waitForNode returns when kubelet has registered the node, whose addresses the controller reads once.
+func waitForNode(client kubernetes.Interface, name string) {
+	for {
+		_, err := client.CoreV1().Nodes().Get(context.Background(), name, meta.GetOptions{})
+		if err == nil {
+			return
+		}
+		log.Print(err)
+		time.Sleep(time.Second)
+	}
+}
+
 func main() {
 	config := options.NewKubeRouterConfig()
 	config.AddFlags(pflag.CommandLine)
@@ -30,6 +45,7 @@ func main() {
 	config.RunFirewall, config.RunRouter, config.RunServiceProxy = true, false, false
 
 	client := must(kubernetes.NewForConfig(must(clientcmd.BuildConfigFromFlags(config.Master, config.Kubeconfig))))
+	waitForNode(client, config.HostnameOverride)
 	factory := informers.NewSharedInformerFactory(client, 0)
 	pods := factory.Core().V1().Pods().Informer()
 	namespaces := factory.Core().V1().Namespaces().Informer()
