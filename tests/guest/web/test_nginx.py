@@ -132,6 +132,12 @@ def test_web_serves_its_own_health_and_status(tiers: GuestRoot) -> None:
     assert tiers.get(f"{WEB}/nginx_status").body.startswith("Active connections:")
 
 
+def test_only_the_guest_itself_reads_nginxs_counters(tiers: GuestRoot) -> None:
+    tiers.run("ip", "address", "replace", "10.9.9.9/32", "dev", "lo")  # a client's, behind an Ingress
+    assert tiers.get("http://10.9.9.9/health").status == 200
+    assert tiers.get("http://10.9.9.9/nginx_status").status == 403
+
+
 def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: GuestRoot) -> None:
     config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
     for upstream in ("unknown", "refused"):
