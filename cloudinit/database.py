@@ -19,6 +19,7 @@ class DatabaseGuest(Guest):
         password: The password of the database user.
         scale: pgbench scale: 100,000 accounts (about 15 MB) each.
         data_disk_serial: The disk's virtio serial, in the guest /dev/disk/by-id/virtio-<serial>.
+        memory_mib: Its memory in MiB; None if an instancetype determines it.
         metrics: Whether it runs exporters.
         fio_seconds: How long each of fio's three jobs benchmarks the data disk before PostgreSQL first starts;
             0: no benchmark.
@@ -28,6 +29,7 @@ class DatabaseGuest(Guest):
     password: str = field(repr=False)
     scale: int
     data_disk_serial: str
+    memory_mib: int | None = None
     metrics: bool = False
     fio_seconds: int = 0
     allow_data_loss: bool = False
@@ -40,7 +42,9 @@ def render_database(guest: DatabaseGuest) -> str:
     """Return the user data of the database guest; it contains the password in clear text."""
     facts = FACTS[guest.family]
     device = f"/dev/disk/by-id/virtio-{guest.data_disk_serial}"
-    mount = [device, facts.database_mount, "ext4", "defaults,noatime,nofail,x-systemd.device-timeout=30s", "0", "2"]
+    # With nofail, nothing else waits for the disk. It may take minutes to appear, or to replay its journal.
+    options = "defaults,noatime,nofail,x-systemd.device-timeout=infinity,x-systemd.mount-timeout=infinity"
+    mount = [device, facts.database_mount, "ext4", options, "0", "2"]
     return user_data(
         guest,
         configure="database/configure.sh",
@@ -68,6 +72,8 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         "CLUSTER": cluster,
         "SCALE": guest.scale,
     }
+    if guest.memory_mib:
+        settings["MEMORY"] = guest.memory_mib
     if guest.fio_seconds:
         settings["FIO_SECONDS"] = guest.fio_seconds
     if guest.allow_data_loss:
@@ -75,6 +81,7 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
     files = [
         program("format-disk", "database/format-disk.sh"),
         program("database-setup", "database/setup.sh.j2"),
+        program("size-server", "database/size-server.sh"),
         GuestFile(path=f"{LIBRARY}/cluster.sh", content=source(_CLUSTER_SCRIPTS[guest.family])),
         GuestFile(path=f"{SETTINGS}/database.conf", content=shell_settings(**settings)),
         # psql's backquotes strip the last newline; any other is kept.

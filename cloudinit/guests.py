@@ -8,7 +8,7 @@ from cloudinit.constants import PROGRAMS, SETTINGS, UNITS
 from cloudinit.document import cloud_config
 from cloudinit.exporters import EXPORTERS_UNIT, exporter_files
 from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter, Family
-from cloudinit.guest_files import GuestFile, guest_file, program, shell_settings
+from cloudinit.guest_files import GuestFile, guest_file, program, shell_settings, source
 from cloudinit.site import ANYWHERE, Site, site_commands, site_files, site_keys
 
 _CONFIGURE_UNIT = "virtwork-configure.service"
@@ -97,6 +97,8 @@ def user_data(
             program("install-packages", f"common/install-packages.{family}.sh"),
             program("restart-pauses", "common/restart-pauses.sh"),
             guest_file("common/restart-pauses.conf", SETTINGS),
+            GuestFile(path="/etc/systemd/system.conf.d/virtwork.conf", content=source("common/watchdog.conf")),
+            GuestFile(path="/etc/sysctl.d/virtwork.conf", content=source("common/panic.conf")),
             program("configure", configure),
             unit,
             *files,

@@ -14,6 +14,7 @@ from components.guests import site
 from components.names import TierName
 from components.settings import Settings
 from components.settings.disks import DataDisk
+from components.settings.values import bytes_of
 from components.tier import NOT_AWAITED, Endpoint, Tier
 from components.virtual_machine import DataVolumeDisk
 
@@ -38,6 +39,8 @@ class Database(Tier):
     ) -> None:
         super().__init__(settings, settings.database, opts)
 
+        machine = settings.database
+
         def user_data(password: str) -> str:
             guest = DatabaseGuest(
                 hostname=self._names.machine(self.tier, 0),
@@ -45,6 +48,7 @@ class Database(Tier):
                 password=password,
                 scale=settings.database.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
+                memory_mib=None if machine.instancetype else bytes_of(machine.dimensions.memory) >> 20,
                 metrics=settings.metrics.enabled,
                 fio_seconds=settings.database.fio.seconds,
                 allow_data_loss=settings.database.allow_data_loss,

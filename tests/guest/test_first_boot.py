@@ -65,6 +65,10 @@ def test_the_distributions_maintenance_is_off(repeated: BootedGuest) -> None:
         assert repeated.property_of(timer, "ActiveState") == "inactive"
 
 
+def test_systemd_feeds_a_watchdog_if_there_is_one(repeated: BootedGuest) -> None:
+    assert repeated.run("systemctl", "show", "--property=RuntimeWatchdogUSec", "--value").strip() == "2min"
+
+
 def test_names_of_the_cluster_resolve_where_systemd_takes_local_for_mdns(
     repeated: BootedGuest, installed_lab: Lab, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """The application's database client: pooled connections, and clocks around each part of a query."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -14,8 +15,8 @@ from .clocks import ACQUIRE, CONNECT, QUERY, Clocks
 from .constants import DATABASE_NAME, DATABASE_USER, POOL_SIZE
 from .statements import Statement
 
-CONNECT_SECONDS = 1.0
-ACQUIRE_SECONDS = 2.0  # includes a connect
+ACQUIRE_SECONDS = 2.0  # includes a connect, if that is quicker
+CONNECT_SECONDS = 15.0  # goes on without the request: a connect may take seconds, for example on emulated CPUs
 QUERY_SECONDS = 2.0
 
 REFUSAL_LOG_SECONDS = 10.0
@@ -46,7 +47,7 @@ class _Acquisition:
     @property
     def queued(self) -> bool:
         """Whether the request waited for other requests so long that no time was left for a connect of its own."""
-        return self.connect_began is None or self.connect_began - self.began > ACQUIRE_SECONDS - CONNECT_SECONDS
+        return self.connect_began is None or self.connect_began - self.began > ACQUIRE_SECONDS / 2
 
 
 # The request that a connect is for: asyncpg passes its callbacks nothing, but runs them in a copy of its context.
@@ -84,6 +85,7 @@ class Database:
         self._pool: Any = None
         self._password = ""
         self._unavailable = False
+        self._background: set[asyncio.Future[Any]] = set()
         self._refusal_logged = -REFUSAL_LOG_SECONDS
 
     async def open(self) -> None:
@@ -140,7 +142,7 @@ class Database:
             self._log_refusal(error)
             raise DatabaseUnavailableError("the database refused the statement") from None
         finally:
-            await self._pool.release(connection)
+            await self._pool.release(connection, timeout=ACQUIRE_SECONDS)
         self._mark_available()
         return result
 
@@ -149,7 +151,7 @@ class Database:
         _acquisition.set(acquisition)
         clocks.start(ACQUIRE)
         try:
-            return await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            return await self._acquired(acquisition)
         except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
             clocks.end(CONNECT)
             clocks.failures[ACQUIRE] = clocks.failures[CONNECT] = type(error).__name__
@@ -159,6 +161,34 @@ class Database:
             raise DatabaseUnavailableError from None
         finally:
             clocks.end(ACQUIRE)
+
+    async def _acquired(self, acquisition: _Acquisition) -> Any:
+        """Return a connection for a request.
+
+        Raises:
+            TimeoutError: There is none yet.
+        """
+        acquiring = asyncio.ensure_future(self._pool.acquire())
+        done, _ = await asyncio.wait((acquiring,), timeout=ACQUIRE_SECONDS)
+        if done:
+            return acquiring.result()
+        if acquisition.connect_began is None:  # other requests have all connections
+            acquiring.cancel()
+        self._background.add(acquiring)
+        acquiring.add_done_callback(self._give_back)
+        raise TimeoutError
+
+    def _give_back(self, acquired: asyncio.Future[Any]) -> None:
+        """Give a connection that its request didn't wait for to those that come."""
+        self._background.discard(acquired)
+        if acquired.cancelled():
+            return
+        if error := acquired.exception():
+            self._mark_unavailable(error)
+            return
+        releasing = asyncio.ensure_future(self._pool.release(acquired.result()))
+        self._background.add(releasing)
+        releasing.add_done_callback(self._background.discard)
 
     def _connect_started(self) -> str:
         acquisition = _acquisition.get()

@@ -1,5 +1,7 @@
 """The application's metrics for Prometheus, on a port of their own."""
 
+import socket
+
 from prometheus_client import Histogram, start_http_server
 
 from .clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
@@ -32,7 +34,7 @@ class Metrics:
             buckets=BUCKETS,
         )
         self._pool, self._connect, self._query = (database.labels(part) for part in ("pool", "connect", "query"))
-        start_http_server(port)
+        start_http_server(port, addr="::" if socket.has_dualstack_ipv6() else "0.0.0.0")  # noqa: S104 every address
 
     def observe(self, method: str, route: str, status: int, clocks: Clocks) -> None:
         """Record one request."""

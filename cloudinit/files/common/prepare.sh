@@ -47,5 +47,6 @@ cover_cluster_names() {
 }
 
 check_python
+systemctl restart --no-block systemd-sysctl.service # for our setting
 stop_maintenance
 cover_cluster_names

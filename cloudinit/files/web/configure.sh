@@ -11,6 +11,8 @@ install -d -m 0755 /etc/nginx/virtwork
 [ -e /etc/nginx/virtwork/upstream.conf ] ||
     install -m 0644 /etc/virtwork/upstream-unknown.conf /etc/nginx/virtwork/upstream.conf
 install -m 0644 /etc/virtwork/nginx.conf /etc/nginx/nginx.conf
+# nginx doesn't start if it can't listen on an address, as with IPv6 on a kernel without it.
+[ -e /proc/net/if_inet6 ] || sed -i '/listen \[::\]/d' /etc/nginx/nginx.conf
 
 virtwork-restart-pauses
 systemctl daemon-reload

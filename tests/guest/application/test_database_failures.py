@@ -18,6 +18,7 @@ from tests.guest.running_tiers import APPLICATION
 MAYBE = {"error": "database unavailable: the change may have been made"}
 JSON = ("--header", "Content-Type: application/json", "--data-binary")
 POOL = 10
+ACQUIRE_SECONDS = 2.0
 PIDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'appuser'"
 
 
@@ -69,6 +70,24 @@ def test_a_request_without_a_free_connection_is_503_and_says_so(
     errors = Counter((answer.status, answer.json["error"]) for answer in answers)
     assert set(errors) == {(503, MAYBE["error"]), (503, "no free database connection")}
     assert errors[503, "no free database connection"] == POOL
+
+
+def test_a_connect_that_a_request_cant_wait_for_serves_the_next_ones(tiers: GuestRoot) -> None:
+    seconds = 3
+    assert seconds > ACQUIRE_SECONDS
+    sql(tiers, f"ALTER SYSTEM SET pre_auth_delay = {seconds}")
+    sql(tiers, "SELECT pg_reload_conf()")
+    try:
+        drop_connections(tiers)
+        first = tiers.get(f"{APPLICATION}/api/v1/accounts/1")
+        assert (first.status, first.json) == (503, {"error": "database unavailable"})
+        assert first.seconds < seconds
+        answer = tiers.get_until(f"{APPLICATION}/api/v1/accounts/1", 200)
+        assert answer.seconds < 1
+        assert "connect;" not in answer.headers["server-timing"]
+    finally:
+        sql(tiers, "ALTER SYSTEM RESET pre_auth_delay")
+        sql(tiers, "SELECT pg_reload_conf()")
 
 
 def test_a_slow_statement_costs_one_connection(

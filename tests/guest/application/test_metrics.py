@@ -62,6 +62,10 @@ def test_requests_are_timed_by_method_route_and_status(counted: GuestRoot) -> No
     assert added(before, after, f"{name}_bucket", le="+Inf", **branch) == 1
 
 
+def test_metrics_are_served_on_both_families(counted: GuestRoot) -> None:
+    assert counted.get(METRICS.replace("127.0.0.1", "[::1]")).status == 200
+
+
 def test_the_parts_of_a_query_are_timed_separately(counted: GuestRoot) -> None:
     counted.get(f"{APPLICATION}/api/v1/accounts/1")
     before = samples(counted)

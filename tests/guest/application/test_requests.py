@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cloudinit.constants import APPLICATION_PORT
 from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.running_tiers import APPLICATION, DATABASE_LOG, START_DATABASE, STOP_DATABASE, WEB
 
@@ -24,6 +25,11 @@ def ask(tiers: GuestRoot) -> Callable[..., Response]:
 def milliseconds(answer: Response) -> dict[str, float]:
     parts = (part.split(";dur=") for part in answer.headers["server-timing"].split(", "))
     return {name: float(duration) for name, duration in parts}
+
+
+def test_the_application_listens_on_both_families(tiers: GuestRoot) -> None:
+    for address in ("127.0.0.1", "[::1]"):
+        assert tiers.get(f"http://{address}:{APPLICATION_PORT}/health").status == 200
 
 
 def test_an_account_has_its_balance_and_the_time_of_the_query(ask: Callable[..., Response]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,27 @@ def test_a_server_that_needs_minutes_to_recover_is_waited_for(set_up: GuestRoot)
     unit = set_up.read("/etc/systemd/system/virtwork-database-setup.service")
     assert "TimeoutStartSec=infinity\n" in unit
     assert "--timeout 86400 " in script
+
+
+@pytest.mark.parametrize(
+    ("memory", "buffers", "maintenance"),
+    [(256, "64MB", "16MB"), (2048, "512MB", "128MB"), (16384, "4096MB", "1024MB"), (65536, "16384MB", "2048MB")],
+)
+def test_the_server_is_sized_by_its_machines_memory(
+    set_up: GuestRoot, memory: int, buffers: str, maintenance: str
+) -> None:
+    run_setup(set_up, MEMORY=memory)  # which starts the server
+    text = set_up.read("/etc/virtwork/postgresql-size.conf")
+    found = dict(re.findall(r"^(\w+) = (\w+)$", text, re.M))
+    assert (found["shared_buffers"], found["maintenance_work_mem"]) == (buffers, maintenance)
+
+
+def test_a_server_without_settings_for_its_memory_takes_the_machines(set_up: GuestRoot) -> None:
+    set_up.run("sed", "-i", "/^MEMORY=/d", "/etc/virtwork/database.conf")
+    set_up.run("virtwork-size-server")
+    set_up.write_files(database(scale=1))
+    total = int(re.findall(r"MemTotal: +(\d+) kB", Path("/proc/meminfo").read_text())[0]) // 1024
+    assert f"shared_buffers = {total // 4}MB\n" in set_up.read("/etc/virtwork/postgresql-size.conf")
 
 
 def test_tables_of_another_scale_are_recreated_with_consent(set_up: GuestRoot) -> None:

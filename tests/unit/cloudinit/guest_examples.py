@@ -123,6 +123,7 @@ def database(
             password=password,
             scale=scale,
             data_disk_serial="database",
+            memory_mib=2048,
             metrics=metrics,
             fio_seconds=fio_seconds,
             allow_data_loss=allow_data_loss,

@@ -86,7 +86,11 @@ def test_every_path_of_ours_in_a_file_is_a_file_that_some_guest_gets() -> None:
         file["path"] for guest in every_guest() for family in Family for file in parse(guest(family))["write_files"]
     }
     nginx = {f"/etc/nginx/virtwork/upstream.{name}" for name in ("conf", "loaded")}
-    written = {f"{UNITS}/virtwork-.service.d/restart-pauses.conf", "/var/lib/logrotate/virtwork.status"}
+    written = {
+        f"{UNITS}/virtwork-.service.d/restart-pauses.conf",
+        f"{SETTINGS}/postgresql-size.conf",
+        "/var/lib/logrotate/virtwork.status",
+    }
     elsewhere = {"/etc/nginx/virtwork", *nginx, *written}
     named = {path for text in every_content() for path in re.findall(r"(?<![\w}])/[\w./*-]*virtwork[\w./*-]*", text)}
     assert len(named) > 20
