@@ -119,6 +119,11 @@ def test_a_node_drains_even_if_the_cluster_asks_for_live_migration(stack: Stack)
     ask_for("LiveMigrate")
     try:
         wait_until("the cluster's default is LiveMigrate", lambda: default() == "LiveMigrate")
+        # An instance takes the default when it is created.
+        cluster.delete(VIRTUAL_MACHINE_INSTANCES, machine, NAME)
+        wait_until("the machine has an instance with that default", lambda: _another(stack, machine, before))
+        wait_until("the machine is ready", lambda: stack.machine_ready(machine))
+        before = stack.instance_uid(machine)
         (pod,) = cluster.list(PODS, NAME, labels=f"vm.kubevirt.io/name={machine}")[0]
         name = pod["metadata"]["name"]
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAME}}
