@@ -63,6 +63,7 @@ def test_the_distributions_maintenance_is_off(repeated: BootedGuest) -> None:
     for timer in ("apt-daily.timer", "dpkg-db-backup.timer", "man-db.timer"):
         assert repeated.property_of(timer, "UnitFileState") == "masked"
         assert repeated.property_of(timer, "ActiveState") == "inactive"
+    assert repeated.run("systemctl", "list-units", "--state=failed", "--no-legend", "--plain") == ""
 
 
 def test_systemd_feeds_a_watchdog_if_there_is_one(repeated: BootedGuest) -> None:
