@@ -59,6 +59,28 @@ def test_without_a_mirror_the_package_script_names_the_missing_package(guest: Gu
     assert "absent" in guest.run("sh", "-c", "ls /usr/sbin/policy-rc.d 2>/dev/null || echo absent")
 
 
+@pytest.mark.parametrize(
+    ("family", "programs", "status", "said"),
+    [
+        (Family.DEBIAN, {}, 78, "REFUSED: this image has no apt. Set <tier>.family to that of its distribution."),
+        (Family.FEDORA, {}, 78, "REFUSED: this image has no dnf. Set <tier>.family to that of its distribution."),
+        (Family.FEDORA, {"dnf": "exit 1", "rpm": "exit 1"}, 1, "dnf has no repositories. Register the image"),
+        (Family.FEDORA, {"dnf": "echo fedora; exit 1", "rpm": "exit 1"}, 1, "is a package mirror reachable"),
+    ],
+)
+def test_an_image_that_cant_install_packages_says_why(
+    guest: GuestRoot, family: Family, programs: dict[str, str], status: int, said: str
+) -> None:
+    guest.write_files(database(family))
+    guest.run("rm", "-rf", "/opt/test/only")
+    for name, script in programs.items():
+        guest.write(f"/opt/test/only/{name}", f"#!/bin/sh\n{script}\n", 0o755)
+    script = "PATH=/opt/test/only; . /usr/local/sbin/virtwork-install-packages"
+    output = guest.run("sh", "-c", f"({script}); echo status $?", "sh", "postgresql-server")
+    assert said in output
+    assert output.endswith(f"status {status}\n")
+
+
 def test_without_a_network_the_k6_script_says_that_it_failed(guest: GuestRoot) -> None:
     guest.write_files(web_with_load())
     guest.run("sh", "-c", "mv /usr/local/bin/k6 /usr/local/bin/k6.away 2>/dev/null || true")
