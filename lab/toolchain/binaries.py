@@ -156,7 +156,7 @@ MODULES = (
         {"coredns": Official(("-version",), r"CoreDNS-1\.1[1-9]\.")},
         for_guests=True,
     ),
-    Module("k6", {"k6": "go.k6.io/k6"}, 1, {"k6": Official(("version",), r"k6(\.exe)? v[12]\.")}, for_guests=True),
+    Module("k6", {"k6": "go.k6.io/k6/v2"}, 1, {"k6": Official(("version",), r"k6(\.exe)? v[12]\.")}, for_guests=True),
 )
 
 

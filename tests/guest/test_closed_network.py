@@ -97,5 +97,5 @@ def test_packages_and_k6_come_from_the_mirror_through_the_proxy(closed: GuestRoo
 
     through = "http://proxy.example:3128 .example,10.0.0.0/8"
     assert f"curl {through} --fail" in said
-    assert "http://mirror.example/k6/v1.8.1/k6-v1.8.1-linux-amd64.tar.gz" in said
+    assert "http://mirror.example/k6/v2.1.0/k6-v2.1.0-linux-amd64.tar.gz" in said
     assert f"apt-get {through} -q" in said

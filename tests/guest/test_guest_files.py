@@ -86,7 +86,7 @@ def test_without_a_network_the_k6_script_says_that_it_failed(guest: GuestRoot) -
     guest.run("sh", "-c", "mv /usr/local/bin/k6 /usr/local/bin/k6.away 2>/dev/null || true")
     said = without_network(guest, "/usr/local/sbin/virtwork-install-k6")
     guest.run("sh", "-c", "mv /usr/local/bin/k6.away /usr/local/bin/k6 2>/dev/null || true")
-    assert "FAILED to install k6 v1.8.1" in said
+    assert "FAILED to install k6 v2.1.0" in said
     assert "could not be downloaded" in said
 
 

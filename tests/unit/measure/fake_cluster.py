@@ -116,7 +116,7 @@ class Agent:
             "time": self.now(),
             "instance": self.instance,
             "elapsed": self.passed - self.began,
-            "versions": {"k6": "1.8.1"},
+            "versions": {"k6": "2.1.0"},
             "target": "http://multi-tier-web.multi-tier.svc.cluster.local",
             "problem": self.config_problem,
             "run": self.run or self._status_of(plan(), self.born),

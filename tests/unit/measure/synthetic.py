@@ -144,7 +144,7 @@ def write_run(
     recording = record(course, text)
     with SamplesFile(directory) as file:
         file.append(text, TRACE)
-    summary = summarize(recording, configuration or config(), versions={"k6": "1.8.1"})
+    summary = summarize(recording, configuration or config(), versions={"k6": "2.1.0"})
     every = with_unsent(recording.samples, course, summary.delivery.scheduled)
     write(directory, summary, timeline(every, course))
     return directory

@@ -165,7 +165,7 @@ class Agent:
 
 
 def _version(k6: str) -> str:
-    """Return the version of k6, such as 1.8.1; raises OSError if there is no k6."""
+    """Return the version of k6, such as 2.1.0; raises OSError if there is no k6."""
     output = subprocess.run([k6, "version"], capture_output=True, text=True, check=False).stdout.split()
     return next((word.lstrip("v") for word in output if word[:1] == "v" and word[1:2].isdigit()), "")
 

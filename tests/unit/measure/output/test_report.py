@@ -64,7 +64,7 @@ def test_the_page_has_verdict_versions_configuration_and_coordinated_omission(pa
         "exit code 1",
         "all scheduled requests, from their scheduled time",
         "closed-loop",
-        "1.8.1",
+        "2.1.0",
         f"{TRACE}0000",
     ):
         assert words in page

@@ -58,7 +58,7 @@ class TestAPassingRun:
         assert summary.plan.seed == 7
         assert summary.plan.concurrency == plan().concurrency
         assert (summary.config.stack_plan["profile"], summary.config.stack_plan["rps"]) == ("constant", 100)
-        assert summary.versions["k6"] == "1.8.1"
+        assert summary.versions["k6"] == "2.1.0"
         assert summary.versions["Kubernetes"] == "v1.35.1"
 
     def test_has_a_timeline_that_adds_up_to_its_totals(self, measure_run: Program, results: Path) -> None:
