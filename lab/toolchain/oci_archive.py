@@ -5,7 +5,6 @@ An archive is a tar file of an OCI image layout, as `ctr images import` and `sko
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
@@ -23,7 +22,6 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _CAPABILITIES = "security.capability"
-_FASTEST = 1  # compression level: the others take several times as long and save little
 
 
 class _Sink:
@@ -80,9 +78,7 @@ def file(source: Path, path: str, mode: int = 0o644, owner: int = 0) -> Iterator
     yield info, source
 
 
-def _write_layer(target: IO[bytes], entries: Iterable[Entry]) -> str:
-    """Write a layer and return the digest of its content, which is that of the uncompressed tar file."""
-    sink = _Sink(target)
+def _write_layer(sink: _Sink, entries: Iterable[Entry]) -> None:
     with tarfile.open(fileobj=cast(IO[bytes], sink), mode="w|", format=tarfile.PAX_FORMAT) as layer:
         for info, source in entries:
             info.mtime, info.uname, info.gname = 0, "", ""
@@ -91,7 +87,6 @@ def _write_layer(target: IO[bytes], entries: Iterable[Entry]) -> str:
                 continue
             with source.open("rb") as content:
                 layer.addfile(info, content)
-    return sink.digest
 
 
 def _member(name: str, size: int) -> bytes:
@@ -123,7 +118,6 @@ def write(
     *,
     entrypoint: Sequence[str] = (),
     architecture: str = "amd64",
-    compressed: bool = False,
 ) -> str:
     """Write an image and return the digest of its manifest, by which a registry will know it.
 
@@ -133,28 +127,22 @@ def write(
         entries: The content of its layer, in the order in which it is written.
         entrypoint: The program that a container runs, with its arguments.
         architecture: The architecture of its programs, by Go's name.
-        compressed: Whether the layer is compressed with gzip, for a registry.
     """
     with archive.open("wb") as target:
         # The layer's header has its digest and size, so it is written when the layer is complete.
         target.seek(tarfile.BLOCKSIZE)
         sink = _Sink(target)
-        stream = cast(IO[bytes], sink)
-        if compressed:
-            with gzip.GzipFile("", "wb", _FASTEST, stream, mtime=0) as zipped:
-                content = _write_layer(cast(IO[bytes], zipped), entries)
-        else:
-            content = _write_layer(stream, entries)
+        _write_layer(sink, entries)
         target.write(bytes(-sink.size % tarfile.BLOCKSIZE))
         end = target.tell()
         target.seek(0)
         target.write(_member(_blob_name(sink.digest), sink.size))
         target.seek(end)
 
-        layer = {"mediaType": _LAYER + "+gzip" * compressed, "digest": sink.digest, "size": sink.size}
+        layer = {"mediaType": _LAYER, "digest": sink.digest, "size": sink.size}
         settings = {"Entrypoint": list(entrypoint)} if entrypoint else {}
         image = {"architecture": architecture, "os": "linux", "config": settings}
-        image["rootfs"] = {"type": "layers", "diff_ids": [content]}
+        image["rootfs"] = {"type": "layers", "diff_ids": [sink.digest]}
         config = _add_blob(target, _CONFIG, image)
         manifest = _add_blob(
             target, _MANIFEST, {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": [layer]}
