@@ -80,7 +80,7 @@ set -eu
 : > "$1"/etc/hostname
 rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/ssl/private/ssl-cert-snakeoil.key "$1"/etc/ssl/certs/ssl-cert-snakeoil.pem \
   "$1"/var/lib/dbus/machine-id "$1"/var/cache/ldconfig/aux-cache "$1"/var/lib/systemd/random-seed
-rm -rf "$1"/usr/share/doc/* "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
+rm -rf "$1"/usr/share/doc/* "$1"/var/cache/apt/*.bin "$1"/var/cache/apt/archives/* "$1"/var/lib/apt/lists/*
 find "$1"/var/log -type f -delete
 """
 
@@ -125,7 +125,12 @@ def _make_root(work: Path, reference: str, recipe: _Recipe, listing: Path) -> No
     list_packages = f'chroot "$1" dpkg-query -W > {shlex.quote(str(listing))}'
     hooks = (*recipe.hooks, f"sync-in {shlex.quote(str(files))} /", list_packages)
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(recipe.packages)}"]
-    command += [f"--essential-hook={recipe.prepare}", *(f"--customize-hook={hook}" for hook in hooks)]
+    # Without mmdebstrap's own cleaning of apt's directories, whose owner depends on this machine's directories.
+    command += [
+        "--skip=cleanup/apt",
+        f"--essential-hook={recipe.prepare}",
+        *(f"--customize-hook={hook}" for hook in hooks),
+    ]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": boot_disk.SOURCE_DATE_EPOCH, "TMPDIR": str(work)}
     failure = f"The root file system of {reference} can't be built"
     run(*CONTAINED, *command, recipe.suite, work / "root.tar", env=environment, failure=failure, timeout=None)
