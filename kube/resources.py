@@ -32,6 +32,7 @@ PERSISTENT_VOLUMES = Resource("v1", "persistentvolumes", namespaced=False)
 PODS = Resource("v1", "pods")
 SECRETS = Resource("v1", "secrets")
 SERVICES = Resource("v1", "services")
+DEPLOYMENTS = Resource("apps/v1", "deployments")
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io/v1", "rolebindings")
 ROLES = Resource("rbac.authorization.k8s.io/v1", "roles")
 

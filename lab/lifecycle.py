@@ -15,7 +15,7 @@ from lab.cluster.stages import stages
 from lab.config import Lab
 from lab.host import network, subnets, uplink
 from lab.host.control_groups import KUBELET_CONTROLLERS, Group, group_of
-from lab.machines import images, virt_handler
+from lab.machines import cdi, images, virt_handler
 from lab.node import cleanup
 from lab.progress import Progress
 from lab.toolchain import binaries, image, node_system, prerequisites
@@ -74,9 +74,10 @@ def start(lab: Lab, progress: Progress) -> Lab:
         cluster.apply(*objects.instancetypes(manifests))
     if lab.machines:
         images.import_missing(lab, images.archives(lab, progress), progress)
-        with progress.step("virt-handler"):
-            cluster.apply(*virt_handler.objects(lab, manifests))
+        with progress.step("virt-handler and CDI"):
+            cluster.apply(*virt_handler.objects(lab, manifests), *cdi.objects(lab, manifests))
             virt_handler.wait_schedulable(cluster, _READY_SECONDS)
+            cdi.wait_available(cluster, _READY_SECONDS)
     return lab
 
 

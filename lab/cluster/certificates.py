@@ -21,6 +21,7 @@ _LIFETIME = datetime.timedelta(days=365)
 _RENEW_BEFORE = datetime.timedelta(days=30)
 _KUBEVIRT_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:kubevirt", "system:authenticated")
 
+CDI_SIGNER = "cdi-signer"
 _NEXT_STEP = "Run `make lab-down`, then `make lab`."
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -77,6 +78,7 @@ def identities(lab: Lab) -> tuple[Identity, ...]:
         Identity("virt-handler-client", "kubevirt.io:system:client:virt-handler"),
         Identity("virt-handler-server", "kubevirt.io:system:node:virt-handler", serves=addresses),
         Identity("virt-handler-migration", "kubevirt.io:system:client:migration"),
+        Identity("cdi-apiserver-server", "cdi-api", serves=("cdi-api.cdi.svc",)),
     )
 
 
@@ -105,10 +107,10 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.Cer
 
 
 class Authority:
-    """A certificate authority whose key is never saved."""
+    """A certificate authority."""
 
-    def __init__(self, common_name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, common_name: str, key: PrivateKey | None = None) -> None:
+        self._key = key or ec.generate_private_key(ec.SECP256R1())
         self._name = _name(common_name)
         self.certificate = (
             _builder(self._name, self._name, self._key)
@@ -116,6 +118,10 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+    def pair(self) -> tuple[bytes, bytes]:
+        """Return its own certificate and its key, both in PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM), _pem(self._key)
 
     def issue(self, identity: Identity) -> tuple[bytes, bytes]:
         """Return a new certificate and its key, both in PEM."""
@@ -179,6 +185,15 @@ def _exist(lab: Lab) -> bool:
     return True
 
 
+def _rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _write(lab: Lab, file: str, pair: tuple[bytes, bytes]) -> None:
+    for kind, content in zip(("crt", "key"), pair, strict=True):
+        write_private(lab.pki / f"{file}.{kind}", content)
+
+
 def ensure(lab: Lab) -> None:
     """Create the lab's certificates, keys and kubeconfigs, unless they exist.
 
@@ -189,12 +204,13 @@ def ensure(lab: Lab) -> None:
         return
     lab.pki.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = Authority("multi-tier lab")
-    write_private(lab.pki / "ca.crt", authority.certificate.public_bytes(serialization.Encoding.PEM))
-    account_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    write_private(lab.pki / "service-account.key", _pem(account_key))
+    certificate, _ = authority.pair()  # its key is never saved
+    write_private(lab.pki / "ca.crt", certificate)
+    write_private(lab.pki / "service-account.key", _pem(_rsa_key()))
+    if lab.machines:
+        # CDI's controller signs the certificates of each upload itself, always with an RSA key.
+        _write(lab, CDI_SIGNER, Authority("multi-tier lab CDI", _rsa_key()).pair())
     for identity in identities(lab):
-        certificate, key = authority.issue(identity)
-        write_private(lab.pki / f"{identity.file}.crt", certificate)
-        write_private(lab.pki / f"{identity.file}.key", key)
+        _write(lab, identity.file, authority.issue(identity))
         write_private(lab.component_kubeconfig(identity.file), _kubeconfig(lab, identity))
     lab.component_kubeconfig("admin").rename(lab.kubeconfig)

@@ -25,10 +25,15 @@ def _generate(command: list[str], destination: Path) -> None:
 
 
 def generated(lab: Lab) -> list[Manifest]:
-    """Return KubeVirt's and CDI's own manifests, from the generator that is built with their programs."""
-    command = [str((lab.binaries / "manifests").resolve())]
-    if lab.machines:
-        command.append(f"-image={node_image.REFERENCE}")
+    """Return KubeVirt's and CDI's own manifests, from the generators that are built with their programs."""
+    if not lab.machines:
+        return _printed(lab, "manifests")
+    images = (image.reference for image in node_image.CDI.values())
+    return _printed(lab, "manifests", f"-image={node_image.REFERENCE}") + _printed(lab, "cdi-manifests", *images)
+
+
+def _printed(lab: Lab, program: str, *arguments: str) -> list[Manifest]:
+    command = [str((lab.binaries / program).resolve()), *arguments]
     path = cache.get("manifests", cache.key(command), lambda directory: _generate(command, directory))
     items: list[Manifest] = json.loads((path / "manifests.json").read_bytes())["items"]
     return [{key: value for key, value in item.items() if key != "status"} for item in items]
@@ -45,7 +50,7 @@ def namespaces() -> list[Manifest]:
 
 
 def access_rules(manifests: list[Manifest]) -> list[Manifest]:
-    """Return KubeVirt's service accounts, and the RBAC of KubeVirt, CoreDNS and the network-policy controller."""
+    """Return the service accounts of KubeVirt and CDI, their RBAC, CoreDNS's and the network-policy controller's."""
     kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "PriorityClass")
     return [
         *of_kind(manifests, *kinds),
@@ -116,8 +121,20 @@ def virt_api_service(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
     return [{**service, "spec": spec}, slice_]
 
 
+def tls_secret(lab: Lab, namespace: str, name: str, file: str) -> Manifest:
+    """Return a Secret with one of the lab's certificates and its key."""
+    content = {f"tls.{kind}": base64.b64encode((lab.pki / f"{file}.{kind}").read_bytes()) for kind in ("crt", "key")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {key: value.decode() for key, value in content.items()},
+    }
+
+
 def _trusting(lab: Lab, objects: list[Manifest]) -> list[Manifest]:
-    """Make objects that call virt-api trust the lab's certificate authority, and find it."""
+    """Make objects that call virt-api or CDI's API server trust the lab's certificate authority, and find it."""
     bundle = base64.b64encode((lab.pki / "ca.crt").read_bytes()).decode()
     for item in objects:
         if item["kind"] == "APIService":
@@ -133,12 +150,12 @@ def _trusting(lab: Lab, objects: list[Manifest]) -> list[Manifest]:
 
 
 def aggregated_api(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
-    """Return KubeVirt's aggregated API: subresources such as start, stop and restart."""
+    """Return the aggregated APIs: KubeVirt's subresources such as start, stop and restart, and CDI's uploads."""
     return _trusting(lab, of_kind(manifests, "APIService"))
 
 
 def admission(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
-    """Return KubeVirt's admission webhooks."""
+    """Return the admission webhooks of KubeVirt and CDI."""
     return _trusting(lab, of_kind(manifests, "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"))
 
 

@@ -196,7 +196,7 @@ def kube_scheduler(lab: Lab) -> Component:
 
 
 def provisioner(lab: Lab) -> Component:
-    """The controller that CDI and a storage driver would be: DataVolumes, claims, and files for them."""
+    """The controller that a storage driver would be: a directory of this machine for each claim."""
     environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
     ready = answers(lab, f"{lab.api_server}/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}")
     return Component("provisioner", [sys.executable, "-m", "lab.machines.provisioner"], ready, environment)

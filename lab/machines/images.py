@@ -17,7 +17,7 @@ def archives(lab: Lab, progress: Progress) -> dict[str, Path]:
     """Return the archive of each image by the image's reference, built unless they are in the cache."""
     return {
         node_system.PAUSE_IMAGE: node_system.pause_archive(),
-        node_image.REFERENCE: node_image.ensure(lab, progress),
+        **dict.fromkeys(node_image.REFERENCES, node_image.ensure(lab, progress)),
         GOLDEN: container_disks.container_disk(GOLDEN, progress),
     }
 
@@ -30,7 +30,10 @@ def import_missing(lab: Lab, wanted: Mapping[str, Path], progress: Progress) -> 
     """
     control = [*components.inside(lab), "ctr", "--namespace", "k8s.io", "images"]
     present = set(run(*control, "list", "--quiet").split())
+    missing: dict[Path, str] = {}
     for reference, archive in wanted.items():
         if reference not in present:
-            with progress.step(f"Importing {reference}"):
-                run(*control, "import", archive, failure=f"{reference} can't be imported", timeout=None)
+            missing.setdefault(archive, reference)
+    for archive, reference in missing.items():
+        with progress.step(f"Importing {reference}"):
+            run(*control, "import", archive, failure=f"{reference} can't be imported", timeout=None)

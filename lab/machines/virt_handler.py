@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from typing import Any
 
 from kube.client import Api
 from kube.resources import NODES
-from lab.cluster.objects import Manifest, of_kind
+from lab.cluster.objects import Manifest, of_kind, tls_secret
 from lab.config import NODE_NAME, Lab
 from lab.errors import LabError
 from lab.host import kvm
@@ -34,18 +33,8 @@ def objects(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
         "data": {"ca-bundle": authority},
     }
     [daemon_set] = of_kind(manifests, "DaemonSet")
-    return [bundle, *(_secret(lab, name, file) for name, file in _CERTIFICATES.items()), _adapted(daemon_set)]
-
-
-def _secret(lab: Lab, name: str, file: str) -> Manifest:
-    content = {f"tls.{kind}": base64.b64encode((lab.pki / f"{file}.{kind}").read_bytes()) for kind in ("crt", "key")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": name, "namespace": _NAMESPACE},
-        "data": {key: value.decode() for key, value in content.items()},
-    }
+    secrets = (tls_secret(lab, _NAMESPACE, name, file) for name, file in _CERTIFICATES.items())
+    return [bundle, *secrets, _adapted(daemon_set)]
 
 
 def _adapted(daemon_set: Manifest) -> Manifest:

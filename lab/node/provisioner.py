@@ -47,7 +47,8 @@ class Provisioner(Thread):
 
     def run(self) -> None:
         """Provision until the process ends."""
-        self.data_volumes.start()
+        if not self._lab.machines:  # where CDI's own controller has them
+            self.data_volumes.start()
         self.claims.start()
         self.claims.synced.wait()
         # Claims may have been deleted while no agent ran.

@@ -1,4 +1,7 @@
-"""Volumes as CDI and a storage driver create them: DataVolume -> PersistentVolumeClaim -> raw file on this machine."""
+"""Volumes as CDI and a storage driver create them: DataVolume -> PersistentVolumeClaim -> raw file on this machine.
+
+On a real node, CDI itself does the first step and writes the file.
+"""
 
 from __future__ import annotations
 
@@ -126,12 +129,14 @@ def is_pending(claim: Object) -> bool:
 
 
 def provision(lab: Lab, api: Api, claim: Object) -> None:
-    """Create the file and the volume of a claim; kube-controller-manager binds them."""
+    """Create the directory or file and the volume of a claim; kube-controller-manager binds them."""
     file = file_of(lab, claim)
-    disks.create(file, math.ceil(parse_quantity(claim["spec"]["resources"]["requests"]["storage"])))
     if lab.machines:
-        file.parent.chmod(0o755)
-        os.chown(file, QEMU_USER, QEMU_USER)
+        # CDI's workers and KubeVirt's launchers, which run as this user, create the file.
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chown(file.parent, QEMU_USER, QEMU_USER)
+    else:
+        disks.create(file, math.ceil(parse_quantity(claim["spec"]["resources"]["requests"]["storage"])))
     try:
         api.create(PERSISTENT_VOLUMES, volume_for(lab, claim))
     except StatusError as error:

@@ -146,6 +146,22 @@ MODULES = (
         directory="kubevirt",
         cgo=True,
     ),
+    Module(
+        "cdi",
+        {
+            **{
+                f"cdi-{name}": f"kubevirt.io/containerized-data-importer/cmd/cdi-{name}"
+                for name in ("apiserver", "cloner", "controller", "importer", "uploadserver")
+            },
+            **{
+                f"cdi-{name}": f"kubevirt.io/containerized-data-importer/tools/cdi-{name}"
+                for name in ("containerimage-server", "image-size-detection")
+            },
+            "cdi-manifests": "./manifests",
+        },
+        2,
+        for_machines=True,
+    ),
     Module("kube-router", {"network-policy-controller": "."}, 1, for_machines=True),
     Module("pulumi-resource-random", {"pulumi-resource-random": "."}, 1.5, plugin_version="4.21.4"),
     Module("pulumi-resource-kubernetes", {"pulumi-resource-kubernetes": "."}, 5.5, plugin_version="4.25.0"),

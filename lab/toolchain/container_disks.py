@@ -145,7 +145,7 @@ def _build(directory: Path, reference: str, recipe: _Recipe, progress: Progress)
         disk = boot_disk.build(work, reference)
     with progress.step(f"OCI archive of {reference}"):
         entries = oci_archive.file(disk, "disk/disk.qcow2", 0o440, owner=_QEMU_USER)
-        oci_archive.write(directory / _ARCHIVE, reference, entries)
+        oci_archive.write(directory / _ARCHIVE, [oci_archive.Image(reference)], entries)
     mounts.remove_tree(work)
 
 

@@ -26,7 +26,7 @@ def _build(directory: Path) -> None:
     failure = "The system of the node can't be built"
     run(*command, f"--include={','.join(_PACKAGES)}", _SUITE, rootfs, failure=failure, timeout=None)
     pause = oci_archive.file(rootfs / "usr/bin/catatonit", "/pause", mode=0o755)
-    oci_archive.write(directory / _ARCHIVE, PAUSE_IMAGE, pause, entrypoint=["/pause", "-P"])
+    oci_archive.write(directory / _ARCHIVE, [oci_archive.Image(PAUSE_IMAGE, ["/pause", "-P"])], pause)
 
 
 def _directory() -> Path:

@@ -1,5 +1,7 @@
 """OCI image archives of one layer, from a directory or from single files; the same content has the same digest.
 
+Several images of an archive share the layer, and differ in how they run.
+
 An archive is a tar file of an OCI image layout, as `ctr images import` and `skopeo copy oci-archive:` read it.
 """
 
@@ -10,8 +12,9 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -22,6 +25,26 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _CAPABILITIES = "security.capability"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of an archive.
+
+    Attributes:
+        reference: The name under which it is imported, such as `localhost/pause:1`.
+        entrypoint: The program that a container runs, with its arguments.
+        user: The user of that program; default: root.
+    """
+
+    reference: str
+    entrypoint: Sequence[str] = ()
+    user: str = ""
+
+    def settings(self) -> dict[str, object]:
+        """Return how it runs, as its configuration says it."""
+        settings: dict[str, object] = {"Entrypoint": list(self.entrypoint), "User": self.user}
+        return {name: value for name, value in settings.items() if value}
 
 
 class _Sink:
@@ -113,19 +136,17 @@ def _add_blob(archive: IO[bytes], media_type: str, document: object) -> dict[str
 
 def write(
     archive: Path,
-    reference: str,
+    images: Sequence[Image],
     entries: Iterable[Entry],
     *,
-    entrypoint: Sequence[str] = (),
     architecture: str = "amd64",
-) -> str:
-    """Write an image and return the digest of its manifest, by which a registry will know it.
+) -> None:
+    """Write an archive.
 
     Args:
         archive: The file to write.
-        reference: The name under which the image is imported, such as `localhost/pause:1`.
-        entries: The content of its layer, in the order in which it is written.
-        entrypoint: The program that a container runs, with its arguments.
+        images: Its images.
+        entries: The content of their layer, in the order in which it is written.
         architecture: The architecture of its programs, by Go's name.
     """
     with archive.open("wb") as target:
@@ -140,23 +161,27 @@ def write(
         target.seek(end)
 
         layer = {"mediaType": _LAYER, "digest": sink.digest, "size": sink.size}
-        settings = {"Entrypoint": list(entrypoint)} if entrypoint else {}
-        image = {"architecture": architecture, "os": "linux", "config": settings}
-        image["rootfs"] = {"type": "layers", "diff_ids": [sink.digest]}
-        config = _add_blob(target, _CONFIG, image)
-        manifest = _add_blob(
-            target, _MANIFEST, {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": [layer]}
-        )
-        names = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference.split(":")[-1]}
-        index = {"schemaVersion": 2, "manifests": [{**manifest, "annotations": names}]}
+        system = {"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [sink.digest]}}
+        manifests = [_add_image(target, image, system, layer) for image in images]
+        index = {"schemaVersion": 2, "manifests": manifests}
         _add(target, "index.json", json.dumps(index, sort_keys=True).encode())
         _add(target, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
         target.write(bytes(2 * tarfile.BLOCKSIZE))
-    return str(manifest["digest"])
+
+
+def _add_image(
+    archive: IO[bytes], image: Image, system: Mapping[str, object], layer: Mapping[str, object]
+) -> dict[str, object]:
+    """Add an image's configuration and manifest; return the index's entry."""
+    config = _add_blob(archive, _CONFIG, {**system, "config": image.settings()})
+    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": [layer]}
+    tag = image.reference.split(":")[-1]
+    names = {"io.containerd.image.name": image.reference, "org.opencontainers.image.ref.name": tag}
+    return {**_add_blob(archive, _MANIFEST, document), "annotations": names}
 
 
 def digest(archive: Path) -> str:
-    """Return the digest of an archive's image."""
+    """Return the digest of an archive's first image, by which a registry will know it."""
     with tarfile.open(archive) as layout:
         index = json.load(cast(IO[bytes], layout.extractfile("index.json")))
     return str(index["manifests"][0]["digest"])

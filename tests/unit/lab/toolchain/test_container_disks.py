@@ -13,7 +13,7 @@ from lab.toolchain.image import GOLDEN
 def test_the_commands_name_the_archive_the_registry_and_the_digest(tmp_path: Path) -> None:
     disk, archive = tmp_path / "disk.qcow2", tmp_path / "container-disk.tar"
     disk.write_bytes(bytes(1000))
-    digest = oci_archive.write(archive, GOLDEN, oci_archive.file(disk, "disk/disk.qcow2"))
+    oci_archive.write(archive, [oci_archive.Image(GOLDEN)], oci_archive.file(disk, "disk/disk.qcow2"))
 
     said = container_disks.instructions(GOLDEN, archive, "registry.example/vms/")
 
@@ -21,5 +21,5 @@ def test_the_commands_name_the_archive_the_registry_and_the_digest(tmp_path: Pat
     assert f"skopeo copy --preserve-digests oci-archive:{archive} docker://{pushed}\n" in said
     used = re.search(r"containerDisk: (\S+)$", said)
     assert used
-    assert used[1] == f"{pushed}@{digest}"
+    assert used[1] == f"{pushed}@{oci_archive.digest(archive)}"
     assert release_of(used[1]) == release_of("debian:12")

@@ -1,13 +1,24 @@
-"""The container image of KubeVirt's components on a node."""
+"""The container images of KubeVirt's and CDI's components on a node."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
+
 from lab.toolchain import binaries, node_image
 
+CDI = [image.reference for image in node_image.CDI.values()]
 
-def test_its_tag_is_the_version_of_kubevirt_that_is_built() -> None:
-    module = (binaries.SOURCES / "kubevirt" / "go.mod").read_text()
-    [version] = re.findall(r"^\tkubevirt\.io/kubevirt (\S+)$", module, re.M)
-    assert node_image.REFERENCE.split(":")[-1] == version
+
+@pytest.mark.parametrize(
+    ("directory", "module", "references"),
+    [
+        ("kubevirt", "kubevirt.io/kubevirt", [node_image.REFERENCE]),
+        ("cdi", "kubevirt.io/containerized-data-importer", CDI),
+    ],
+)
+def test_their_tags_are_the_versions_that_are_built(directory: str, module: str, references: list[str]) -> None:
+    requirements = (binaries.SOURCES / directory / "go.mod").read_text()
+    [version] = re.findall(rf"^\t{re.escape(module)} (\S+)$", requirements, re.M)
+    assert {reference.split(":")[-1] for reference in references} == {version}

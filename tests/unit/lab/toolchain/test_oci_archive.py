@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from lab.toolchain import oci_archive
+from lab.toolchain.oci_archive import Image
 
 REFERENCE = "localhost/part:1"
+IMAGES = [Image(REFERENCE)]
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def layer(archive: Path) -> tarfile.TarFile:
 
 def test_a_layer_has_the_files_of_a_directory_as_they_are(rootfs: Path, tmp_path: Path) -> None:
     archive = tmp_path / "archive.tar"
-    oci_archive.write(archive, REFERENCE, oci_archive.tree(rootfs))
+    oci_archive.write(archive, IMAGES, oci_archive.tree(rootfs))
 
     with layer(archive) as files:
         assert files.getnames() == sorted(files.getnames()) == ["bin", "disk", "empty", *files.getnames()[3:]]
@@ -63,7 +65,7 @@ def test_a_layer_has_the_files_of_a_directory_as_they_are(rootfs: Path, tmp_path
 
 def test_a_layer_has_single_files_with_their_owner_and_mode(rootfs: Path, tmp_path: Path) -> None:
     archive = tmp_path / "archive.tar"
-    oci_archive.write(archive, REFERENCE, oci_archive.file(rootfs / "disk", "/disk/a/disk.qcow2", 0o440, owner=107))
+    oci_archive.write(archive, IMAGES, oci_archive.file(rootfs / "disk", "/disk/a/disk.qcow2", 0o440, owner=107))
 
     with layer(archive) as files:
         shown = {file.name: (file.isdir(), file.mode, file.uid, file.gid) for file in files}
@@ -76,13 +78,13 @@ def test_a_layer_has_single_files_with_their_owner_and_mode(rootfs: Path, tmp_pa
 
 def test_every_blob_is_what_its_digest_and_size_say(rootfs: Path, tmp_path: Path) -> None:
     archive = tmp_path / "archive.tar"
-    digest = oci_archive.write(archive, REFERENCE, oci_archive.tree(rootfs))
+    oci_archive.write(archive, IMAGES, oci_archive.tree(rootfs))
 
     content = blobs(archive)
     for name, data in content.items():
         if name.startswith("blobs/"):
             assert name == f"blobs/sha256/{hashlib.sha256(data).hexdigest()}"
-    manifest = document(archive, digest)
+    manifest = document(archive, oci_archive.digest(archive))
     for described in (manifest["config"], *manifest["layers"]):
         assert described["size"] == len(content[f"blobs/{described['digest'].replace(':', '/')}"])
     assert document(archive, manifest["config"]["digest"])["rootfs"]["diff_ids"] == [manifest["layers"][0]["digest"]]
@@ -91,17 +93,30 @@ def test_every_blob_is_what_its_digest_and_size_say(rootfs: Path, tmp_path: Path
 def test_an_archive_names_its_image_and_says_how_it_runs(rootfs: Path, tmp_path: Path) -> None:
     archive = tmp_path / "archive.tar"
     entries = oci_archive.file(rootfs / "disk", "pause", 0o755)
-    digest = oci_archive.write(archive, REFERENCE, entries, entrypoint=["/pause"], architecture="arm64")
+    oci_archive.write(archive, [Image(REFERENCE, ["/pause"])], entries, architecture="arm64")
 
     index = json.loads(blobs(archive)["index.json"])["manifests"][0]
-    assert index["digest"] == digest == oci_archive.digest(archive)
+    assert index["digest"] == oci_archive.digest(archive)
     assert index["annotations"] == {
         "io.containerd.image.name": "localhost/part:1",
         "org.opencontainers.image.ref.name": "1",
     }
-    image = document(archive, document(archive, digest)["config"]["digest"])
+    image = document(archive, document(archive, index["digest"])["config"]["digest"])
     assert (image["os"], image["architecture"], image["config"]) == ("linux", "arm64", {"Entrypoint": ["/pause"]})
     assert json.loads(blobs(archive)["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
+
+
+def test_images_of_an_archive_share_its_layer_and_differ_in_how_they_run(rootfs: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive.tar"
+    images = [Image("localhost/a:1", ["/a"]), Image("localhost/b:1", ["/b", "-v"], user="1001")]
+    oci_archive.write(archive, images, oci_archive.tree(rootfs))
+
+    index = json.loads(blobs(archive)["index.json"])["manifests"]
+    manifests = [document(archive, entry["digest"]) for entry in index]
+    settings = [document(archive, manifest["config"]["digest"])["config"] for manifest in manifests]
+    assert [entry["annotations"]["io.containerd.image.name"] for entry in index] == ["localhost/a:1", "localhost/b:1"]
+    assert settings == [{"Entrypoint": ["/a"]}, {"Entrypoint": ["/b", "-v"], "User": "1001"}]
+    assert manifests[0]["layers"] == manifests[1]["layers"]
 
 
 def test_the_same_content_has_the_same_digest_at_any_time(rootfs: Path, tmp_path: Path) -> None:
@@ -110,10 +125,10 @@ def test_the_same_content_has_the_same_digest_at_any_time(rootfs: Path, tmp_path
         for path in rootfs.rglob("*"):
             os.utime(path, (day, day), follow_symlinks=False)
         archive = tmp_path / name
-        oci_archive.write(archive, REFERENCE, oci_archive.tree(rootfs))
+        oci_archive.write(archive, IMAGES, oci_archive.tree(rootfs))
         written.append(archive.read_bytes())
     assert written[0] == written[1]
 
     (rootfs / "empty").chmod(0o755)
-    changed = oci_archive.write(tmp_path / "c", REFERENCE, oci_archive.tree(rootfs))
-    assert changed != oci_archive.digest(tmp_path / "a")
+    oci_archive.write(tmp_path / "c", IMAGES, oci_archive.tree(rootfs))
+    assert oci_archive.digest(tmp_path / "c") != oci_archive.digest(tmp_path / "a")
