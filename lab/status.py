@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lab.config import Lab
 from lab.errors import LabError
 from lab.host import network
 from lab.host.control_groups import Group
+from lab.machines import pods
 from lab.node import consoles, record
 
 _MEBIBYTE = 1 << 20
@@ -87,7 +89,15 @@ def _why_not_ready(cluster: Api, machine: Object) -> str:
     return "; ".join(one["message"] for one in conditions if one["status"] == "False" and one.get("message"))
 
 
-def _machines(cluster: Api, memory: dict[str, int]) -> tuple[Table, bool]:
+def _last_console_line(cluster: Api, name: str) -> str:
+    """Return the last line that a QEMU machine has written to its console, or nothing."""
+    with suppress(ApiError, LabError):
+        lines = [line.strip() for line in pods.console(cluster, name).splitlines() if line.strip()]
+        return f" Last line of its console: {lines[-1]}" if lines else ""
+    return ""
+
+
+def _machines(lab: Lab, cluster: Api, memory: dict[str, int]) -> tuple[Table, bool]:
     table = Table(title="Virtual machines", title_justify="left")
     for column in ("namespace", "name", "state", "address", "MiB"):
         table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
@@ -100,7 +110,9 @@ def _machines(cluster: Api, memory: dict[str, int]) -> tuple[Table, bool]:
             words = f"[green]{words}, ready[/]"
         else:
             healthy = False
-            words = f"[red]{words}[/]: {escape(_why_not_ready(cluster, machine)) or 'not ready yet'}"
+            why = _why_not_ready(cluster, machine) or "not ready yet"
+            console = _last_console_line(cluster, metadata["name"]) if lab.machines else ""
+            words = f"[red]{words}[/]: {escape(why + console)}"
         instance = instances.get(metadata["name"], {})
         interfaces = instance.get("status", {}).get("interfaces") or [{}]
         guest = instance.get("metadata", {}).get("uid")
@@ -121,7 +133,7 @@ def show(lab: Lab, console: Console) -> bool:
     if process.find(lab, "kube-apiserver"):
         try:
             used = {**memory, **Group(lab.name).memory_of_pods()}
-            machines, ready = _machines(client.connect(lab.kubeconfig), used)
+            machines, ready = _machines(lab, client.connect(lab.kubeconfig), used)
         except (ApiError, LabError) as error:
             console.print(f"The virtual machines can't be listed: {error}", style="red", markup=False, highlight=False)
             return False
