@@ -6,16 +6,19 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 import pytest
 
-from kube.resources import VIRTUAL_MACHINE_INSTANCES
+from kube.errors import StatusError
+from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, Object, Resource
 from tests.lab.stack import NAME, Stack, wait_until
 from tests.machines.machine import BOOT_SECONDS, Machine, kubectl
 
-TIERS = ("database", "application", "web")
+SELECTOR = f"vm.kubevirt.io/name={NAME}-database-0"
 
 
 @pytest.fixture
@@ -57,8 +60,8 @@ def test_no_request_fails_in_a_minute_of_load(stack: Stack, tmp_path: Path) -> N
 
     assert done.returncode == 0, done.stdout + done.stderr
     [summary] = tmp_path.glob("*/summary.json")
-    requests = json.loads(summary.read_text())["requests"]
-    assert (requests["sent"], requests["errors"]) == (600, 0)
+    delivery = json.loads(summary.read_text())["delivery"]
+    assert (delivery["sent"], delivery["errors"]) == (600, 0)
 
 
 def test_a_machine_has_the_processors_and_the_memory_that_it_asks_for(web: Machine) -> None:
@@ -114,31 +117,52 @@ def test_a_crash_of_qemu_starts_another_instance(application: Machine, stack: St
     wait_until("it serves again", lambda: serves(stack), 60)
 
 
-def test_a_deleted_instance_shuts_down_in_its_grace_time_and_the_data_is_kept(database: Machine, stack: Stack) -> None:
+def test_a_deleted_instance_is_followed_by_another(web: Machine, stack: Stack) -> None:
+    before = web.uid
+    web.cluster.delete(VIRTUAL_MACHINE_INSTANCES, web.name, web.namespace)
+
+    web.wait_replaced(before)
+    wait_until("it serves again", lambda: serves(stack), 60)
+
+
+def test_draining_the_node_shuts_the_database_down_in_its_grace_time_and_keeps_the_data(
+    database: Machine, stack: Stack
+) -> None:
     with stack.client() as client:
         assert client.post("/api/v1/accounts/7", json={"delta": 11}).is_success
     before, kept = database.uid, balance(stack, 7)
     grace = database.vmi()["spec"]["terminationGracePeriodSeconds"]
-    node, namespace = database.pod()["metadata"]["name"], database.namespace
-    database.cluster.delete(VIRTUAL_MACHINE_INSTANCES, database.name, namespace)
-    started = time.monotonic()
-    written = kubectl(stack.lab, "logs", "-n", namespace, node, "-c", "guest-console-log", "--follow")
+    log = ["logs", "-n", database.namespace, database.pod()["metadata"]["name"], "-c", "guest-console-log", "--follow"]
+    drain = ["drain", "lab", "--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--pod-selector={SELECTOR}"]
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            written = pool.submit(kubectl, stack.lab, *log)
+            started = time.monotonic()
+            kubectl(stack.lab, *drain)
+            assert time.monotonic() - started < grace
+        assert "Power down" in written.result(), "the guest shut itself down"
+    finally:
+        kubectl(stack.lab, "uncordon", "lab")
 
-    assert "Power down" in written, "the guest shut itself down"
-    assert time.monotonic() - started < grace
     database.wait_replaced(before)
     wait_until("it serves again", lambda: serves(stack), 60)
     assert balance(stack, 7) == kept
 
 
-def test_draining_the_node_moves_a_machine_off_it(web: Machine, stack: Stack) -> None:
-    before = web.uid
-    selector = f"--pod-selector=vm.kubevirt.io/name={web.name}"
-    try:
-        kubectl(stack.lab, "drain", "lab", "--ignore-daemonsets", "--delete-emptydir-data", "--force", selector)
-        wait_until("its instance is gone", lambda: web.uid != before, 120)
-    finally:
-        kubectl(stack.lab, "uncordon", "lab")
+def test_evicting_a_machine_without_a_data_disk_asks_for_its_migration(application: Machine) -> None:
+    before, pod = application.uid, application.pod()["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+    with pytest.raises(StatusError) as refused:
+        application.cluster.request("POST", PODS.path(application.namespace, pod, "eviction"), eviction)
 
-    web.wait_replaced(before)
-    wait_until("it serves again", lambda: serves(stack), 60)
+    assert refused.value.status == HTTPStatus.TOO_MANY_REQUESTS
+    migrations = Resource("kubevirt.io/v1", "virtualmachineinstancemigrations")
+
+    def requested() -> list[Object]:
+        found = application.cluster.list(migrations, application.namespace)[0]
+        return [one for one in found if one["spec"]["vmiName"] == application.name]
+
+    wait_until("virt-controller migrates it", lambda: bool(requested()), 30)
+    for migration in requested():
+        application.cluster.delete(migrations, migration["metadata"]["name"], application.namespace)
+    assert application.uid == before
