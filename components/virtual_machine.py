@@ -151,7 +151,7 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
             **_firmware(args),
             "devices": {
                 "disks": devices,
-                "interfaces": [{"name": "default", "masquerade": {}}],
+                "interfaces": [{"name": "default", "macAddress": _mac_address(args), "masquerade": {}}],
                 "rng": {},
                 **_watchdog(args),
             },
@@ -200,10 +200,23 @@ def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
 
 
 def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
-    # Derived from the name, so that a preview without changes shows none.
-    identity = str(uuid.uuid5(FIRMWARE_NAMESPACE, f"{args.namespace}/{args.name}"))
+    identity = str(_identity(args))
     machine_type = MACHINE_TYPES[args.machine.architecture]
     return {"machine": {"type": machine_type}, "firmware": {"uuid": identity, "serial": identity}}
+
+
+def _identity(args: VirtualMachineArgs) -> uuid.UUID:
+    """Return what identifies a machine. It is derived from the name, so that a preview without changes shows none."""
+    return uuid.uuid5(FIRMWARE_NAMESPACE, f"{args.namespace}/{args.name}")
+
+
+def _mac_address(args: VirtualMachineArgs) -> str:
+    """Return the address of a machine's interface, locally administered, as only the machine's own Pod sees it.
+
+    Without one, each new instance has another address, and a system that stays on its root disk, whose network is
+    configured for the first one, has no network.
+    """
+    return ":".join(("02", *(f"{byte:02x}" for byte in _identity(args).bytes[:5])))
 
 
 def _watchdog(args: VirtualMachineArgs) -> dict[str, Any]:

@@ -9,8 +9,11 @@ import yaml
 
 from lab import lifecycle
 from lab.config import PROJECT, Lab
+from lab.machines import images
+from lab.toolchain.image import GOLDEN
 from tests.lab.conftest import new_key
 from tests.lab.stack import Stack, wait_until
+from tests.machines import image_server
 from tests.machines.machine import UP_SECONDS
 from tests.own_lab import PROGRESS, own_lab
 
@@ -23,12 +26,24 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack `machines`, up and serving; destroyed at the end of the session."""
+def server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of a small disk and, as a registry, of the golden image."""
+    directory = tmp_path_factory.mktemp("images")
+    image_server.fill(directory)
+    image_server.add_image(directory, images.archives(lab, PROGRESS)[GOLDEN], GOLDEN.rpartition("/")[2])
+    with image_server.serving(lab, directory) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def stack(lab: Lab, server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack `machines`, with a root disk from a registry for the web tier; destroyed at the end of the session."""
     directory = tmp_path_factory.mktemp("machines")
     configuration = directory / "Pulumi.lab.yaml"
     document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.machines.yaml").read_text())
     document["config"]["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
+    registry = {"registry": f"{server}/{GOLDEN.rpartition('/')[2]}", "size": "5Gi"}
+    document["config"]["multi-tier:web"]["image"] = registry
     configuration.write_text(yaml.safe_dump(document))
     stack = Stack(lab, configuration, seconds=UP_SECONDS)
     assert stack.run("stack", "select", "--create", "lab").returncode == 0

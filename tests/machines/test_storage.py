@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,10 @@ from kube.resources import DATA_VOLUMES, PERSISTENT_VOLUME_CLAIMS
 from lab.config import Lab
 from lab.node import volumes
 from tests.lab.stack import wait_until
-from tests.machines import image_server
 from tests.machines.image_server import DISK, DISK_FILE, DISK_IMAGE
 
 SIZE = 64 << 20
 IMAGES = "images"
-
-
-@pytest.fixture(scope="module")
-def server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of a disk."""
-    directory = tmp_path_factory.mktemp("served")
-    image_server.fill(directory)
-    with image_server.serving(lab, directory) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,17 @@ def test_firmware_identities_are_unique_and_stable() -> None:
     assert len({*identities(SCALED), *identities({"namespace": "other"})}) == 8
 
 
+def test_a_machine_keeps_its_hardware_address_over_all_its_instances() -> None:
+    def addresses(config: dict[str, Any]) -> list[str]:
+        deployment = deploy(config)
+        found = [domain(deployment, name)["devices"]["interfaces"][0]["macAddress"] for name in deployment.machines]
+        assert all(re.fullmatch("02(:[0-9a-f]{2}){5}", address) for address in found), "unicast, locally administered"
+        return found
+
+    assert addresses(SCALED) == addresses({**SCALED, "load": {"rps": 1}})
+    assert len({*addresses(SCALED), *addresses({"namespace": "other"})}) == 8
+
+
 def test_a_tier_can_be_of_another_architecture() -> None:
     deployment = deploy(ON_ARM)
     (root,) = deployment.machine("multi-tier-web-0")["dataVolumeTemplates"]
