@@ -62,6 +62,7 @@ ELSEWHERE = {
     "make install": "Makefile::check: install",
     "make unit": "pyproject.toml::tests/unit",
     "make lab-down": _DOWN,
+    "make lab GUESTS=machines": "tests/machines/test_life.py::test_no_request_fails_in_a_minute_of_load",
     "pulumi up": _UP,
     "pulumi destroy": _DESTROY,
     "pulumi up && pulumi refresh --yes --clear-pending-creates": _INTERRUPTED,
