@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from lab.command import run
 from lab.config import Lab
 from lab.errors import LabError
 from lab.progress import Progress
+from lab.root import MARKER
 from lab.toolchain import cache, debian_package, go
 
 SOURCES = Path(__file__).parent / "modules"
@@ -178,7 +180,9 @@ MODULES = (
 
 def _official(name: str, rule: Official | None) -> Path | None:
     """Return the program on the PATH, if there is one and its version fits."""
-    found = shutil.which(name)
+    # What a lab has built is no release, though `.lab/env` may have put it on the PATH.
+    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = shutil.which(name, path=os.pathsep.join(x for x in places if not (Path(x).parent / MARKER).exists()))
     if rule is None or found is None:
         return None
     try:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from pathlib import Path
 
+import pytest
+
 from lab.config import DEFAULT_SUBNET, Lab
-from lab.toolchain.binaries import MODULES
+from lab.root import MARKER
+from lab.toolchain import binaries
+from lab.toolchain.binaries import MODULES, Official
 
 NODE = {"kubelet", "kube-scheduler", "virt-handler", "virt-launcher"}
 
@@ -29,3 +33,16 @@ def test_a_control_plane_without_guests_installs_nothing_that_guests_need(tmp_pa
 def test_builds_from_one_directory_are_cached_apart() -> None:
     shared = [module for module in MODULES if module.source.name == "kubevirt"]
     assert len({module.key() for module in shared}) == len(shared) > 1
+
+
+def test_a_labs_own_program_on_the_path_is_no_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho v3.255.0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    release = Official(("version",), r"^v3\.255\.")
+
+    assert binaries._official("pulumi", release) == program
+    (tmp_path / MARKER).touch()
+    assert binaries._official("pulumi", release) is None
