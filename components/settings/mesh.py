@@ -43,7 +43,7 @@ class Fault(Model):
     )
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Yield a fault that is none."""
+        """Yield a fault without a delay or an abort."""
         if self.delay is None and self.abort is None:
             yield Contradiction("", "needs delay or abort")
 

@@ -29,8 +29,7 @@ def _build(directory: Path) -> None:
     oci_archive.write(directory / _ARCHIVE, [oci_archive.Image(PAUSE_IMAGE, ["/pause", "-P"])], pause)
 
 
-def _directory() -> Path:
-    return cache.get("nodes", cache.key([_SUITE, *_PACKAGES, _TIDY, PAUSE_IMAGE]), _build)
+_KEY = cache.key([_SUITE, *_PACKAGES, _TIDY, PAUSE_IMAGE])
 
 
 def ensure(progress: Progress) -> None:
@@ -40,14 +39,18 @@ def ensure(progress: Progress) -> None:
         LabError: It can't be built.
     """
     with progress.step(f"System of the node ({len(_PACKAGES)} Debian packages and their dependencies, about 1 min)"):
-        _directory()
+        cache.get("nodes", _KEY, _build)
+
+
+def _directory() -> Path:
+    return cache.directory() / "nodes" / _KEY
 
 
 def rootfs() -> Path:
-    """Return the root file system of the node."""
+    """Return the root file system of the node, which exists once it is built."""
     return _directory() / "rootfs"
 
 
 def pause_archive() -> Path:
-    """Return the OCI archive of `PAUSE_IMAGE`."""
+    """Return the OCI archive of `PAUSE_IMAGE`, which exists once the system is built."""
     return _directory() / _ARCHIVE

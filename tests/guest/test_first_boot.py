@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudinit import Mirrors, Proxy, Site
+from cloudinit import Proxy, Site
 from lab.config import Lab
 from lab.toolchain.image import PLAIN, ensure
 from tests.guest.booted_guest import BootedGuest, booted_guest
@@ -18,9 +18,7 @@ from tests.guest.mirror import PORT, mirror
 from tests.own_lab import PROGRESS
 from tests.unit.cloudinit.guest_examples import database, load_machine
 
-SITE = Site(
-    proxy=Proxy(http=f"http://127.0.0.1:{PORT}"), mirrors=Mirrors(debian_primary="http://deb.debian.org/debian")
-)
+SITE = Site(proxy=Proxy(http=f"http://127.0.0.1:{PORT}"))
 CONFIGURE = "virtwork-configure.service"
 SETUP = "virtwork-database-setup.service"
 

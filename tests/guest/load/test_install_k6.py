@@ -1,4 +1,4 @@
-"""A guest without k6 installs the release that the program knows, whoever delivers it, and nothing else."""
+"""A guest without k6 installs only the release that the program knows, from any server."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def _deploy(config: str, password: str, preview: bool) -> Deployment:
         f"multi-tier:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in json.loads(config).items()
     }
-    # Not the cluster of whoever runs the tests.
+    # Not the cluster of the user who runs the tests.
     raw["kubernetes:kubeconfig"] = "clusters: []"
     deployment = Deployment()
     # A stack trace with every registration is a sixth of the time, and nothing here reads it.
