@@ -109,14 +109,15 @@ DomainName = Annotated[
     Field(max_length=100),  # names of Services come in front of it
     allowing('a DNS domain such as "cluster.local"'),
 ]
+_LABEL_VALUE = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 Version = Annotated[
     str,
-    pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"),
+    pattern(_LABEL_VALUE),
     allowing('the value of a label as text, such as "v2" or "1.4.0"'),
 ]
 LabelValue = Annotated[
     str,
-    pattern(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"),
+    pattern(rf"({_LABEL_VALUE})?"),
     allowing('the value of a label as text, such as "ssd"'),
 ]
 
