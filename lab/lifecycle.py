@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
@@ -13,6 +15,7 @@ from lab.cluster import certificates, objects, process
 from lab.cluster.process import Component
 from lab.cluster.stages import stages
 from lab.config import Lab
+from lab.errors import LabError
 from lab.host import network, subnets, uplink
 from lab.host.control_groups import KUBELET_CONTROLLERS, Group, group_of
 from lab.machines import cdi, images, virt_handler
@@ -21,6 +24,7 @@ from lab.progress import Progress
 from lab.toolchain import binaries, image, node_system, prerequisites
 
 _READY_SECONDS = 120.0
+_POLL_SECONDS = 0.2
 
 
 def install(lab: Lab, progress: Progress) -> None:
@@ -76,8 +80,8 @@ def start(lab: Lab, progress: Progress) -> Lab:
         images.import_missing(lab, images.archives(lab, progress), progress)
         with progress.step("virt-handler and CDI"):
             cluster.apply(*virt_handler.objects(lab, manifests), *cdi.objects(lab, manifests))
-            virt_handler.wait_schedulable(cluster, _READY_SECONDS)
-            cdi.wait_available(cluster, _READY_SECONDS)
+            _wait(cluster, virt_handler.why_not_ready)
+            _wait(cluster, cdi.why_not_ready)
     return lab
 
 
@@ -102,6 +106,19 @@ def _run(lab: Lab, components: list[Component]) -> None:
         process.start(lab, component)
     with ThreadPoolExecutor(len(components)) as pool:
         list(pool.map(lambda component: process.wait_ready(lab, component, _READY_SECONDS), components))
+
+
+def _wait(cluster: Api, why_not: Callable[[Api], str | None]) -> None:
+    """Wait until a check finds nothing amiss.
+
+    Raises:
+        LabError: It still does after a while.
+    """
+    deadline = time.monotonic() + _READY_SECONDS
+    while (why := why_not(cluster)) is not None:
+        if time.monotonic() > deadline:
+            raise LabError(f"After {_READY_SECONDS:.0f} s: {why}")
+        time.sleep(_POLL_SECONDS)
 
 
 def stop(lab: Lab, progress: Progress) -> None:

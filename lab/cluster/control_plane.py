@@ -19,6 +19,7 @@ ETCD_PORT = 2379
 VIRT_API_PORT = 8443
 _VIRT_CONTROLLER_PORT = 8182
 _CONTROLLER_MANAGER_PORT = 10257
+_SCHEDULER_PORT = 10259
 _KUBE_PROXY_HEALTH_PORT = 10256
 _COREDNS_READY_PORT = 8181
 
@@ -145,27 +146,41 @@ def kube_apiserver(lab: Lab) -> Component:
     return Component("kube-apiserver", command, answers(lab, f"{lab.api_server}/readyz"), GO)
 
 
-def kube_controller_manager(lab: Lab) -> Component:
-    """Kubernetes' controllers: endpoints, service accounts, garbage collection, volume binding."""
-    kubeconfig = lab.component_kubeconfig("kube-controller-manager")
+def _controller(lab: Lab, name: str, port: int, **flags: object) -> Component:
+    """Return a controller of Kubernetes' own, with the flags that all of them have."""
+    kubeconfig = lab.component_kubeconfig(name)
     command = program(
         lab,
-        "kube-controller-manager",
+        name,
         bind_address=lab.address,
-        secure_port=_CONTROLLER_MANAGER_PORT,
+        secure_port=port,
         kubeconfig=kubeconfig,
         authentication_kubeconfig=kubeconfig,
         authorization_kubeconfig=kubeconfig,
         client_ca_file=lab.pki / "ca.crt",
+        tls_cert_file=lab.pki / f"{name}.crt",
+        tls_private_key_file=lab.pki / f"{name}.key",
+        leader_elect="false",
+        **flags,
+    )
+    return Component(name, command, answers(lab, f"https://{lab.address}:{port}/healthz"), GO)
+
+
+def kube_controller_manager(lab: Lab) -> Component:
+    """Kubernetes' controllers: endpoints, service accounts, garbage collection, volume binding."""
+    return _controller(
+        lab,
+        "kube-controller-manager",
+        _CONTROLLER_MANAGER_PORT,
         root_ca_file=lab.pki / "ca.crt",
-        tls_cert_file=lab.pki / "kube-controller-manager.crt",
-        tls_private_key_file=lab.pki / "kube-controller-manager.key",
         service_account_private_key_file=lab.pki / "service-account.key",
         use_service_account_credentials="true",
-        leader_elect="false",
     )
-    ready = answers(lab, f"https://{lab.address}:{_CONTROLLER_MANAGER_PORT}/healthz")
-    return Component("kube-controller-manager", command, ready, GO)
+
+
+def kube_scheduler(lab: Lab) -> Component:
+    """Kubernetes' scheduler."""
+    return _controller(lab, "kube-scheduler", _SCHEDULER_PORT)
 
 
 def virt_api(lab: Lab) -> Component:
@@ -244,8 +259,12 @@ def kube_proxy(lab: Lab) -> Component:
     return Component("kube-proxy", program(lab, "kube-proxy", config=configuration), ready, GO, files)
 
 
+def own(lab: Lab, name: str, module: str, registered: str) -> Component:
+    """Return a component that is a Python module of the lab's, ready once the API server has the object at a path."""
+    environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
+    return Component(name, [sys.executable, "-m", module], answers(lab, lab.api_server + registered), environment)
+
+
 def node_agent(lab: Lab) -> Component:
     """The node: boots guests, runs their probes, provisions their disks, writes their status."""
-    environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
-    ready = answers(lab, f"{lab.api_server}/api/v1/nodes/{NODE_NAME}")
-    return Component("node-agent", [sys.executable, "-m", "lab.node"], ready, environment)
+    return own(lab, "node-agent", "lab.node", f"/api/v1/nodes/{NODE_NAME}")

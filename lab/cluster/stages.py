@@ -18,7 +18,7 @@ _CONTAINERS: _Stages = (
 )
 _MACHINES: _Stages = (
     (cluster.etcd, cluster.kube_apiserver, node.node),
-    (cluster.kube_controller_manager, cluster.coredns, cluster.kube_proxy, node.kube_scheduler, node.containerd),
+    (cluster.kube_controller_manager, cluster.coredns, cluster.kube_proxy, cluster.kube_scheduler, node.containerd),
     (cluster.virt_api, cluster.virt_controller, node.kubelet, node.network_policy_controller, node.provisioner),
 )
 _WITHOUT_GUESTS: _Stages = (

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from kube.client import Api
 from kube.resources import DEPLOYMENTS
 from lab.cluster.certificates import CDI_SIGNER
 from lab.cluster.objects import Manifest, of_kind, tls_secret
 from lab.config import Lab
-from lab.errors import LabError
 from lab.node.volumes import STORAGE_CLASS
 
 _NAMESPACE = "cdi"
@@ -25,7 +22,6 @@ _BUNDLES = {
     "cdi-uploadserver-signer-bundle": CDI_SIGNER,
     "cdi-uploadserver-client-signer-bundle": CDI_SIGNER,
 }
-_POLL_SECONDS = 0.2
 
 
 def objects(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
@@ -64,19 +60,10 @@ def _configuration() -> list[Manifest]:
     ]
 
 
-def wait_available(cluster: Api, timeout: float) -> None:
-    """Wait until CDI's Deployments are available.
-
-    Raises:
-        LabError: One is not after `timeout` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        deployments = cluster.list(DEPLOYMENTS, _NAMESPACE)[0]
-        missing = [item["metadata"]["name"] for item in deployments if not item["status"].get("availableReplicas")]
-        if not missing:
-            return
-        if time.monotonic() > deadline:
-            next_step = f"See `kubectl describe pod -n {_NAMESPACE}`."
-            raise LabError(f"{' and '.join(missing)} not available after {timeout:.0f} s. {next_step}")
-        time.sleep(_POLL_SECONDS)
+def why_not_ready(cluster: Api) -> str | None:
+    """Return which of CDI's Deployments are not available; None if all are."""
+    deployments = cluster.list(DEPLOYMENTS, _NAMESPACE)[0]
+    missing = [item["metadata"]["name"] for item in deployments if not item["status"].get("availableReplicas")]
+    if not missing:
+        return None
+    return f"{' and '.join(missing)} not available. See `kubectl describe pod -n {_NAMESPACE}`."

@@ -1,10 +1,9 @@
-"""The components of a real node: its first process, containerd, kubelet, and the scheduler that fills it."""
+"""The components of a real node: its first process, and what runs in the node and for it."""
 
 from __future__ import annotations
 
 import json
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -13,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from lab.cluster import process
-from lab.cluster.control_plane import GO, answers, program
+from lab.cluster.control_plane import GO, answers, own, program
 from lab.cluster.process import Component, Within
 from lab.config import CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
 from lab.errors import LabError
@@ -26,7 +25,6 @@ NODE = "node"
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 _START_NODE = Path(__file__).with_name("start-node.sh")
 _KUBELET_HEALTH_PORT = 10248
-_SCHEDULER_PORT = 10259
 _POLICIES_HEALTH_PORT = 20244
 
 # Debian's containerd 1.6 reads version 2 of its configuration.
@@ -175,28 +173,7 @@ def network_policy_controller(lab: Lab) -> Component:
     return _inside(lab, name, command, answers(lab, f"http://{lab.address}:{_POLICIES_HEALTH_PORT}/healthz"), {})
 
 
-def kube_scheduler(lab: Lab) -> Component:
-    """Kubernetes' scheduler."""
-    kubeconfig = lab.component_kubeconfig("kube-scheduler")
-    command = program(
-        lab,
-        "kube-scheduler",
-        bind_address=lab.address,
-        secure_port=_SCHEDULER_PORT,
-        kubeconfig=kubeconfig,
-        authentication_kubeconfig=kubeconfig,
-        authorization_kubeconfig=kubeconfig,
-        client_ca_file=lab.pki / "ca.crt",
-        tls_cert_file=lab.pki / "kube-scheduler.crt",
-        tls_private_key_file=lab.pki / "kube-scheduler.key",
-        leader_elect="false",
-    )
-    ready = answers(lab, f"https://{lab.address}:{_SCHEDULER_PORT}/healthz")
-    return Component("kube-scheduler", command, ready, GO)
-
-
 def provisioner(lab: Lab) -> Component:
     """The controller that a storage driver would be: a directory of this machine for each claim."""
-    environment = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "PYTHONUNBUFFERED": "1"}
-    ready = answers(lab, f"{lab.api_server}/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}")
-    return Component("provisioner", [sys.executable, "-m", "lab.machines.provisioner"], ready, environment)
+    registered = f"/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}"
+    return own(lab, "provisioner", "lab.machines.provisioner", registered)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from kube.client import Api
 from kube.resources import NODES
 from lab.cluster.objects import Manifest, of_kind, tls_secret
 from lab.config import NODE_NAME, Lab
-from lab.errors import LabError
 from lab.host import kvm
 
 _NAMESPACE = "kubevirt"
@@ -20,7 +18,6 @@ _CERTIFICATES = {
     "kubevirt-virt-handler-migration-client-certs": "virt-handler-migration",
     "kubevirt-virt-handler-vsock-client-certs": "virt-handler-client",
 }
-_POLL_SECONDS = 0.2
 
 
 def objects(lab: Lab, manifests: list[Manifest]) -> list[Manifest]:
@@ -47,18 +44,10 @@ def _adapted(daemon_set: Manifest) -> Manifest:
     return daemon_set
 
 
-def wait_schedulable(cluster: Api, timeout: float) -> None:
-    """Wait until virt-handler has declared the node ready for machines.
-
-    Raises:
-        LabError: It has not after `timeout` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        node: Any = cluster.find(NODES, NODE_NAME) or {"metadata": {}}
-        if node["metadata"].get("labels", {}).get("kubevirt.io/schedulable") == "true":
-            return
-        if time.monotonic() > deadline:
-            next_step = "See `kubectl describe pod -n kubevirt` and `.venv/bin/python -m lab logs kubelet`."
-            raise LabError(f"virt-handler has not declared the node ready after {timeout:.0f} s. {next_step}")
-        time.sleep(_POLL_SECONDS)
+def why_not_ready(cluster: Api) -> str | None:
+    """Return why virt-handler has not declared the node ready for machines; None if it has."""
+    node: Any = cluster.find(NODES, NODE_NAME) or {"metadata": {}}
+    if node["metadata"].get("labels", {}).get("kubevirt.io/schedulable") == "true":
+        return None
+    next_step = "See `kubectl describe pod -n kubevirt` and `.venv/bin/python -m lab logs kubelet`."
+    return f"virt-handler has not declared the node ready. {next_step}"
