@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from lab.config import PROJECT, Lab
-from tests.lab.stack import Stack, wait_until
+from tests.lab.stack import Stack
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".lab*", "results", "__pycache__", ".*_cache")
 
@@ -38,14 +38,8 @@ def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Itera
     document["config"]["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
     document["config"]["multi-tier:database"]["fio"] = {"enabled": True, "runtime": "1s"}
     configuration.write_text(yaml.safe_dump(document))
-    stack = Stack(control_plane, configuration)
-    assert stack.run("stack", "select", "--create", "lab").returncode == 0
-    try:
-        stack.up()
-        wait_until("the web Service's address works on this machine", stack.answers, 5)
+    with Stack(control_plane, configuration).deployed(5) as stack:
         yield stack
-    finally:
-        stack.run("destroy", "--yes", "--skip-preview", "--stack", "lab", "--config-file", str(configuration))
 
 
 @pytest.fixture(scope="module")

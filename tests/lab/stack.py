@@ -7,7 +7,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,18 @@ class Stack:
 
     def up(self, *arguments: str) -> None:
         self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", *arguments)
+
+    @contextmanager
+    def deployed(self, seconds: float) -> Iterator[Stack]:
+        """Bring the stack up, wait at most some seconds until it serves, and destroy it at the end."""
+        assert self.run("stack", "select", "--create", self.stack).returncode == 0
+        try:
+            self.up()
+            wait_until("the web Service's address works on this machine", self.answers, seconds)
+            yield self
+        finally:
+            where = ("--stack", self.stack, "--config-file", str(self.configuration))
+            self.run("destroy", "--yes", "--skip-preview", *where)
 
     def preview(self) -> list[dict[str, Any]]:
         """Return the steps of `pulumi preview`, without unchanged resources."""

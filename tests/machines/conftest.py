@@ -12,7 +12,7 @@ from lab.config import PROJECT, Lab
 from lab.machines import images
 from lab.toolchain.image import GOLDEN
 from tests.lab.conftest import new_key
-from tests.lab.stack import Stack, wait_until
+from tests.lab.stack import Stack
 from tests.machines import image_server
 from tests.machines.machine import UP_SECONDS
 from tests.own_lab import PROGRESS, own_lab
@@ -45,11 +45,5 @@ def stack(lab: Lab, server: str, tmp_path_factory: pytest.TempPathFactory) -> It
     registry = {"registry": f"{server}/{GOLDEN.rpartition('/')[2]}", "size": "5Gi"}
     document["config"]["multi-tier:web"]["image"] = registry
     configuration.write_text(yaml.safe_dump(document))
-    stack = Stack(lab, configuration, seconds=UP_SECONDS)
-    assert stack.run("stack", "select", "--create", "lab").returncode == 0
-    try:
-        stack.up()
-        wait_until("the web Service's address works on this machine", stack.answers, 30)
+    with Stack(lab, configuration, seconds=UP_SECONDS).deployed(30) as stack:
         yield stack
-    finally:
-        stack.run("destroy", "--yes", "--skip-preview", "--stack", "lab", "--config-file", str(configuration))
