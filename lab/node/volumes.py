@@ -20,6 +20,7 @@ from lab.node import disks
 
 STORAGE_CLASS = "lab"
 DRIVER = "lab.multi-tier"
+_PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _ACCESS_MODES = ["ReadWriteOnce"]
 QEMU_USER = 107  # in KubeVirt's launcher image
 
@@ -100,7 +101,7 @@ def volume_for(lab: Lab, claim: Object) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": name, "annotations": {"pv.kubernetes.io/provisioned-by": DRIVER}},
+        "metadata": {"name": name, "annotations": {_PROVISIONED_BY: DRIVER}},
         "spec": {
             "capacity": {"storage": spec["resources"]["requests"]["storage"]},
             "accessModes": spec["accessModes"],
@@ -149,8 +150,9 @@ def remove_orphans(lab: Lab, api: Api, claims: list[Object]) -> list[str]:
     present = {claim["metadata"]["uid"] for claim in claims}
     removed = []
     for volume in api.list(PERSISTENT_VOLUMES)[0]:
-        name, spec = volume["metadata"]["name"], volume["spec"]
-        if spec["storageClassName"] != STORAGE_CLASS or spec["claimRef"]["uid"] in present:
+        metadata = volume["metadata"]
+        name, provisioner = metadata["name"], metadata.get("annotations", {}).get(_PROVISIONED_BY)
+        if provisioner != DRIVER or volume["spec"]["claimRef"]["uid"] in present:
             continue
         # The file first: as long as the volume exists, a crash can't orphan its file.
         mounts.remove_tree(lab.disks / name)

@@ -1,6 +1,8 @@
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -77,3 +79,21 @@ def test_a_new_disk_is_sparse_and_private_and_an_existing_one_keeps_its_data(tmp
     assert file.stat().st_size == 1 << 30
     with file.open("rb") as disk:
         assert disk.read(4) == b"data"
+
+
+def test_only_volumes_that_the_lab_has_provisioned_are_removed_with_their_claims(tmp_path: Path) -> None:
+    lab = replace(LAB, root=tmp_path)
+    own = volumes.volume_for(lab, CLAIM)
+    spec = {"storageClassName": volumes.STORAGE_CLASS, "claimRef": {"uid": "claim-uid"}, "hostPath": {"path": "/srv"}}
+    theirs: list[dict[str, Any]] = [
+        {"metadata": {"name": "of-the-labs-class"}, "spec": spec},
+        {"metadata": {"name": "of-no-class"}, "spec": {"hostPath": {"path": "/srv"}}},
+    ]
+    (tmp_path / "disks" / own["metadata"]["name"]).mkdir(parents=True)
+    (tmp_path / "disks" / "of-the-labs-class").mkdir()
+    api = Mock()
+    api.list.return_value = ([*theirs, own], "1")
+
+    assert volumes.remove_orphans(lab, api, [CLAIM]) == []
+    assert volumes.remove_orphans(lab, api, []) == [own["metadata"]["name"]]
+    assert [path.name for path in (tmp_path / "disks").iterdir()] == ["of-the-labs-class"]
