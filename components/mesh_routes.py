@@ -6,6 +6,7 @@ from typing import Any
 
 from components.names import VERSION, TierName
 from components.settings import Settings
+from components.settings.machines import Canary
 from components.settings.mesh import Fault
 
 NETWORKING = "networking.istio.io/v1"
@@ -16,7 +17,7 @@ Manifest = dict[str, Any]
 
 def virtual_service(settings: Settings, tier: TierName) -> Manifest | None:
     """Return the VirtualService of a tier's requests from inside the mesh; None if the Service does."""
-    if not _fault(settings, tier) and not _is_split(settings, tier):
+    if not _fault(settings, tier) and not _canary(settings, tier):
         return None
     return {"hosts": [settings.names.service_host(tier)], "http": http_routes(settings, tier)}
 
@@ -30,8 +31,7 @@ def http_routes(settings: Settings, tier: TierName, port: int | None = None) -> 
         port: Port of its Service; None: the one that the client connects to.
     """
     destination: Manifest = {"host": settings.names.service_host(tier), **({"port": {"number": port}} if port else {})}
-    canary = settings.application.canary
-    if canary and _is_split(settings, tier):
+    if canary := _canary(settings, tier):
         weights = {STABLE: 100 - canary.weight, CANARY: canary.weight}
         route: list[Manifest] = [
             {"destination": {**destination, "subset": subset}, "weight": weight} for subset, weight in weights.items()
@@ -44,8 +44,8 @@ def http_routes(settings: Settings, tier: TierName, port: int | None = None) -> 
 
 def destination_rule(settings: Settings, tier: TierName) -> Manifest | None:
     """Return the subsets of a tier's machines by their version; None if all have the same."""
-    canary = settings.application.canary
-    if not canary or not _is_split(settings, tier):
+    canary = _canary(settings, tier)
+    if canary is None:
         return None
     versions = {STABLE: settings.application.version, CANARY: canary.version}
     return {
@@ -54,8 +54,8 @@ def destination_rule(settings: Settings, tier: TierName) -> Manifest | None:
     }
 
 
-def _is_split(settings: Settings, tier: TierName) -> bool:
-    return tier is TierName.APPLICATION and settings.application.canary is not None
+def _canary(settings: Settings, tier: TierName) -> Canary | None:
+    return settings.application.canary if tier is TierName.APPLICATION else None
 
 
 def _fault(settings: Settings, tier: TierName) -> Fault | None:

@@ -115,9 +115,9 @@ def _machines(lab: Lab, cluster: Api, memory: dict[str, int]) -> tuple[Table, bo
             words = f"[red]{words}[/]: {escape(why + console)}"
         instance = instances.get(metadata["name"], {})
         interfaces = instance.get("status", {}).get("interfaces") or [{}]
-        guest = instance.get("metadata", {}).get("uid")
-        pods = instance.get("status", {}).get("activePods") or ()
-        used = _mebibytes(next((memory[uid] for uid in (guest, *pods) if uid in memory), None))
+        # A container's memory is known by its VMI, a QEMU machine's by its launcher Pod.
+        uids = (instance.get("metadata", {}).get("uid"), *(instance.get("status", {}).get("activePods") or ()))
+        used = _mebibytes(next((memory[uid] for uid in uids if uid in memory), None))
         table.add_row(metadata["namespace"], metadata["name"], words, interfaces[0].get("ipAddress", ""), used)
     return table, healthy
 

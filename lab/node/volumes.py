@@ -17,12 +17,12 @@ from kube.resources import DATA_VOLUMES, PERSISTENT_VOLUMES, Object
 from lab import mounts
 from lab.config import Lab
 from lab.node import disks
+from lab.toolchain.node_image import QEMU_USER
 
 STORAGE_CLASS = "lab"
 DRIVER = "lab.multi-tier"
 _PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _ACCESS_MODES = ["ReadWriteOnce"]
-QEMU_USER = 107  # in KubeVirt's launcher image
 
 
 def storage_class() -> Object:

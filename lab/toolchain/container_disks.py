@@ -13,11 +13,11 @@ from lab.command import run
 from lab.progress import Progress
 from lab.toolchain import binaries, boot_disk, cache, oci_archive
 from lab.toolchain.image import CONTAINED, GOLDEN, PLAIN, QUIET
+from lab.toolchain.node_image import QEMU_USER
 
 PLAIN_13 = "quay.io/containerdisks/debian:13"
 REFERENCES = (GOLDEN, PLAIN, PLAIN_13)
 
-_QEMU_USER = 107  # as KubeVirt runs QEMU
 _ARCHIVE = "container-disk.tar"
 PACKAGES = "packages.txt"
 
@@ -144,7 +144,7 @@ def _build(directory: Path, reference: str, recipe: _Recipe, progress: Progress)
     with progress.step(f"Disk of {reference}"):
         disk = boot_disk.build(work, reference)
     with progress.step(f"OCI archive of {reference}"):
-        entries = oci_archive.file(disk, "disk/disk.qcow2", 0o440, owner=_QEMU_USER)
+        entries = oci_archive.file(disk, "disk/disk.qcow2", 0o440, owner=QEMU_USER)
         oci_archive.write(directory / _ARCHIVE, [oci_archive.Image(reference)], entries)
     mounts.remove_tree(work)
 

@@ -31,6 +31,7 @@ CDI = {
 _IMAGES = (Image(REFERENCE), *CDI.values())
 REFERENCES = tuple(image.reference for image in _IMAGES)
 
+QEMU_USER = 107  # of launcher Pods, by number in KubeVirt's source
 _SUITE = "trixie"  # the first release whose libvirt is new enough for KubeVirt
 _PACKAGES = [
     *("ca-certificates", "iproute2", "libvirt-clients", "libvirt-daemon", "libvirt-daemon-driver-qemu", "nbdkit"),
