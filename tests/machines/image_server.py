@@ -15,8 +15,8 @@ from pathlib import Path
 from kube import client
 from kube.resources import Resource
 from lab.config import PROJECT, Lab
-from lab.node.volumes import QEMU_USER
 from lab.toolchain import oci_archive
+from lab.toolchain.node_image import QEMU_USER
 from tests.lab.stack import wait_until
 
 # A raw disk, to be found below its name and in a container image.
