@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-not-found,unused-ignore]
 
-from .clocks import ACQUIRE, CONNECT, QUERY, Clocks
+from .clocks import ACQUIRE, CONNECT, QUERY, Clocks, StoppedClocks
 from .constants import DATABASE_NAME, DATABASE_USER, POOL_SIZE
 from .statements import Statement
 
@@ -89,7 +89,7 @@ class Database:
         self._refusal_logged = -REFUSAL_LOG_SECONDS
 
     async def open(self) -> None:
-        """Create the pool, empty at first so that the service starts without the database."""
+        """Create the pool and fill it, if the database accepts connections."""
         credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
         self._password = (credentials / "database-password").read_text(encoding="utf-8").removesuffix("\n")
         self._pool = await asyncpg.create_pool(
@@ -103,8 +103,26 @@ class Database:
             timeout=CONNECT_SECONDS,
             min_size=0,
             max_size=POOL_SIZE,
+            max_inactive_connection_lifetime=0,
             connection_class=PlainConnection,
         )
+        await self._fill()
+
+    async def _fill(self) -> None:
+        """Connect before there are requests, which would all connect at once and wait for it.
+
+        Without the database, the service starts too, and the requests connect.
+        """
+        _acquisition.set(_Acquisition(StoppedClocks()))
+        connections: list[Any] = []
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                while len(connections) < POOL_SIZE:
+                    connections.append(await self._pool.acquire())
+        except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
+            self._mark_unavailable(error)
+        for connection in connections:
+            await self._pool.release(connection)
 
     async def close(self) -> None:
         """Drop every connection; all requests have been served by now."""

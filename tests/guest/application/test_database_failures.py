@@ -7,13 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.guest_sql import drop_connections, locked_account, sql, until_waiting
-from tests.guest.running_tiers import APPLICATION
+from tests.guest.running_tiers import APPLICATION, PASSWORD
+from tests.guest.traced_tiers import guest_files, run_application
+from tests.unit.cloudinit.guest_examples import application
 
 MAYBE = {"error": "database unavailable: the change may have been made"}
 JSON = ("--header", "Content-Type: application/json", "--data-binary")
@@ -40,6 +43,15 @@ def full_disk(tiers: GuestRoot) -> Iterator[None]:
     )
     yield
     sql(tiers, "DROP FUNCTION full_disk CASCADE")
+
+
+def test_all_connections_are_open_before_the_first_request(tiers: GuestRoot, tmp_path: Path) -> None:
+    before = set(sql(tiers, PIDS).split())
+    with ExitStack() as running:
+        files = guest_files(application(password=PASSWORD, database_host="127.0.0.1"))
+        run_application(running, tiers, files, 8281, tmp_path / "application")
+        tiers.get_until("http://127.0.0.1:8281/health", 200)
+        assert len(set(sql(tiers, PIDS).split()) - before) == POOL
 
 
 @pytest.mark.usefixtures("full_disk")

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloudinit.constants import APPLICATION_METRICS_PORT, DATABASE_PORT
 from tests.guest.guest_root import GuestRoot
+from tests.guest.guest_sql import drop_connections
 from tests.guest.running_tiers import PASSWORD
 from tests.guest.traced_tiers import guest_files, run_application
 from tests.unit.cloudinit.guest_examples import application
@@ -67,6 +68,7 @@ def test_metrics_are_served_on_both_families(counted: GuestRoot) -> None:
 
 
 def test_the_parts_of_a_query_are_timed_separately(counted: GuestRoot) -> None:
+    drop_connections(counted)
     counted.get(f"{APPLICATION}/api/v1/accounts/1")
     before = samples(counted)
     answers = [counted.get(f"{APPLICATION}/api/v1/accounts/1") for _ in range(5)]
