@@ -4,11 +4,12 @@ What lands in a guest is below `files/`, readable as itself. A document contains
 the caller puts it in a Secret.
 """
 
+from cloudinit.api_access import ApiAccess
 from cloudinit.application import ApplicationGuest, render_application
 from cloudinit.database import DatabaseGuest, render_database
 from cloudinit.families import Family, packages
 from cloudinit.guests import TracingTarget
-from cloudinit.load import LoadGuest, LoadMachineGuest, LoadPlanSource, render_load
+from cloudinit.load import LoadGuest, LoadMachineGuest, render_load
 from cloudinit.load_plan import (
     LARGEST_SEED,
     MIX,
@@ -29,13 +30,13 @@ __all__ = [
     "ANYWHERE",
     "LARGEST_SEED",
     "MIX",
+    "ApiAccess",
     "ApplicationGuest",
     "DatabaseGuest",
     "Family",
     "LoadGuest",
     "LoadMachineGuest",
     "LoadPlan",
-    "LoadPlanSource",
     "Mirrors",
     "Profile",
     "Proxy",

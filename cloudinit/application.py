@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from cloudinit.api_access import ApiAccess, api_files
 from cloudinit.constants import APPLICATION_ACCOUNT, APPLICATION_METRICS_PORT, DATABASE_PORT, SETTINGS, UNITS
 from cloudinit.families import FACTS, Exporter
 from cloudinit.guest_files import SECRET, GuestFile, guest_file, modules, source, unit_settings
@@ -14,12 +15,14 @@ class ApplicationGuest(Guest):
 
     Attributes:
         password: The password of the database user.
+        api: An account that may read the Secret with the password.
         database_host: Fully qualified name of the database Service.
         metrics: Whether it serves metrics.
         tracing: Where it sends spans; None: nowhere.
     """
 
     password: str = field(repr=False)
+    api: ApiAccess
     database_host: str
     metrics: bool = False
     tracing: TracingTarget | None = None
@@ -43,6 +46,7 @@ def render_application(guest: ApplicationGuest) -> str:
         files=[
             *modules("application", metrics=guest.metrics, tracing=guest.tracing is not None),
             GuestFile(path=f"{SETTINGS}/application.env", content=unit_settings(**settings)),
+            *api_files(guest.api, f"{SETTINGS}/api"),
             # The server strips the newline again, as on the database guest.
             GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
             GuestFile(

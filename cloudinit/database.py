@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from cloudinit.api_access import ApiAccess, api_files
 from cloudinit.constants import LIBRARY, METRICS_ACCOUNT, PROGRAMS, SETTINGS, UNITS
 from cloudinit.families import FACTS, Exporter, Family, has_exporter
 from cloudinit.guest_files import SECRET, GuestFile, guest_file, program, shell_settings, source
@@ -17,6 +18,7 @@ class DatabaseGuest(Guest):
 
     Attributes:
         password: The password of the database user.
+        api: An account that may read the Secret with the password.
         scale: pgbench scale: 100,000 accounts (about 15 MB) each.
         data_disk_serial: The disk's virtio serial, in the guest /dev/disk/by-id/virtio-<serial>.
         memory_mib: Its memory in MiB; None if an instancetype determines it.
@@ -27,6 +29,7 @@ class DatabaseGuest(Guest):
     """
 
     password: str = field(repr=False)
+    api: ApiAccess
     scale: int
     data_disk_serial: str
     memory_mib: int | None = None
@@ -84,6 +87,7 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         program("size-server", "database/size-server.sh"),
         GuestFile(path=f"{LIBRARY}/cluster.sh", content=source(_CLUSTER_SCRIPTS[guest.family])),
         GuestFile(path=f"{SETTINGS}/database.conf", content=shell_settings(**settings)),
+        *api_files(guest.api, f"{SETTINGS}/api"),
         # psql's backquotes strip the last newline; any other is kept.
         GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
         guest_file("database/role.sql.j2", SETTINGS, monitored=monitored),

@@ -1,30 +1,12 @@
 """The load generator: k6, and the agent that runs it by a load plan, which is not part of the user data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from cloudinit.api_access import ApiAccess, api_files
 from cloudinit.constants import SETTINGS, UNITS
 from cloudinit.families import FACTS, Exporter
-from cloudinit.guest_files import SECRET, GuestFile, guest_file, modules, program, unit_settings
+from cloudinit.guest_files import GuestFile, guest_file, modules, program, unit_settings
 from cloudinit.guests import Guest, TracingTarget, user_data
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPlanSource:
-    """Where a guest reads the load plan, and with which credentials.
-
-    Attributes:
-        namespace: The ConfigMap's namespace.
-        config_map: The ConfigMap's name.
-        token: Bearer token of a service account that may read this one ConfigMap.
-        certificate_authority: The API server's certificate authority, as PEM.
-        server: Base URL of the API server.
-    """
-
-    namespace: str
-    config_map: str
-    token: str = field(repr=False)
-    certificate_authority: str
-    server: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +15,15 @@ class LoadGuest:
 
     Attributes:
         target: Base URL of the web Service, without a trailing slash.
-        plan: Where it reads the load plan.
+        api: An account that may read the load plan.
+        plan: Name of the ConfigMap with the load plan.
         metrics: Whether it serves metrics.
         tracing: Where it sends spans; None: nowhere.
     """
 
     target: str
-    plan: LoadPlanSource
+    api: ApiAccess
+    plan: str
     metrics: bool = False
     tracing: TracingTarget | None = None
 
@@ -53,11 +37,7 @@ class LoadMachineGuest(Guest):
 
 def load_files(guest: LoadGuest) -> list[GuestFile]:
     """Return the files that make a guest generate load."""
-    plan = guest.plan
-    settings = {
-        "TARGET": guest.target,
-        "CONFIG_MAP_URL": f"{plan.server}/api/v1/namespaces/{plan.namespace}/configmaps/{plan.config_map}",
-    }
+    settings = {"TARGET": guest.target, "CONFIG_MAP": guest.plan}
     if guest.metrics:
         settings |= {"METRICS": "1"}
     if guest.tracing:
@@ -67,8 +47,7 @@ def load_files(guest: LoadGuest) -> list[GuestFile]:
         *modules("load"),
         *modules("load/agent", metrics=guest.metrics, tracing=guest.tracing is not None),
         GuestFile(path=f"{SETTINGS}/load.env", content=unit_settings(**settings)),
-        GuestFile(path=f"{SETTINGS}/load-plan.token", content=plan.token, mode=SECRET),
-        GuestFile(path=f"{SETTINGS}/load-plan.ca", content=plan.certificate_authority, mode=SECRET),
+        *api_files(guest.api, f"{SETTINGS}/load-api"),
         guest_file("load/virtwork-multi-tier-load.service", UNITS),
     ]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pulumi
 
 from cloudinit import ApplicationGuest, render_application
 from cloudinit.constants import APPLICATION_METRICS_PORT, APPLICATION_PORT
+from components.api_access import Right
 from components.guests import site
 from components.names import TierName
 from components.settings import Settings
@@ -31,11 +33,15 @@ class Application(Tier):
     ) -> None:
         super().__init__(settings, settings.application, opts)
 
-        def user_data(hostname: str, password: str) -> str:
+        api = self._api_access(Right("secrets", self._names.credentials))
+
+        def user_data(hostname: str, values: list[Any]) -> str:
+            password, api = values
             guest = ApplicationGuest(
                 hostname=hostname,
                 family=settings.application.family,
                 password=password,
+                api=api,
                 database_host=settings.names.service_host(TierName.DATABASE),
                 metrics=settings.metrics.enabled,
                 site=site(settings),
@@ -43,10 +49,11 @@ class Application(Tier):
             )
             return render_application(guest)
 
+        inputs = pulumi.Output.all(password, api)
         for index, hostname in enumerate(self._names.machines(self.tier, settings.application.replicas)):
-            self._machine(index, password.apply(partial(user_data, hostname)))
+            self._machine(index, inputs.apply(partial(user_data, hostname)))
         if canary := settings.application.canary_machines:
             for index, hostname in enumerate(self._names.machines(self.tier, canary.replicas, canary=True)):
-                self._machine(index, password.apply(partial(user_data, hostname)), canary=canary)
+                self._machine(index, inputs.apply(partial(user_data, hostname)), canary=canary)
         self._service()
         self.register_outputs({})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
@@ -9,6 +11,7 @@ from cloudinit import DatabaseGuest, render_database
 from cloudinit.constants import DATABASE_METRICS_PORT, DATABASE_PORT
 from cloudinit.families import Exporter
 from components import data_disk
+from components.api_access import Right
 from components.disks import storage
 from components.guests import site
 from components.names import TierName
@@ -41,11 +44,15 @@ class Database(Tier):
 
         machine = settings.database
 
-        def user_data(password: str) -> str:
+        api = self._api_access(Right("secrets", self._names.credentials))
+
+        def user_data(values: list[Any]) -> str:
+            password, api = values
             guest = DatabaseGuest(
                 hostname=self._names.machine(self.tier, 0),
                 family=settings.database.family,
                 password=password,
+                api=api,
                 scale=settings.database.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
                 memory_mib=None if machine.instancetype else bytes_of(machine.dimensions.memory) >> 20,
@@ -59,7 +66,7 @@ class Database(Tier):
         name = self._names.data_disk
         disk = self._data_volume(name, settings.database.data_disk)
         attached = DataVolumeDisk(data_volume=name, serial=DATA_DISK_SERIAL)
-        self._machine(0, password.apply(user_data), attached, depends_on=[disk])
+        self._machine(0, pulumi.Output.all(password, api).apply(user_data), attached, depends_on=[disk])
         self._service()
         self.register_outputs({})
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
-from collections.abc import Mapping
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from pulumi.output import UNKNOWN
 
 import cloudinit
-from cloudinit import LoadGuest, LoadPlanSource, render_load_plan
+from cloudinit import ApiAccess, LoadGuest, render_load_plan
 from cloudinit.constants import LOAD_AGENT_PORT, NODE_METRICS_PORT, WEB_PORT
+from components.api_access import Right, account, api_access
 from components.guests import tracing_target
 from components.names import TierName
 from components.settings import Settings
@@ -47,26 +45,21 @@ class LoadConfiguration(pulumi.ComponentResource):
             data={"plan.json": _plan(settings), "gates.json": _gates(settings.gates)},
             opts=self._child,
         )
-        account = kubernetes.core.v1.ServiceAccount("load-account", metadata=self._metadata(), opts=self._child)
-        self._grant()
         self._service(settings)
-        # A token that doesn't expire, because a guest can't renew one.
-        token = kubernetes.core.v1.Secret(
-            "load-token",
-            metadata={**self._metadata(), "annotations": {"kubernetes.io/service-account.name": settings.names.load}},
-            type="kubernetes.io/service-account-token",
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
-        )
+        right = Right("configmaps", self._names.load)
+        owner = account(self._names, TierName.LOAD, self._child)
+        access = api_access(self._names, TierName.LOAD, owner, [right], self._child)
 
-        def generator(data: Mapping[str, str] | None) -> LoadGuest:
+        def generator(api: ApiAccess) -> LoadGuest:
             return LoadGuest(
                 target=f"http://{self._names.service_host(TierName.WEB)}",
-                plan=self._source(data),
+                api=api,
+                plan=self._names.load,
                 metrics=settings.metrics.enabled,
                 tracing=tracing_target(settings, self._names.load),
             )
 
-        self.generator = token.data.apply(generator)
+        self.generator = access.apply(generator)
         self.register_outputs({})
 
     def _metadata(self) -> dict[str, object]:
@@ -75,24 +68,6 @@ class LoadConfiguration(pulumi.ComponentResource):
             "namespace": self._names.namespace,
             "labels": self._names.labels(COMPONENT),
         }
-
-    def _grant(self) -> None:
-        """Grant the account read access to the ConfigMap."""
-        name = self._names.load
-        rule = {
-            "api_groups": [""],
-            "resources": ["configmaps"],
-            "resource_names": [name],
-            "verbs": ["get", "list", "watch"],
-        }
-        kubernetes.rbac.v1.Role("load-reader", metadata=self._metadata(), rules=[rule], opts=self._child)
-        kubernetes.rbac.v1.RoleBinding(
-            "load-reader",
-            metadata=self._metadata(),
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            subjects=[{"kind": "ServiceAccount", "name": name, "namespace": self._names.namespace}],
-            opts=self._child,
-        )
 
     def _service(self, settings: Settings) -> None:
         """Declare the Service of the machine with the load generator."""
@@ -113,23 +88,6 @@ class LoadConfiguration(pulumi.ComponentResource):
                 "ip_family_policy": str(settings.ip_family_policy),
             },
             opts=self._child,
-        )
-
-    def _source(self, data: Mapping[str, str] | None) -> LoadPlanSource:
-        if not data:
-            # A preview is a dry run, which returns the Secret before a controller fills it in.
-            if pulumi.runtime.is_dry_run():
-                return UNKNOWN  # type: ignore[return-value]
-            raise pulumi.RunError(
-                f"The Secret {self._names.load} has no token. Check that the kube-controller-manager's token "
-                "controller is running, then run `pulumi up` again."
-            )
-        return LoadPlanSource(
-            namespace=self._names.namespace,
-            config_map=self._names.load,
-            token=b64decode(data["token"]).decode(),
-            certificate_authority=b64decode(data["ca.crt"]).decode(),
-            server=self._names.api_server,
         )
 
 

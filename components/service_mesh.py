@@ -1,4 +1,4 @@
-"""What a stack declares in an Istio service mesh: the identities of its tiers, and what they may do."""
+"""What a stack declares in an Istio service mesh: what its tiers may do, and how requests are routed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Manifest = dict[str, Any]
 
 
 class ServiceMesh(pulumi.ComponentResource):
-    """ServiceAccounts, from which the mesh derives identities, and the policies that the settings ask for.
+    """The policies that the settings ask for, which have effect on machines that exist.
 
-    All of it has effect on machines that exist: only the accounts have to be there before the machines.
+    The mesh derives identities from the tiers' accounts.
     """
 
     def __init__(
@@ -32,8 +32,6 @@ class ServiceMesh(pulumi.ComponentResource):
     ) -> None:
         super().__init__("multi-tier:components:ServiceMesh", "service-mesh", None, opts)
         self._names = settings.names
-        for component in tiers:
-            self._account(component.tier)
         if settings.mesh.mutual_tls:
             carriers: list[type[Tier]] = [*tiers, *([Load] if settings.load.count else [])]
             for component in carriers:
@@ -52,15 +50,6 @@ class ServiceMesh(pulumi.ComponentResource):
                 if wanted:
                     self._object(kind, component.tier, NETWORKING, wanted)
         self.register_outputs({})
-
-    def _account(self, tier: TierName) -> None:
-        """Declare an account without any right, because KubeVirt hands its token to the guests."""
-        kubernetes.core.v1.ServiceAccount(
-            f"{tier}-account",
-            metadata=self._metadata(tier, self._names.service_account(tier)),
-            automount_service_account_token=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
     def _object(self, kind: str, component: str, api_version: str, specification: Manifest) -> None:
         kubernetes.apiextensions.CustomResource(

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi.resource import create_urn
 
-from cloudinit import TracingTarget, render_dual_stack
+from cloudinit import ApiAccess, TracingTarget, render_dual_stack
 from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import Exporter, has_exporter
+from components.api_access import Right, account, api_access
 from components.guests import tracing_target
 from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_labels
 from components.names import VERSION, TierName
@@ -61,11 +63,21 @@ class Tier(pulumi.ComponentResource):
         self._machine_settings = machine
         self._names = settings.names
         self._labels = self._names.labels(self.tier)
+        # Where it was while only tiers in a mesh had one.
+        former = pulumi.Alias(parent=create_urn("service-mesh", "multi-tier:components:ServiceMesh"))
+        child = pulumi.ResourceOptions(parent=self, aliases=[former])
+        # LoadConfiguration declares that of the load generator, which may be on a web machine.
+        self._account = account(self._names, self.tier, child) if self.tier is not TierName.LOAD else None
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
         metadata = {"name": name, "namespace": self._names.namespace, "labels": self._labels}
         # An empty map would show as a change in every preview.
         return {**metadata, "annotations": annotations} if annotations else metadata
+
+    def _api_access(self, *rights: Right) -> pulumi.Output[ApiAccess]:
+        """Declare these rights of the tier's account, and return its guests' access to the Kubernetes API."""
+        assert self._account, f"{self.tier} has no account of its own"  # noqa: S101
+        return api_access(self._names, self.tier, self._account, rights, pulumi.ResourceOptions(parent=self))
 
     def _machine(
         self,
@@ -105,7 +117,8 @@ class Tier(pulumi.ComponentResource):
             pod_annotations=pod_annotations(self._settings.mesh),
         )
         # By name, not by the Secret's outputs: replacing the Secret alone must not replace the machine.
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[secret, *depends_on])
+        before = [secret, *([self._account] if self._account else []), *depends_on]
+        opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         virtual_machine(resource_name, machine, opts)
 
     def _tracing(self) -> TracingTarget | None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.names import TierName
 from components.settings import Settings
 from tests.unit.components.mocks import deploy
 
@@ -51,7 +52,7 @@ def test_no_rule_is_for_everything_or_lets_grant_more_than_one_has() -> None:
         words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
         assert not words & {"*", "escalate", "impersonate"}
         if "bind" in words:
-            assert rule["resourceNames"] == [Settings().names.load]
+            assert rule["resourceNames"] == [Settings().names.service_account(tier) for tier in TierName]
         assert not any(name.startswith("pods") for name in rule["resources"])
 
 

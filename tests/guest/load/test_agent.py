@@ -12,7 +12,7 @@ import pytest
 from cloudinit import render_load_plan
 from cloudinit.constants import LOAD_AGENT_PORT
 from tests.guest.guest_root import GuestRoot
-from tests.unit.api_server import api_server
+from tests.unit.api_server import LOAD, api_server
 from tests.unit.cloudinit.guest_examples import load_machine, web_with_load
 from tests.unit.cloudinit.load_agent.test_agent import SPIKE, STACK, has_run, until
 from tests.unit.cloudinit.load_samples import rows
@@ -42,11 +42,11 @@ def test_the_agent_runs_a_spike_and_then_resumes_the_stacks_plan(tiers: GuestRoo
     tiers.write_files(web_with_load())
     with api_server(tmp_path, tiers.network_namespace) as api:
         api.data = {"plan.json": render_load_plan(STACK), "run.json": render_load_plan(SPIKE)}
-        for name in ("token", "ca"):
+        for name in ("url", "token", "ca.crt"):
             tiers.write(f"/opt/test/credentials/{name}", (tmp_path / name).read_text())
         tiers.write("/opt/test/state/.here", "")
         environment = [
-            f"CONFIG_MAP_URL={api.url}",
+            f"CONFIG_MAP={LOAD[1]}",
             "TARGET=http://127.0.0.1",
             "CREDENTIALS_DIRECTORY=/opt/test/credentials",
             "STATE_DIRECTORY=/opt/test/state",

@@ -10,12 +10,12 @@ import yaml
 
 from cloudinit import (
     ANYWHERE,
+    ApiAccess,
     ApplicationGuest,
     DatabaseGuest,
     Family,
     LoadGuest,
     LoadMachineGuest,
-    LoadPlanSource,
     Mirrors,
     Proxy,
     Site,
@@ -107,6 +107,15 @@ def installed(user_data: str) -> list[str]:
     return found.split()[1:]
 
 
+def api_access(token: str = TOKEN) -> ApiAccess:
+    return ApiAccess(
+        server="https://kubernetes.default.svc.cluster.local",
+        namespace="multi-tier",
+        token=token,
+        certificate_authority=CERTIFICATE_AUTHORITY,
+    )
+
+
 def database(
     family: Family = Family.DEBIAN,
     password: str = PASSWORD,
@@ -121,6 +130,7 @@ def database(
             hostname="multi-tier-database-0",
             family=family,
             password=password,
+            api=api_access(),
             scale=scale,
             data_disk_serial="database",
             memory_mib=2048,
@@ -144,6 +154,7 @@ def application(
             hostname="multi-tier-application-0",
             family=family,
             password=password,
+            api=api_access(),
             database_host=database_host,
             metrics=metrics,
             tracing=_tracing("application", tracing),
@@ -156,13 +167,8 @@ def load(token: str = TOKEN, *, metrics: bool = False, tracing: str | None = Non
         metrics=metrics,
         tracing=_tracing("load", tracing),
         target=f"http://multi-tier-web.{DOMAIN}",
-        plan=LoadPlanSource(
-            namespace="multi-tier",
-            config_map="multi-tier-load",
-            token=token,
-            certificate_authority=CERTIFICATE_AUTHORITY,
-            server="https://kubernetes.default.svc.cluster.local",
-        ),
+        api=api_access(token),
+        plan="multi-tier-load",
     )
 
 

@@ -16,6 +16,7 @@ from tests.unit.cloudinit.guest_examples import (
     HOSTILE,
     PASSWORD,
     WITH_METRICS,
+    api_access,
     application,
     database,
     load,
@@ -77,14 +78,23 @@ def test_any_password_is_unchanged(password: str) -> None:
 @pytest.mark.parametrize("password", ["", "with\0nul"])
 def test_a_password_that_postgresql_cant_store_is_rejected_without_being_repeated(password: str) -> None:
     with pytest.raises(ValueError, match="database password") as database_error:
-        DatabaseGuest(hostname="d", family=Family.DEBIAN, password=password, scale=1, data_disk_serial="database")
+        DatabaseGuest(
+            hostname="d",
+            family=Family.DEBIAN,
+            password=password,
+            scale=1,
+            data_disk_serial="database",
+            api=api_access(),
+        )
     with pytest.raises(ValueError, match="database password"):
-        ApplicationGuest(hostname="a", family=Family.DEBIAN, password=password, database_host="d")
+        ApplicationGuest(hostname="a", family=Family.DEBIAN, password=password, database_host="d", api=api_access())
     assert "with" not in str(database_error.value)
 
 
 def test_no_guests_repr_shows_its_secrets() -> None:
-    guest = DatabaseGuest(hostname="d", family=Family.DEBIAN, password=PASSWORD, scale=1, data_disk_serial="database")
+    guest = DatabaseGuest(
+        hostname="d", family=Family.DEBIAN, password=PASSWORD, scale=1, data_disk_serial="database", api=api_access()
+    )
     assert PASSWORD not in repr(guest)
     assert "the-token" not in repr(load("the-token"))
 
@@ -92,7 +102,7 @@ def test_no_guests_repr_shows_its_secrets() -> None:
 def test_the_token_is_only_in_a_file_that_only_root_can_read() -> None:
     user_data = web_with_load(token="the-token")
     assert user_data.count("the-token") == 1
-    file = files(user_data)["/etc/virtwork/load-plan.token"]
+    file = files(user_data)["/etc/virtwork/load-api/token"]
     assert (file["content"], file["permissions"]) == ("the-token", "0600")
 
 

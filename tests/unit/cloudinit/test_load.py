@@ -67,4 +67,4 @@ def test_both_places_run_the_same_load() -> None:
 @with_load
 def test_the_token_is_in_one_file_for_root_alone(render: Callable[..., str]) -> None:
     holding = [file for file in parse(render(token="the-token"))["write_files"] if "the-token" in str(file)]
-    assert [(file["path"], file["permissions"]) for file in holding] == [("/etc/virtwork/load-plan.token", "0600")]
+    assert [(file["path"], file["permissions"]) for file in holding] == [("/etc/virtwork/load-api/token", "0600")]

@@ -17,10 +17,10 @@ from ..constants import LOAD_AGENT_PORT
 from ..load_plan import render_load_plan
 from ..sample_columns import HEADER
 from .api import Endpoints, Server
-from .config_map import ConfigMap, SourceError
 from .controller import Controller, Dependencies
 from .desired_plans import DesiredPlans
 from .generator import OPTIONS, Generator
+from .kubernetes import ApiObject, Contents, follow
 from .probe import probe
 from .run import Run, RunStore
 from .sample_log import SampleLog
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .tracing import Spans
 
 SCRIPT = Path(__file__).parents[1] / "requests.js"
-FOLLOW_INTERVAL = 1.0  # seconds between reads of the ConfigMap
 RECONCILE_INTERVAL = 0.1  # seconds
 
 log = logging.getLogger(__name__)
@@ -42,8 +41,8 @@ class Settings:
 
     Attributes:
         target: Base URL of the web tier.
-        config_map: URL of the ConfigMap with the plans.
-        credentials: Directory with `token` and `ca`.
+        config_map: Name of the ConfigMap with the plans.
+        credentials: Directory with the access to it.
         state: Directory that survives restarts.
         k6: Path of k6.
         metrics: Whether to serve metrics.
@@ -65,7 +64,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Return the settings in an environment; raises KeyError if one is missing."""
     return Settings(
         target=environment["TARGET"],
-        config_map=environment["CONFIG_MAP_URL"],
+        config_map=environment["CONFIG_MAP"],
         credentials=Path(environment["CREDENTIALS_DIRECTORY"]),
         state=Path(environment["STATE_DIRECTORY"]),
         k6=environment.get("K6", "/usr/local/bin/k6"),
@@ -102,20 +101,24 @@ class Agent:
         )
 
     def follow(self, stop: threading.Event) -> None:
-        """Read the ConfigMap until `stop` is set, and log each new problem once."""
-        source = ConfigMap(self._settings.config_map, self._settings.credentials)
+        """Follow the ConfigMap until `stop` is set, and log each new problem once."""
         logged = ""
-        while True:
-            try:
-                found = source.fetch()
-                self._plans.update(found.data, found.ages)
-            except SourceError as error:
-                self._plans.mark_stale(str(error))
+
+        def log_problem() -> None:
+            nonlocal logged
             if self._plans.problem not in ("", logged):
                 log.warning("%s", self._plans.problem)
             logged = self._plans.problem
-            if stop.wait(FOLLOW_INTERVAL):
-                return
+
+        def take(found: Contents) -> None:
+            self._plans.update(found.data, found.ages)
+            log_problem()
+
+        def lost(reason: str) -> None:
+            self._plans.mark_stale(reason)
+            log_problem()
+
+        follow(ApiObject(self._settings.credentials, "configmaps", self._settings.config_map), take, lost, stop)
 
     def control(self, stop: threading.Event) -> None:
         """Run the desired plans until `stop` is set."""

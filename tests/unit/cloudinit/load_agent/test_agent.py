@@ -18,9 +18,9 @@ import pytest
 
 from cloudinit import LoadPlan, Profile, render_load_plan
 from cloudinit.files.load.agent import __main__ as program
-from cloudinit.files.load.agent import controller
+from cloudinit.files.load.agent import controller, kubernetes
 from cloudinit.files.load.agent.api import MOST_CONNECTIONS, Server
-from tests.unit.api_server import ApiServer, api_server
+from tests.unit.api_server import LOAD, ApiServer, api_server
 from tests.unit.cloudinit.load_samples import line, rows
 from tests.unit.cloudinit.otlp_receiver import receiving
 
@@ -106,7 +106,7 @@ def until(
 @contextmanager
 def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Iterator[Running]:
     """Run an agent with short intervals, whose k6 is a script."""
-    monkeypatch.setattr(program, "FOLLOW_INTERVAL", 0.02)
+    monkeypatch.setattr(kubernetes, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(program, "RECONCILE_INTERVAL", 0.01)
     monkeypatch.setattr(controller, "FIRST_BACKOFF", 0.05)
     (directory / "k6").write_text(K6)
@@ -117,7 +117,7 @@ def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str
         web = ThreadingHTTPServer(("127.0.0.1", 0), WebTier)
         settings = {
             "TARGET": f"http://127.0.0.1:{web.server_port}",
-            "CONFIG_MAP_URL": api.url,
+            "CONFIG_MAP": LOAD[1],
             "CREDENTIALS_DIRECTORY": str(directory),
             "STATE_DIRECTORY": str(directory / "state"),
             "K6": str(directory / "k6"),
@@ -135,6 +135,7 @@ def running(directory: Path, monkeypatch: pytest.MonkeyPatch, **environment: str
             thread = threading.Thread(target=work, args=(stop,))
             thread.start()
             stack.callback(thread.join)
+        stack.callback(setattr, api, "stopping", True)
         stack.callback(stop.set)
         yield Running(agent, api, f"http://127.0.0.1:{server.server_port}", directory, stop)
 
