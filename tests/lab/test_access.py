@@ -110,7 +110,7 @@ def deployer(
     # As the manifests' sed command does.
     for former in ("namespace: multi-tier\n", '"multi-tier"', "deployer.multi-tier", ":multi-tier:"):
         text = text.replace(former, former.replace("multi-tier", namespace))
-    text = re.sub("multi-tier-(database|application|web|load)", rf"{namespace}-\1", text)
+    text = re.sub("multi-tier-(database|application|web|load|credentials)", rf"{namespace}-\1", text)
     subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
     kubeconfig = directory / "ci.kubeconfig"
     command = [str(DEPLOY / "kubeconfig.sh"), home, str(kubeconfig), "1h"]
@@ -229,15 +229,36 @@ def test_the_deployer_can_not_obtain_a_permanent_token(in_namespace: Deployer, a
         "metadata": {**where, "name": "token", "annotations": {"kubernetes.io/service-account.name": account}},
         "type": "kubernetes.io/service-account-token",
     }
-    with pytest.raises(ApiError, match="may create a token only for the ServiceAccount access-in-load"):
+    with pytest.raises(ApiError, match="may create a token only for a tier's ServiceAccount"):
         cluster.create(SECRETS, token)
     subjects = [{"kind": "ServiceAccount", "name": "access-in-load", **where}]
     role = {"kind": "Role", "name": "multi-tier-deployer", "apiGroup": "rbac.authorization.k8s.io"}
-    with pytest.raises(ApiError, match="may bind only the Role access-in-load"):
+    with pytest.raises(ApiError, match="may bind only the tiers' Roles"):
         cluster.create(ROLE_BINDINGS, {"metadata": {**where, "name": "x"}, "roleRef": role, "subjects": subjects})
-    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
-    with pytest.raises(ApiError, match="may create only the Role access-in-load"):
-        cluster.create(ROLES, {"metadata": {**where, "name": "access-in-load"}, "rules": [rule]})
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["access-in-credentials"], "verbs": ["get"]}
+    with pytest.raises(ApiError, match="may create only the tiers' Roles"):
+        cluster.create(ROLES, {"metadata": {**where, "name": "x"}, "rules": [rule]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resourceNames": []},
+        {"resourceNames": ["access-in-database"]},
+        {"verbs": ["get", "patch"]},
+        {"resources": ["configmaps"], "resourceNames": ["another"]},
+        {"resources": ["configmaps"], "resourceNames": []},
+        {"resources": ["services"]},
+    ],
+    ids=str,
+)
+def test_a_tiers_role_can_not_hold_more_than_the_tier_needs(
+    in_namespace: Deployer, change: dict[str, list[str]]
+) -> None:
+    cluster, metadata = client.connect(in_namespace.kubeconfig), {"namespace": "access-in", "name": "access-in-web"}
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["access-in-credentials"], "verbs": ["get"]}
+    with pytest.raises(ApiError, match="may hold only reading the Secret access-in-credentials"):
+        cluster.create(ROLES, {"metadata": metadata, "rules": [{**rule, **change}]})
 
 
 def test_the_deployer_can_not_hand_a_guest_another_service_account(in_namespace: Deployer) -> None:
