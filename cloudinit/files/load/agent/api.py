@@ -1,8 +1,11 @@
 """The agent's HTTP API, which is read-only: the state of the runs, and their samples."""
 
+import contextlib
 import json
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from .sample_log import GoneError, SampleLog
 
 JSON, CSV = "application/json", "text/csv"
-IDLE_TIMEOUT = 60  # seconds
+REQUEST_SECONDS = 60.0  # from one response, or the connect, to the end of the next response
 MOST_CONNECTIONS = 100
 
 Exposition = Callable[[], tuple[bytes, str]]  # returns the text and its content type
@@ -47,20 +50,45 @@ class Server(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         super().__init__(("", port), _handler(endpoints))
         self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._waiting_since: dict[socket.socket, float] = {}
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, or close it if there are too many."""
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        """Serve a connection in a thread of its own; if there are too many, the one that has waited longest ends."""
+        if not self._free.acquire(blocking=False):
+            with self._lock:
+                _end(min(self._waiting_since, key=self._waiting_since.__getitem__, default=request))
+            if not self._free.acquire(timeout=1):
+                self.shutdown_request(request)
+                return
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            with self._lock:
+                self._waiting_since.pop(request, None)
             self._free.release()
+
+    def wait_for_request(self, connection: socket.socket) -> None:
+        """Note that a connection's next request may begin now."""
+        with self._lock:
+            self._waiting_since[connection] = time.monotonic()
+
+    def service_actions(self) -> None:
+        """End the connections whose request has not been served in time; the server does this twice a second."""
+        limit = time.monotonic() - REQUEST_SECONDS
+        with self._lock:
+            for connection, since in self._waiting_since.items():
+                if since < limit:
+                    _end(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error, unless it is a client that has gone."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def server_bind(self) -> None:
         """Bind the port for IPv4 and IPv6, without the name lookup that the standard library would do."""
@@ -72,6 +100,12 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "load", self.server_address[1]
 
 
+def _end(connection: socket.socket) -> None:
+    """Make the thread that reads from a connection or writes to it see its end."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 def _handler(of: Endpoints) -> type["_Handler"]:
     class Handler(_Handler):
         endpoints = of
@@ -81,9 +115,14 @@ def _handler(of: Endpoints) -> type["_Handler"]:
 
 class _Handler(BaseHTTPRequestHandler):
     endpoints: ClassVar[Endpoints]
+    server: Server
     protocol_version = "HTTP/1.1"
-    timeout = IDLE_TIMEOUT
+    default_request_version = "HTTP/1.1"  # responses to what is no HTTP have a status line too
     wbufsize = -1  # headers and body in one packet, or the body would wait for the headers' acknowledgement
+
+    def handle_one_request(self) -> None:
+        self.server.wait_for_request(self.connection)
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -131,6 +170,15 @@ class _Handler(BaseHTTPRequestHandler):
             text, kind = self.endpoints.metrics()
             self._send(HTTPStatus.OK, text, kind)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what the standard library can't serve."""
+        self.close_connection = True  # a body may follow
+        status = HTTPStatus(code)
+        if status is HTTPStatus.NOT_IMPLEMENTED:
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "the only method is GET")
+        else:
+            self._refuse(status, message or explain or status.description)
+
     def _refuse(self, status: HTTPStatus, error: str) -> None:
         self._respond(status, {"error": error})
 
@@ -141,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
