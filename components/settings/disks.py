@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from components.settings.model import Contradiction, Model
 from components.settings.values import (
     HOST,
+    REACHABLE,
     NamespaceName,
     ObjectName,
     Quantity,
@@ -26,7 +27,7 @@ ImageReference = Annotated[
     str,
     pattern(
         r"([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?"  # registry
-        r"[a-z0-9]+([._/-]+[a-z0-9]+)*"  # repository
+        r"[a-z0-9]+((\.|__?|-+|/)[a-z0-9]+)*"  # repository
         r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
     ),
     allowing('a container image such as "quay.io/containerdisks/debian:12"'),
@@ -35,6 +36,7 @@ ImageReference = Annotated[
 ImageUrl = Annotated[
     str,
     pattern(rf"https?://{HOST}/[A-Za-z0-9._~/%?&=+,:@-]*[A-Za-z0-9._~%=-]"),
+    REACHABLE,
     allowing('the URL of a disk image such as "https://images.example/debian-12.qcow2"'),
 ]
 

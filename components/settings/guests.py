@@ -13,7 +13,7 @@ from annotated_types import Predicate
 from pydantic import Field
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import HOST, allowing, pattern
+from components.settings.values import HOST, REACHABLE, allowing, pattern
 
 # System accounts of the guests; logging in as one of them would look like the service.
 _RESERVED_USERS = re.compile(r"root|daemon|nobody|sshd|postgres|nginx|www-data|systemd-.*|virtwork-.*")
@@ -76,14 +76,18 @@ DownloadHost = Annotated[
 RepositoryUrl = Annotated[
     str,
     pattern(rf"https?://{HOST}(/[A-Za-z0-9._~/$-]*)?"),
+    REACHABLE,
     allowing('the base URL of a repository such as "http://mirror.example/fedora/$releasever/$basearch/"'),
 ]
 MirrorUrl = Annotated[
     str,
     pattern(rf"https?://{HOST}(/[A-Za-z0-9._~/-]*)?"),
+    REACHABLE,
     allowing('a URL such as "http://mirror.example/debian"'),
 ]
-ProxyUrl = Annotated[str, pattern(rf"http://{HOST}/?"), allowing('a URL such as "http://proxy.example:3128"')]
+ProxyUrl = Annotated[
+    str, pattern(rf"http://{HOST}/?"), REACHABLE, allowing('a URL such as "http://proxy.example:3128"')
+]
 
 
 class SshSettings(Model):

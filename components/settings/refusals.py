@@ -55,7 +55,7 @@ def parse(
         refusals = refusals or list(_contradictions(settings))
         if not refusals:
             return settings
-    lines = sorted(f"{_printable(prefix + _key(location))}: {problem}" for location, problem in refusals)
+    lines = sorted(_printable(f"{prefix}{_key(location)}: {problem}") for location, problem in refusals)
     count = "an error" if len(lines) == 1 else f"{len(lines)} errors"
     raise ConfigurationError("\n  ".join([f"The stack's configuration has {count}; nothing was changed.", *lines]))
 
@@ -112,5 +112,6 @@ def _shown(value: object) -> str:
     return (text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…") + " "
 
 
-def _printable(key: str) -> str:
-    return key if key.isprintable() else json.dumps(key)
+def _printable(line: str) -> str:
+    """Return a line with everything escaped that would break it, or be invisible."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)

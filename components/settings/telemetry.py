@@ -8,12 +8,13 @@ from typing import Annotated
 from pydantic import Field
 
 from components.settings.model import Contradiction, Model
-from components.settings.values import HOST, Share, allowing, pattern
+from components.settings.values import HOST, REACHABLE, Share, allowing, pattern
 
 # Credentials aren't accepted: the endpoint is not a secret in the guests' configuration.
 Endpoint = Annotated[
     str,
     pattern(rf"https?://{HOST}(/[A-Za-z0-9._~/-]*)?"),
+    REACHABLE,
     allowing('a URL such as "http://collector.observability.svc.cluster.local:4318"'),
 ]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from annotated_types import Predicate
 from pydantic import BeforeValidator, Field
@@ -19,7 +21,8 @@ _QUANTITY = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)(?P<unit>[KMGTP]i|[kMGTP]|
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
 _DURATION = re.compile(r"(?P<number>[1-9][0-9]{0,4})(?P<unit>[smh])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-HOST = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
+_HOST_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST = rf"({_HOST_LABEL}(\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(:[0-9]{{1,5}})?"
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -65,6 +68,22 @@ def seconds_of(duration: str) -> int:
 def lasting(low: int, high: int) -> Predicate:
     """Return the constraint that a text is a duration within bounds, in seconds."""
     return Predicate(lambda text: _DURATION.fullmatch(text) is not None and low <= seconds_of(text) <= high)
+
+
+def _is_reachable(url: str) -> bool:
+    """Return whether the port of a URL is one, and its host a name or an address; HOST allows more than that."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if ":" in host or host.rpartition(".")[2].isdecimal():
+            ip_address(host)
+    except ValueError:
+        return False
+    return port != 0
+
+
+# Of a URL whose host is HOST.
+REACHABLE = Predicate(_is_reachable)
 
 
 def _number(value: object) -> object:
