@@ -42,7 +42,8 @@ test: check check-policy ## run linters, type checks and all tests, on labs of t
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-machines: install ## run the tests of the real node: QEMU machines under kubelet and KubeVirt
-	$(PYTHON) -m pytest tests/machines
+	@# Two processes, as above: one has the stack, the other the tests of the node and its disks.
+	$(PYTHON) -m pytest tests/machines --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: install ## run linters and type checks
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""What happens to machines on a real node: consoles, reboots, crashes, deletions and drains."""
+"""Machines on a real node: consoles, network policies, reboots, crashes, deletions and drains."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cloudinit.constants import DATABASE_PORT
 from kube.errors import StatusError
 from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, Object, Resource
 from tests.lab.stack import NAME, Stack, wait_until
@@ -55,6 +56,14 @@ def serves(stack: Stack) -> bool:
         return False
 
 
+def connects(client: Machine, server: Machine, port: int) -> bool:
+    """Whether a guest gets a TCP connection to another one."""
+    address = server.vmi()["status"]["interfaces"][0]["ipAddress"]
+    answer = client.ssh(f"timeout 10 bash -c '</dev/tcp/{address}/{port}' && echo connected || echo refused")
+    assert answer in ("connected", "refused")
+    return answer == "connected"
+
+
 def test_no_request_fails_in_a_minute_of_load(stack: Stack, tmp_path: Path) -> None:
     done = stack.measure("run", "--rps", "10", "--for", "60s", "--results", str(tmp_path))
 
@@ -84,6 +93,11 @@ def test_the_guest_agent_reports_the_guests_system(application: Machine) -> None
 
     assert found["os"]["id"] == "debian"
     assert found["hostname"] == application.name
+
+
+def test_only_the_tier_in_front_of_a_tier_connects_to_it(database: Machine, application: Machine, web: Machine) -> None:
+    assert connects(application, database, DATABASE_PORT)
+    assert not connects(web, database, DATABASE_PORT)
 
 
 def test_a_paused_machine_does_nothing_until_it_is_unpaused(application: Machine, stack: Stack) -> None:
