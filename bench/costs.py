@@ -1,4 +1,4 @@
-"""What attribution, metrics and tracing cost at saturation, compared side by side with and without.
+"""What attribution, metrics, tracing and encryption cost at saturation, compared side by side with and without.
 
 Each cost has two figures: throughput, which is what a user loses but also depends on whatever else the machine does;
 and processor time per request, which is steadier.
@@ -32,6 +32,7 @@ COSTS = {
     "attribution": ("plain", "unattributed", 0.05),
     "metrics": ("metrics", "plain", 0.05),
     "tracing": ("tracing", "plain", 0.10),
+    "tls": ("plain", "unencrypted", 0.10),
 }
 _ATTRIBUTION_OFF = """
 mkdir -p /run/systemd/system/virtwork-app.service.d
@@ -74,6 +75,7 @@ def measure(lab: Lab, rounds: int, console: Console) -> dict[str, Any]:
         variants = [
             Variant("plain", quiet),
             Variant("unattributed", quiet),
+            Variant("unencrypted", {**quiet, "database": {"tls": {"enabled": False}}}),
             Variant("metrics", {**quiet, "metrics": {"enabled": True}}),
             Variant("tracing", {**quiet, "tracing": {"endpoint": collector.url, "sampling": SAMPLING}}),
         ]
