@@ -40,8 +40,8 @@ if settings.mesh.enabled:
     shared.append(ServiceMesh(settings, [Database, Application, Web], after()))
 
 credentials.store(after())
-database = Database(settings, credentials.password, after(credentials))
-application = Application(settings, credentials.password, after(database))
+database = Database(settings, after(credentials))
+application = Application(settings, after(database))
 
 load = LoadConfiguration(settings, after()) if settings.load.enabled else None
 if load and settings.load.dedicated:

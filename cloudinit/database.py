@@ -1,12 +1,12 @@
 """The database guest: PostgreSQL on a disk of its own, with the pgbench tables."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cloudinit.api_access import ApiAccess, api_files
 from cloudinit.constants import LIBRARY, METRICS_ACCOUNT, PROGRAMS, SETTINGS, UNITS
-from cloudinit.families import FACTS, Exporter, Family, has_exporter
-from cloudinit.guest_files import SECRET, GuestFile, guest_file, program, shell_settings, source
-from cloudinit.guests import Guest, check_password, user_data
+from cloudinit.families import FACTS, OLDEST_DATABASE_PYTHON, Exporter, Family, has_exporter
+from cloudinit.guest_files import GuestFile, guest_file, modules, program, shell_settings, source, unit_settings
+from cloudinit.guests import Guest, user_data
 
 _LABEL = "virtwork-data"  # at most 16 bytes on ext4
 _CLUSTER_SCRIPTS = {Family.DEBIAN: "database/cluster.debian.sh.j2", Family.FEDORA: "database/cluster.fedora.sh"}
@@ -17,8 +17,10 @@ class DatabaseGuest(Guest):
     """The inputs of the database guest.
 
     Attributes:
-        password: The password of the database user.
-        api: An account that may read the Secret with the password.
+        api: An account that may read the Secret with the password, and change the ConfigMap with the certificate.
+        credentials: Name of that Secret.
+        certificate: Name of that ConfigMap; None: connections are not encrypted.
+        hosts: Names of its Service, the one that clients use first.
         scale: pgbench scale: 100,000 accounts (about 15 MB) each.
         data_disk_serial: The disk's virtio serial, in the guest /dev/disk/by-id/virtio-<serial>.
         memory_mib: Its memory in MiB; None if an instancetype determines it.
@@ -28,8 +30,10 @@ class DatabaseGuest(Guest):
         allow_data_loss: Whether the setup may recreate tables of another scale, with all balances and the history lost.
     """
 
-    password: str = field(repr=False)
     api: ApiAccess
+    credentials: str
+    certificate: str | None
+    hosts: tuple[str, ...]
     scale: int
     data_disk_serial: str
     memory_mib: int | None = None
@@ -37,12 +41,9 @@ class DatabaseGuest(Guest):
     fio_seconds: int = 0
     allow_data_loss: bool = False
 
-    def __post_init__(self) -> None:
-        check_password(self.password)
-
 
 def render_database(guest: DatabaseGuest) -> str:
-    """Return the user data of the database guest; it contains the password in clear text."""
+    """Return the user data of the database guest; it contains the token of its account."""
     facts = FACTS[guest.family]
     device = f"/dev/disk/by-id/virtio-{guest.data_disk_serial}"
     # With nofail, nothing else waits for the disk. It may take minutes to appear, or to replay its journal.
@@ -51,7 +52,7 @@ def render_database(guest: DatabaseGuest) -> str:
     return user_data(
         guest,
         configure="database/configure.sh",
-        python=False,
+        python=OLDEST_DATABASE_PYTHON,
         packages=[*facts.database_packages, *(facts.storage_packages if guest.fio_seconds else ())],
         keys={"fs_setup": [_filesystem(device)], "mounts": [mount]},
         files=_files(guest, device),
@@ -81,6 +82,11 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         settings["FIO_SECONDS"] = guest.fio_seconds
     if guest.allow_data_loss:
         settings["ALLOW_DATA_LOSS"] = 1
+    credentials = {"SECRET": guest.credentials}
+    tls = f"{facts.database_mount}/tls"
+    if guest.certificate:
+        settings["HOSTS"] = " ".join(guest.hosts)
+        credentials |= {"CONFIG_MAP": guest.certificate, "CERTIFICATE": f"{tls}/server.crt"}
     files = [
         program("format-disk", "database/format-disk.sh"),
         program("database-setup", "database/setup.sh.j2"),
@@ -88,13 +94,14 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         GuestFile(path=f"{LIBRARY}/cluster.sh", content=source(_CLUSTER_SCRIPTS[guest.family])),
         GuestFile(path=f"{SETTINGS}/database.conf", content=shell_settings(**settings)),
         *api_files(guest.api, f"{SETTINGS}/api"),
-        # psql's backquotes strip the last newline; any other is kept.
-        GuestFile(path=f"{SETTINGS}/database-password", content=f"{guest.password}\n", mode=SECRET),
+        GuestFile(path=f"{SETTINGS}/credentials.env", content=unit_settings(**credentials)),
+        *modules("database"),
+        guest_file("database/virtwork-credentials.service", UNITS),
         guest_file("database/role.sql.j2", SETTINGS, monitored=monitored),
         guest_file("database/seeded-scale.sql", SETTINGS),
         guest_file("database/storage-table.sql.j2", SETTINGS),
-        guest_file("database/postgresql.conf.j2", SETTINGS),
-        guest_file("database/pg_hba.conf.j2", SETTINGS, monitored=monitored),
+        guest_file("database/postgresql.conf.j2", SETTINGS, certificate=tls if guest.certificate else None),
+        guest_file("database/pg_hba.conf.j2", SETTINGS, monitored=monitored, tls=guest.certificate is not None),
         guest_file("database/virtwork-database-setup.service.j2", UNITS),
         GuestFile(
             path=f"{facts.postgresql_drop_in}/virtwork.conf",
@@ -105,6 +112,8 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
             ),
         ),
     ]
+    if guest.certificate:
+        files.append(program("database-certificate", "database/certificate.sh"))
     if guest.family is Family.DEBIAN:
         files.append(guest_file("database/createcluster.conf", "/etc/postgresql-common"))
     if guest.fio_seconds:

@@ -67,7 +67,8 @@ class FamilyFacts:
 FACTS = {
     Family.DEBIAN: FamilyFacts(
         common_packages=("qemu-guest-agent",),
-        database_packages=("e2fsprogs", "postgresql", "postgresql-contrib"),
+        # postgresql depends on openssl.
+        database_packages=("e2fsprogs", "postgresql", "postgresql-contrib", "python3"),
         application_packages=(
             "python3-uvicorn",
             "python3-starlette",
@@ -94,7 +95,14 @@ FACTS = {
     ),
     Family.FEDORA: FamilyFacts(
         common_packages=("qemu-guest-agent",),
-        database_packages=("e2fsprogs", "postgresql-server", "postgresql-contrib", "policycoreutils"),
+        database_packages=(
+            "e2fsprogs",
+            "openssl",
+            "postgresql-server",
+            "postgresql-contrib",
+            "policycoreutils",
+            "python3",
+        ),
         # Without uvloop, which Fedora dropped after 42; uvicorn uses it if the image has it.
         application_packages=("python3-uvicorn", "python3-starlette", "python3-asyncpg", "python3-httptools"),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
@@ -140,6 +148,8 @@ class Release:
 
 # What the application, the load agent and nginx's span writer are written for.
 OLDEST_PYTHON = (3, 11)
+# The database guest's programs run on older distributions too, whose PostgreSQL may have made the data disk.
+OLDEST_DATABASE_PYTHON = (3, 9)
 # Debian and Ubuntu: their packages `postgresql` and `python3`. Fedora: packages.fedoraproject.org; its wiki's changes
 # "PostgreSQL 16" (40) and "Python 3.13" (41). RHEL, CentOS Stream and the rebuilds: Red Hat, "Installing and using
 # dynamic programming languages" (9), "Discover packaging of parallel database streams on RHEL 10".

@@ -42,25 +42,13 @@ class Guest:
     site: Site = ANYWHERE
 
 
-def check_password(password: str) -> None:
-    """Check the database password.
-
-    Raises:
-        ValueError: PostgreSQL can't have it. The message does not repeat it, because it may end up in a log.
-    """
-    if not password:
-        raise ValueError("The database password is empty; PostgreSQL would refuse every login.")
-    if "\0" in password:
-        raise ValueError("The database password contains a NUL character, which PostgreSQL can't store.")
-
-
 def user_data(
     guest: Guest,
     *,
     configure: str,
     packages: Iterable[str],
     files: Iterable[GuestFile],
-    python: bool = True,
+    python: tuple[int, int] | None = OLDEST_PYTHON,
     exporters: Sequence[Exporter] = (),
     keys: Mapping[str, Any] | None = None,
 ) -> str:
@@ -71,7 +59,7 @@ def user_data(
         configure: The script below `files/` that starts its services, once the packages are installed.
         packages: The packages that it needs.
         files: Its files, besides those that every guest gets.
-        python: Whether it runs our Python programs.
+        python: The oldest Python that its programs run on; None without such programs.
         exporters: The exporters that it runs.
         keys: More keys of the cloud-config.
     """
@@ -82,9 +70,7 @@ def user_data(
         commands=site_commands(guest.site, family),
         packages=[*FACTS[family].common_packages, *packages],
     )
-    settings = shell_settings(
-        CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, OLDEST_PYTHON)) if python else ""
-    )
+    settings = shell_settings(CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, python or ())))
     return cloud_config(
         hostname=guest.hostname,
         keys={**site_keys(guest.site), **(keys or {})},

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cloudinit.constants import APPLICATION_PORT, SETTINGS, UNITS
-from cloudinit.families import FACTS, Exporter
+from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter
 from cloudinit.guest_files import GuestFile, guest_file, modules, program, shell_settings, source, unit_settings
 from cloudinit.guests import Guest, TracingTarget, user_data
 from cloudinit.load import LoadGuest, load_files
@@ -54,7 +54,7 @@ def render_web(guest: WebGuest) -> str:
             *(load_files(guest.load) if guest.load else []),
             *(_span_files(guest.tracing) if guest.tracing else []),
         ],
-        python=bool(guest.load or guest.tracing),
+        python=OLDEST_PYTHON if guest.load or guest.tracing else None,
         exporters=[Exporter.NODE, Exporter.NGINX] if guest.metrics else [],
     )
 

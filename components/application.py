@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import pulumi
 
-from cloudinit import ApplicationGuest, render_application
+from cloudinit import ApiAccess, ApplicationGuest, render_application
 from cloudinit.constants import APPLICATION_METRICS_PORT, APPLICATION_PORT
 from components.api_access import Right
 from components.guests import site
@@ -28,20 +27,23 @@ class Application(Tier):
         clients=TierName.WEB,
     )
 
-    def __init__(
-        self, settings: Settings, password: pulumi.Output[str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(settings, settings.application, opts)
 
-        api = self._api_access(Right("secrets", self._names.credentials))
+        names = self._names
+        rights = [Right("secrets", names.credentials)]
+        certificate = names.certificate if settings.database.tls.enabled else None
+        if certificate:
+            rights.append(Right("configmaps", certificate))
+        api = self._api_access(*rights)
 
-        def user_data(hostname: str, values: list[Any]) -> str:
-            password, api = values
+        def user_data(hostname: str, api: ApiAccess) -> str:
             guest = ApplicationGuest(
                 hostname=hostname,
                 family=settings.application.family,
-                password=password,
                 api=api,
+                credentials=names.credentials,
+                certificate=certificate,
                 database_host=settings.names.service_host(TierName.DATABASE),
                 metrics=settings.metrics.enabled,
                 site=site(settings),
@@ -49,11 +51,10 @@ class Application(Tier):
             )
             return render_application(guest)
 
-        inputs = pulumi.Output.all(password, api)
         for index, hostname in enumerate(self._names.machines(self.tier, settings.application.replicas)):
-            self._machine(index, inputs.apply(partial(user_data, hostname)))
+            self._machine(index, api.apply(partial(user_data, hostname)))
         if canary := settings.application.canary_machines:
             for index, hostname in enumerate(self._names.machines(self.tier, canary.replicas, canary=True)):
-                self._machine(index, inputs.apply(partial(user_data, hostname)), canary=canary)
+                self._machine(index, api.apply(partial(user_data, hostname)), canary=canary)
         self._service()
         self.register_outputs({})

@@ -20,10 +20,7 @@ class Credentials(pulumi.ComponentResource):
 
     Attributes:
         generated: The resource that generates it, which everything else depends on.
-        password: The password, marked as secret by its provider. Guests get it in their user data, in a Secret.
     """
-
-    password: pulumi.Output[str]
 
     def __init__(self, settings: Settings) -> None:
         options = pulumi.ResourceOptions(hooks=ownership.hooks(settings))
@@ -31,12 +28,15 @@ class Credentials(pulumi.ComponentResource):
         self._names = settings.names
         # Letters and digits need no quoting anywhere; 32 of them have 190 bits of entropy.
         self.generated = random.RandomPassword(
-            "password", length=32, special=False, opts=pulumi.ResourceOptions(parent=self)
+            "password",
+            length=32,
+            special=False,
+            keepers=_keepers(settings.database.password_version),
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        self.password = self.generated.result
 
     def store(self, opts: pulumi.ResourceOptions) -> None:
-        """Declare the Secret."""
+        """Declare the Secret, which guests read while they run."""
         names = self._names
         kubernetes.core.v1.Secret(
             "credentials",
@@ -46,7 +46,12 @@ class Credentials(pulumi.ComponentResource):
                 "labels": names.labels(TierName.DATABASE),
             },
             type="Opaque",
-            string_data={"username": DATABASE_USER, "password": self.password, "database": DATABASE_NAME},
+            string_data={"username": DATABASE_USER, "password": self.generated.result, "database": DATABASE_NAME},
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=self)),
         )
         self.register_outputs({})
+
+
+def _keepers(version: int) -> dict[str, str] | None:
+    """Return what makes a new password when it changes; nothing for version 1, as before there were versions."""
+    return {"version": str(version)} if version > 1 else None

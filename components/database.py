@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from cloudinit import DatabaseGuest, render_database
+from cloudinit import ApiAccess, DatabaseGuest, render_database
 from cloudinit.constants import DATABASE_METRICS_PORT, DATABASE_PORT
 from cloudinit.families import Exporter
 from components import data_disk
-from components.api_access import Right
+from components.api_access import READ, Right
 from components.disks import storage
 from components.guests import site
 from components.names import TierName
@@ -37,22 +35,24 @@ class Database(Tier):
         clients=TierName.APPLICATION,
     )
 
-    def __init__(
-        self, settings: Settings, password: pulumi.Output[str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(settings, settings.database, opts)
 
-        machine = settings.database
+        machine, names = settings.database, self._names
+        rights = [Right("secrets", names.credentials)]
+        before: list[pulumi.Resource] = []
+        if machine.tls.enabled:
+            rights.append(Right("configmaps", names.certificate, (*READ, "patch")))
+            before.append(self._certificate())
 
-        api = self._api_access(Right("secrets", self._names.credentials))
-
-        def user_data(values: list[Any]) -> str:
-            password, api = values
+        def user_data(api: ApiAccess) -> str:
             guest = DatabaseGuest(
                 hostname=self._names.machine(self.tier, 0),
                 family=settings.database.family,
-                password=password,
                 api=api,
+                credentials=names.credentials,
+                certificate=names.certificate if machine.tls.enabled else None,
+                hosts=names.service_names(self.tier),
                 scale=settings.database.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
                 memory_mib=None if machine.instancetype else bytes_of(machine.dimensions.memory) >> 20,
@@ -64,11 +64,19 @@ class Database(Tier):
             return render_database(guest)
 
         name = self._names.data_disk
-        disk = self._data_volume(name, settings.database.data_disk)
+        before.append(self._data_volume(name, settings.database.data_disk))
         attached = DataVolumeDisk(data_volume=name, serial=DATA_DISK_SERIAL)
-        self._machine(0, pulumi.Output.all(password, api).apply(user_data), attached, depends_on=[disk])
+        self._machine(0, self._api_access(*rights).apply(user_data), attached, depends_on=before)
         self._service()
         self.register_outputs({})
+
+    def _certificate(self) -> pulumi.Resource:
+        """Declare the ConfigMap in which the guest publishes its certificate."""
+        return kubernetes.core.v1.ConfigMap(
+            "database-certificate",
+            metadata=self._metadata(self._names.certificate),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["data"]),
+        )
 
     def _data_volume(self, name: str, disk: DataDisk) -> pulumi.Resource:
         """Declare the disk. It isn't awaited: storage with WaitForFirstConsumer binds it when the machine starts.

@@ -60,6 +60,11 @@ class Names:
         """Return a Service's fully qualified name: not every guest uses the search list that KubeVirt's DHCP sends."""
         return f"{self.service(tier)}.{self.namespace}.svc.{self.cluster_domain}"
 
+    def service_names(self, tier: TierName) -> tuple[str, ...]:
+        """Return every name of a Service, the fully qualified one first."""
+        short = self.service(tier)
+        return self.service_host(tier), short, f"{short}.{self.namespace}", f"{short}.{self.namespace}.svc"
+
     @property
     def api_server(self) -> str:
         """URL of the API server, from inside the cluster."""
@@ -69,6 +74,11 @@ class Names:
     def credentials(self) -> str:
         """Name of the Secret with the database's credentials."""
         return f"{self.name}-credentials"
+
+    @property
+    def certificate(self) -> str:
+        """Name of the ConfigMap with the database's certificate."""
+        return f"{self.name}-database-certificate"
 
     @property
     def load(self) -> str:

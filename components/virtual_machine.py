@@ -80,7 +80,7 @@ def virtual_machine(
     resource_name: str, args: VirtualMachineArgs, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
     """Declare a machine, which counts as created once its readiness probe succeeds."""
-    # The hash reveals nothing, because the password in the user data has 190 bits. It must not be a secret: the engine
+    # The hash reveals nothing, because nobody can guess the token in the user data. It must not be a secret: the engine
     # doesn't notice changes of a secret trigger, and the guest would keep its old user data.
     trigger = pulumi.Output.unsecret(args.user_data.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()))
     options = pulumi.ResourceOptions(

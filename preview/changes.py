@@ -186,7 +186,9 @@ def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
         case "Namespace":
             return [f"{LOST}: everything in this namespace"]
         case "RandomPassword" if change.action is Action.REPLACED:
-            return ["New password: replaces every machine whose user data contains it"]
+            return [
+                "New password: the database and the application take it over while they run; no machine is replaced"
+            ]
         case "Service" if change.action is Action.REPLACED:
             renamed = change.former_name != change.name
             return ["New name and cluster IP" if renamed else "New cluster IP, same name"]

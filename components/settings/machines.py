@@ -270,6 +270,16 @@ class MachineSettings(Model):
         return {**{f"image.{key}": name for key, name in image.items()}, "preference": self.preference or ""}
 
 
+class Tls(Model):
+    """Encryption of connections."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Require TLS 1.3 with the database's own certificate. "
+        "A change replaces the machines of both tiers.",
+    )
+
+
 class DatabaseSettings(MachineSettings):
     """The database tier: always one machine."""
 
@@ -291,6 +301,14 @@ class DatabaseSettings(MachineSettings):
         "A change replaces the machine.",
     )
     data_disk: DataDisk = Field(default=DataDisk(), description="Disk of the database, which outlives the machine.")
+    password_version: int = Field(
+        default=1,
+        ge=1,
+        le=2**31 - 1,
+        description="Version of the database's password: with another one there is a new password, which the machines "
+        "take over while they run.",
+    )
+    tls: Tls = Field(default=Tls(), description="Encryption of the application's connections.")
     fio: Fio = Field(default=Fio(), description="Measurement of the data disk.")
 
     @property

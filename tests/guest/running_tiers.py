@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudinit.constants import APPLICATION_PORT, DATABASE_NAME, DATABASE_USER
+from cloudinit.constants import APPLICATION_PORT, DATABASE_NAME, DATABASE_USER, LIBRARY
 from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import HOSTILE, application, database, web
 
 APPLICATION = f"http://127.0.0.1:{APPLICATION_PORT}"
 WEB = "http://127.0.0.1:80"
-# One password with everything that could break on its way from the user data to PostgreSQL and back.
+# One password with everything that could break on its way to PostgreSQL and back.
 PASSWORD = "".join(HOSTILE[name] for name in ("quotes", "yaml", "jinja", "shell", "sql", "trailing newline"))
+CREDENTIALS = "/var/lib/virtwork-credentials"
+# In the certificate, so not an address.
+DATABASE_HOST = "localhost"
 DATA = "/var/lib/postgresql/test"
 DATABASE_LOG = f"{DATA}/log"
 SERVER = "setpriv --reuid postgres --regid postgres --init-groups env HOME=/tmp /usr/lib/postgresql/15/bin"
@@ -29,8 +32,8 @@ AS_POSTGRES = "setpriv --reuid postgres --regid postgres --init-groups"
 @contextlib.contextmanager
 def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
     """Run all three tiers with the files of their user data; fail if the application logs a traceback."""
-    guest.write_files(database(password=PASSWORD, scale=1))
-    guest.write_files(application(password=PASSWORD, database_host="127.0.0.1"))
+    guest.write_files(database(scale=1, hosts=(DATABASE_HOST,)))
+    guest.write_files(application(database_host=DATABASE_HOST))
     guest.write_files(web())
     nginx = guest.read("/etc/virtwork/nginx.conf")
     assert "flush=1s" in nginx
@@ -38,9 +41,11 @@ def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
     _start_database(guest)
     learn_upstream(guest)
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", guest.read("/etc/systemd/system/virtwork-app.service"), re.M)
-    environment = "set -a; . /etc/virtwork/application.env; export CREDENTIALS_DIRECTORY=/etc/virtwork;"
+    guest.write(f"{CREDENTIALS}/password", PASSWORD)
+    guest.write(f"{CREDENTIALS}/certificate", guest.read("/srv/database/tls/server.crt"))
+    start = f"set -a; . /etc/virtwork/application.env; exec {command}"
     with (
-        guest.running("sh", "-c", f"{environment} exec {command}", log=logs / "application"),
+        guest.running("sh", "-c", start, log=logs / "application"),
         guest.running("nginx", "-c", "/etc/virtwork/nginx.conf", "-g", "daemon off;", log=logs / "nginx"),
     ):
         guest.get_until(f"{WEB}/api/v1/accounts/1", 200)
@@ -49,12 +54,15 @@ def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
 
 
 def _start_database(guest: GuestRoot) -> None:
-    guest.run("install", "-d", "-o", "postgres", "-g", "postgres", DATA, "/run/postgresql")
+    guest.run("install", "-d", "-o", "postgres", "-g", "postgres", DATA, "/run/postgresql", "/srv/database")
+    made = guest.run("sh", "-c", "virtwork-database-certificate; virtwork-database-certificate")
+    assert made == f"multi-tier database: made a key and a certificate for {DATABASE_HOST}\n"
     guest.run("sh", "-c", f"{SERVER}/initdb --pgdata {DATA} --locale C.UTF-8 --no-sync --auth-local peer >/dev/null")
     guest.run("sh", "-c", START_DATABASE)
     psql = f"{AS_POSTGRES} psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1"
-    role = f"{psql} --dbname postgres --file /etc/virtwork/role.sql 3</etc/virtwork/database-password"
+    role = f"{psql} --dbname postgres --file /etc/virtwork/role.sql"
     assert guest.run("sh", "-euc", f"{role}; {role}") == "", "creating the role and the database is not idempotent"
+    set_password(guest, PASSWORD)
     seeded = f"{psql} --dbname {DATABASE_NAME} --file /etc/virtwork/seeded-scale.sql"
     assert guest.run("sh", "-c", seeded).strip() == "0"
     guest.run(
@@ -65,6 +73,13 @@ def _start_database(guest: GuestRoot) -> None:
     assert guest.run("sh", "-c", seeded).strip() == "1"
     table = f"{psql} --dbname {DATABASE_NAME} --file /etc/virtwork/storage-table.sql"
     assert guest.run("sh", "-c", f"{table}; {table}") == ""
+
+
+def set_password(guest: GuestRoot, password: str) -> None:
+    """Give the role a password, as the guest does."""
+    program = "import sys; from database.credentials import set_password; set_password(sys.stdin.read())"
+    python = ["env", f"PYTHONPATH={LIBRARY}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", "-c", program]
+    guest.run(*AS_POSTGRES.split(), *python, stdin=password)
 
 
 def learn_upstream(guest: GuestRoot) -> None:

@@ -14,7 +14,7 @@ def test_cloud_init_accepts_every_document_without_a_warning(guest: GuestRoot) -
     documents |= {
         f"{name} with metrics.{family}": WITH_METRICS[name](family) for name in WITH_METRICS for family in Family
     }
-    documents |= {f"hostile {name}": application(password=value) for name, value in HOSTILE.items()}
+    documents |= {f"hostile {name}": application(token=value) for name, value in HOSTILE.items()}
     for index, document in enumerate(documents.values()):
         guest.write(f"/opt/test/schema/{index}.yaml", document)
     # What `cloud-init schema --config-file` checks, for all documents in one process: each start takes 0.5 s.

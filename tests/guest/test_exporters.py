@@ -13,7 +13,7 @@ from cloudinit.families import FACTS
 from components.database import Database
 from components.web import Web
 from tests.guest.guest_root import GuestRoot
-from tests.guest.running_tiers import AS_POSTGRES, PASSWORD
+from tests.guest.running_tiers import AS_POSTGRES
 from tests.unit.cloudinit.guest_examples import WITH_METRICS, document
 from tests.unit.cloudinit.test_exporters import NGINX, NODE, POSTGRESQL, arguments
 
@@ -71,8 +71,7 @@ def test_the_postgresql_exporter_logs_in_as_its_user_without_a_password(tiers: G
         "/etc/sysusers.d/virtwork-metrics.conf",
     ):
         tiers.write(path, files[path])
-    tiers.write("/opt/test/role-password", PASSWORD + "\n")  # other tests overwrite the guest's own
-    role = f"{PSQL} --file /etc/virtwork/role.sql 3</opt/test/role-password"
+    role = f"{PSQL} --file /etc/virtwork/role.sql"
     assert tiers.run("sh", "-euc", f"{role}; {role}; {PSQL} --command 'SELECT pg_reload_conf()' >/dev/null") == ""
     tiers.run("systemd-sysusers")
     (source,) = re.findall(r'^Environment="(DATA_SOURCE_NAME=.*)"$', files[POSTGRESQL], re.M)

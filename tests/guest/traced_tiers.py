@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cloudinit.constants import APPLICATION_PORT, LIBRARY
 from tests.guest.guest_root import GuestRoot
-from tests.guest.running_tiers import PASSWORD, learn_upstream
+from tests.guest.running_tiers import DATABASE_HOST, learn_upstream
 from tests.unit.cloudinit.guest_examples import application, parse, web
 from tests.unit.cloudinit.otlp_receiver import Receiver, receiving
 
@@ -36,7 +36,7 @@ def traced_tiers(guest: GuestRoot, logs: Path) -> Iterator[TracedTiers]:
     """Run both tiers and the access log's follower; fail if one of them logs a traceback."""
     with ExitStack() as running:
         receiver = running.enter_context(receiving(guest.network_namespace))
-        files = guest_files(application(password=PASSWORD, database_host="127.0.0.1", tracing=receiver.url))
+        files = guest_files(application(database_host=DATABASE_HOST, tracing=receiver.url))
         run_application(running, guest, files, 8180, logs / "application")
 
         files = guest_files(web(tracing=receiver.url), install=guest)
@@ -84,8 +84,7 @@ def run_application(running: ExitStack, guest: GuestRoot, files: Mapping[str, st
     start = _command(files["/etc/systemd/system/virtwork-app.service"]).replace(
         f"--port {APPLICATION_PORT}", f"--port {port}"
     )
-    guest.write(f"{_HOME}/credentials/database-password", files["/etc/virtwork/database-password"])
-    environment = [*_settings(files["/etc/virtwork/application.env"]), f"CREDENTIALS_DIRECTORY={_HOME}/credentials"]
+    environment = _settings(files["/etc/virtwork/application.env"])
     running.enter_context(guest.running("env", *environment, *shlex.split(start), log=log))
 
 

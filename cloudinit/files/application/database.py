@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import ssl
 import time
 from contextvars import ContextVar
 from pathlib import Path
@@ -41,6 +42,7 @@ class _Acquisition:
 
     def __init__(self, clocks: Clocks) -> None:
         self.clocks = clocks
+        self.password = ""
         self.began = time.monotonic()
         self.connect_began: float | None = None
 
@@ -83,24 +85,17 @@ class Database:
 
     def __init__(self) -> None:
         self._pool: Any = None
-        self._password = ""
+        self._passwords: tuple[str, ...] = ()
         self._unavailable = False
         self._background: set[asyncio.Future[Any]] = set()
         self._refusal_logged = -REFUSAL_LOG_SECONDS
 
     async def open(self) -> None:
         """Create the pool and fill it, if the database accepts connections."""
-        credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
-        self._password = (credentials / "database-password").read_text(encoding="utf-8").removesuffix("\n")
+        self._passwords = (_password(),)
         self._pool = await asyncpg.create_pool(
-            host=os.environ["DATABASE_HOST"],
-            port=int(os.environ["DATABASE_PORT"]),
-            user=DATABASE_USER,
-            password=self._connect_started,
+            **self._connect_arguments(),
             init=self._connect_ended,
-            database=DATABASE_NAME,
-            ssl="disable",
-            timeout=CONNECT_SECONDS,
             min_size=0,
             max_size=POOL_SIZE,
             max_inactive_connection_lifetime=0,
@@ -108,17 +103,38 @@ class Database:
         )
         await self._fill()
 
+    async def reload(self) -> None:
+        """Read the credentials again. Every connection is replaced by one with the new ones before its next use."""
+        password = _password()
+        # The server may not know the new password yet.
+        self._passwords = (password, *[one for one in self._passwords if one != password][:1])
+        self._pool.set_connect_args(**self._connect_arguments())
+        await self._pool.expire_connections()
+        log.warning("read the database's credentials again")
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        return {
+            "host": os.environ["DATABASE_HOST"],
+            "port": int(os.environ["DATABASE_PORT"]),
+            "user": DATABASE_USER,
+            "password": self._connect_started,
+            "database": DATABASE_NAME,
+            "ssl": _trust(),
+            "timeout": CONNECT_SECONDS,
+        }
+
     async def _fill(self) -> None:
         """Connect before there are requests, which would all connect at once and wait for it.
 
         Without the database, the service starts too, and the requests connect.
         """
-        _acquisition.set(_Acquisition(StoppedClocks()))
+        acquisition = _Acquisition(StoppedClocks())
+        _acquisition.set(acquisition)
         connections: list[Any] = []
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 while len(connections) < POOL_SIZE:
-                    connections.append(await self._pool.acquire())
+                    connections.append(await self._acquire(acquisition))
         except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
             self._mark_unavailable(error)
         for connection in connections:
@@ -186,7 +202,7 @@ class Database:
         Raises:
             TimeoutError: There is none yet.
         """
-        acquiring = asyncio.ensure_future(self._pool.acquire())
+        acquiring = asyncio.ensure_future(self._acquire(acquisition))
         done, _ = await asyncio.wait((acquiring,), timeout=ACQUIRE_SECONDS)
         if done:
             return acquiring.result()
@@ -195,6 +211,16 @@ class Database:
         self._background.add(acquiring)
         acquiring.add_done_callback(self._give_back)
         raise TimeoutError
+
+    async def _acquire(self, acquisition: _Acquisition) -> Any:
+        """Return a connection, made with the former password if the server doesn't take the new one."""
+        newest, *former = self._passwords
+        acquisition.password = newest
+        for password in former:
+            with contextlib.suppress(asyncpg.InvalidPasswordError):
+                return await self._pool.acquire()
+            acquisition.password = password
+        return await self._pool.acquire()
 
     def _give_back(self, acquired: asyncio.Future[Any]) -> None:
         """Give a connection that its request didn't wait for to those that come."""
@@ -212,7 +238,7 @@ class Database:
         acquisition = _acquisition.get()
         acquisition.connect_began = acquisition.connect_began or time.monotonic()
         acquisition.clocks.start(CONNECT)
-        return self._password
+        return acquisition.password
 
     async def _connect_ended(self, _: object) -> None:
         _acquisition.get().clocks.end(CONNECT)
@@ -232,3 +258,18 @@ class Database:
         if self._unavailable:
             log.warning("database available again")
         self._unavailable = False
+
+
+def _password() -> str:
+    return Path(os.environ["DATABASE_PASSWORD"]).read_text(encoding="utf-8")
+
+
+def _trust() -> ssl.SSLContext | str:
+    """Return what to trust: the database's own certificate, and no authority."""
+    certificate = os.environ.get("DATABASE_CERTIFICATE")
+    if not certificate:
+        return "disable"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(certificate)
+    return context

@@ -6,9 +6,9 @@
     GET  /api/v1/storage          benchmark results of the database's disk, if it was benchmarked
 
 Runs in the guest on the distribution's packages. Settings come from the environment: DATABASE_HOST and DATABASE_PORT;
+DATABASE_PASSWORD and, if connections are encrypted, DATABASE_CERTIFICATE, files that it reads again on SIGHUP;
 METRICS_PORT for metrics; TRACING_ENDPOINT and TRACING_SERVICE for traces. ATTRIBUTION=off turns off everything that
-measures requests (clocks, Server-Timing, metrics, traces), to find out what it costs; the default is on. The password
-is systemd's credential `database-password`.
+measures requests (clocks, Server-Timing, metrics, traces), to find out what it costs; the default is on.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -121,6 +122,14 @@ async def out_of_range(_: Request, __: Exception) -> Response:
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     """Open the pool, start metrics and tracing where they are configured, and close both at the end."""
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = asyncio.ensure_future(database.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     await database.open()
     if attribution and (port := os.environ.get("METRICS_PORT")):
         from .metrics import Metrics

@@ -5,4 +5,4 @@ set -eu
 virtwork-restart-pauses
 systemctl daemon-reload
 # Don't wait: the setup starts the server once it succeeds, and is repeated until then.
-systemctl enable --now --no-block virtwork-database-setup.service
+systemctl enable --now --no-block virtwork-database-setup.service virtwork-credentials.service

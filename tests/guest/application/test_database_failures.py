@@ -14,7 +14,7 @@ import pytest
 
 from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.guest_sql import drop_connections, locked_account, sql, until_waiting
-from tests.guest.running_tiers import APPLICATION, PASSWORD
+from tests.guest.running_tiers import APPLICATION, DATABASE_HOST
 from tests.guest.traced_tiers import guest_files, run_application
 from tests.unit.cloudinit.guest_examples import application
 
@@ -48,7 +48,7 @@ def full_disk(tiers: GuestRoot) -> Iterator[None]:
 def test_all_connections_are_open_before_the_first_request(tiers: GuestRoot, tmp_path: Path) -> None:
     before = set(sql(tiers, PIDS).split())
     with ExitStack() as running:
-        files = guest_files(application(password=PASSWORD, database_host="127.0.0.1"))
+        files = guest_files(application(database_host=DATABASE_HOST))
         run_application(running, tiers, files, 8281, tmp_path / "application")
         tiers.get_until("http://127.0.0.1:8281/health", 200)
         assert len(set(sql(tiers, PIDS).split()) - before) == POOL

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cloudinit.constants import APPLICATION_METRICS_PORT, DATABASE_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.guest.guest_sql import drop_connections
-from tests.guest.running_tiers import PASSWORD
+from tests.guest.running_tiers import DATABASE_HOST
 from tests.guest.traced_tiers import guest_files, run_application
 from tests.unit.cloudinit.guest_examples import application
 
@@ -25,7 +25,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 @pytest.fixture(scope="module")
 def counted(tiers: GuestRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestRoot]:
     """The tiers with one more application, which has metrics enabled."""
-    files = guest_files(application(password=PASSWORD, database_host="127.0.0.1", metrics=True))
+    files = guest_files(application(database_host=DATABASE_HOST, metrics=True))
     log = tmp_path_factory.mktemp("metrics") / "application"
     with ExitStack() as running:
         run_application(running, tiers, files, 8280, log)

@@ -28,7 +28,6 @@ from cloudinit import (
     render_web,
 )
 
-PASSWORD = "correct-horse-battery-staple"
 DOMAIN = "multi-tier.svc.cluster.local"
 TOKEN = "a-token"
 COLLECTOR = "http://collector:4318"
@@ -118,9 +117,11 @@ def api_access(token: str = TOKEN) -> ApiAccess:
 
 def database(
     family: Family = Family.DEBIAN,
-    password: str = PASSWORD,
     scale: int = 10,
+    token: str = TOKEN,
+    hosts: tuple[str, ...] = (f"multi-tier-database.{DOMAIN}", "multi-tier-database"),
     *,
+    tls: bool = True,
     metrics: bool = False,
     fio_seconds: int = 0,
     allow_data_loss: bool = False,
@@ -129,8 +130,10 @@ def database(
         DatabaseGuest(
             hostname="multi-tier-database-0",
             family=family,
-            password=password,
-            api=api_access(),
+            api=api_access(token),
+            credentials="multi-tier-credentials",
+            certificate="multi-tier-database-certificate" if tls else None,
+            hosts=hosts,
             scale=scale,
             data_disk_serial="database",
             memory_mib=2048,
@@ -143,9 +146,10 @@ def database(
 
 def application(
     family: Family = Family.DEBIAN,
-    password: str = PASSWORD,
     database_host: str = f"multi-tier-database.{DOMAIN}",
+    token: str = TOKEN,
     *,
+    tls: bool = True,
     metrics: bool = False,
     tracing: str | None = None,
 ) -> str:
@@ -153,8 +157,9 @@ def application(
         ApplicationGuest(
             hostname="multi-tier-application-0",
             family=family,
-            password=password,
-            api=api_access(),
+            api=api_access(token),
+            credentials="multi-tier-credentials",
+            certificate="multi-tier-database-certificate" if tls else None,
             database_host=database_host,
             metrics=metrics,
             tracing=_tracing("application", tracing),
@@ -215,8 +220,10 @@ def _tracing(tier: str, endpoint: str | None) -> TracingTarget | None:
 
 EVERY_GUEST: dict[str, Callable[[Family], str]] = {
     "database": database,
+    "database-without-tls": partial(database, tls=False),
     "database-measured": partial(database, fio_seconds=10),
     "application": application,
+    "application-without-tls": partial(application, tls=False),
     "application-traced": partial(application, tracing=COLLECTOR),
     "web": web,
     "web-traced": partial(web, tracing=COLLECTOR),

@@ -9,14 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cloudinit import ApplicationGuest, DatabaseGuest, Family, LoadPlan, Profile, render_load_plan
+from cloudinit import Family, LoadPlan, Profile, render_load_plan
 from tests.unit.cloudinit.conftest import outline
 from tests.unit.cloudinit.guest_examples import (
     EVERY_GUEST,
     HOSTILE,
-    PASSWORD,
     WITH_METRICS,
-    api_access,
     application,
     database,
     load,
@@ -59,43 +57,22 @@ def test_the_load_plan_renders_as_its_golden_file(golden: Callable[[str, str], N
 
 @hostile
 @pytest.mark.parametrize("render", [database, application])
-def test_a_hostile_password_is_unchanged_and_only_in_its_own_file(render: Callable[..., str], value: str) -> None:
-    written, harmless = files(render(password=value)), files(render(password=PASSWORD))
-    file = written.pop("/etc/virtwork/database-password")
-    assert (file["content"], file["permissions"]) == (value + "\n", "0600")
-    del harmless["/etc/virtwork/database-password"]
+def test_a_hostile_token_is_unchanged_and_only_in_its_own_file(render: Callable[..., str], value: str) -> None:
+    written, harmless = files(render(token=value)), files(render())
+    file = written.pop("/etc/virtwork/api/token")
+    assert (file["content"], file["permissions"]) == (value, "0600")
+    del harmless["/etc/virtwork/api/token"]
     assert written == harmless
 
 
 @settings(max_examples=20)
 @example("\x85")
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
-def test_any_password_is_unchanged(password: str) -> None:
-    written = files(application(password=password))
-    assert written["/etc/virtwork/database-password"]["content"] == password + "\n"
+def test_any_token_is_unchanged(token: str) -> None:
+    assert files(application(token=token))["/etc/virtwork/api/token"]["content"] == token
 
 
-@pytest.mark.parametrize("password", ["", "with\0nul"])
-def test_a_password_that_postgresql_cant_store_is_rejected_without_being_repeated(password: str) -> None:
-    with pytest.raises(ValueError, match="database password") as database_error:
-        DatabaseGuest(
-            hostname="d",
-            family=Family.DEBIAN,
-            password=password,
-            scale=1,
-            data_disk_serial="database",
-            api=api_access(),
-        )
-    with pytest.raises(ValueError, match="database password"):
-        ApplicationGuest(hostname="a", family=Family.DEBIAN, password=password, database_host="d", api=api_access())
-    assert "with" not in str(database_error.value)
-
-
-def test_no_guests_repr_shows_its_secrets() -> None:
-    guest = DatabaseGuest(
-        hostname="d", family=Family.DEBIAN, password=PASSWORD, scale=1, data_disk_serial="database", api=api_access()
-    )
-    assert PASSWORD not in repr(guest)
+def test_no_guests_repr_shows_its_token() -> None:
     assert "the-token" not in repr(load("the-token"))
 
 

@@ -11,8 +11,14 @@ from tests.unit.components.mocks import AUTHORITY, DEDICATED, TOKEN, deploy
 
 READ = ["get", "list", "watch"]
 RIGHTS = {
-    "database": [("secrets", "multi-tier-credentials", READ)],
-    "application": [("secrets", "multi-tier-credentials", READ)],
+    "database": [
+        ("secrets", "multi-tier-credentials", READ),
+        ("configmaps", "multi-tier-database-certificate", [*READ, "patch"]),
+    ],
+    "application": [
+        ("secrets", "multi-tier-credentials", READ),
+        ("configmaps", "multi-tier-database-certificate", READ),
+    ],
     "load": [("configmaps", "multi-tier-load", READ)],
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloudinit.constants import DATABASE_NAME, DATABASE_USER
+from tests.unit.cloudinit.guest_examples import document
 from tests.unit.components.mocks import PASSWORD, SCALED, TOKEN, deploy, is_secret, plain, public
 
 CONFIGS: list[dict[str, Any]] = [
@@ -55,13 +56,20 @@ def test_the_password_is_random_and_needs_no_quoting() -> None:
     assert password.inputs["special"] is False
 
 
-def test_the_database_and_the_application_share_the_password() -> None:
-    deployment = deploy()
+@pytest.mark.parametrize(("version", "keepers"), [(1, None), (2, {"version": "2"}), (3, {"version": "3"})])
+def test_another_version_makes_a_new_password(version: int, keepers: dict[str, str] | None) -> None:
+    deployment = deploy({"database": {"passwordVersion": version}})
+    (password,) = (r for r in deployment.resources if r.type == "random:index/randomPassword:RandomPassword")
 
-    assert PASSWORD in deployment.user_data("multi-tier-database-0")
-    assert PASSWORD in deployment.user_data("multi-tier-application-0")
-    assert deployment.object("Secret", "multi-tier-credentials").inputs["stringData"] == {
-        "username": DATABASE_USER,
-        "password": PASSWORD,
-        "database": DATABASE_NAME,
-    }
+    assert password.inputs.get("keepers") == keepers
+
+
+def test_the_password_is_in_one_secret_that_guests_read_and_in_no_user_data() -> None:
+    deployment = deploy()
+    credentials = {"username": DATABASE_USER, "password": PASSWORD, "database": DATABASE_NAME}
+
+    assert deployment.object("Secret", "multi-tier-credentials").inputs["stringData"] == credentials
+    assert not [name for name in deployment.machines if PASSWORD in deployment.user_data(name)]
+    for tier in ("database", "application"):
+        files = document(deployment.user_data(f"multi-tier-{tier}-0"))["write_files"]
+        assert 'SECRET="multi-tier-credentials"' in files["/etc/virtwork/credentials.env"].splitlines()

@@ -122,13 +122,13 @@ def test_a_retained_disk_keeps_its_data() -> None:
     assert "Retained: stays in the cluster, but the stack no longer manages it" in found
 
 
-def test_a_deleted_namespace_loses_its_contents_and_a_new_password_replaces_machines() -> None:
+def test_a_deleted_namespace_loses_its_contents_and_a_new_password_replaces_no_machine() -> None:
     namespace = manifest("Namespace", "multi-tier")
     password = {"length": 32}
     found = all_consequences(step("delete", namespace, None), *replacement(password, {"length": 40}, "length"))
     assert found == [
         "**Data lost**: everything in this namespace",
-        "New password: replaces every machine whose user data contains it",
+        "New password: the database and the application take it over while they run; no machine is replaced",
     ]
 
 

@@ -1,0 +1,1 @@
+"""What the database guest runs besides PostgreSQL."""
