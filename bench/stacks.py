@@ -24,17 +24,19 @@ class Variant:
     """A configuration of the application.
 
     Attributes:
-        name: Name of the variant. Its stack, namespace and objects are named `bench-<name>`.
+        name: Name of the variant.
         config: Settings that override or extend those of the stack `lab`.
+        purpose: What it is for.
     """
 
     name: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    purpose: str = "bench"
 
     @property
     def stack(self) -> str:
-        """The name of the stack and of its namespace."""
-        return f"bench-{self.name}"
+        """The name of the stack, of its namespace and of its objects."""
+        return f"{self.purpose}-{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Running:
         variant: The variant.
         url: Base URL of its web Service, reachable from this machine.
         guests: Its guests.
+        file: Its stack file.
     """
 
     variant: Variant
     url: str
     guests: Guests
+    file: Path
 
     def guest(self, tier: str) -> str:
         """Return the name of a tier's first guest."""
@@ -65,31 +69,37 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
     """
     cluster = client.connect(lab.kubeconfig)
     with tempfile.TemporaryDirectory() as directory:
-        files = {variant.name: _configuration(Path(directory), variant) for variant in variants}
+        files = {variant.name: configuration(Path(directory), variant) for variant in variants}
         try:
             for variant in variants:
-                deployment.pulumi(lab, "stack", "select", "--create", variant.stack)
-                deployment.pulumi(lab, "up", *_options(variant, files[variant.name]))
+                deployment.up(lab, variant.stack, "--config-file", str(files[variant.name]))
             yield [
                 Running(
                     variant,
                     traffic.reachable_url(cluster, f"http://{variant.stack}-web.{variant.stack}/"),
                     Guests(lab, variant.stack),
+                    files[variant.name],
                 )
                 for variant in variants
             ]
         finally:
             for variant in variants:
-                deployment.pulumi(lab, "destroy", "--remove", *_options(variant, files[variant.name]))
-                # The engine writes this file when it creates the stack, whatever --config-file says.
-                (PROJECT / "stacks" / f"Pulumi.{variant.stack}.yaml").unlink(missing_ok=True)
+                remove(lab, variant.stack, files[variant.name])
 
 
-def _options(variant: Variant, file: Path) -> tuple[str, ...]:
-    return ("--stack", variant.stack, "--config-file", str(file), "--yes", "--skip-preview", "--suppress-progress")
+def remove(lab: Lab, stack: str, file: Path) -> None:
+    """Destroy a stack and forget it.
+
+    Raises:
+        LabError: It failed.
+    """
+    where = ("--stack", stack, "--config-file", str(file))
+    deployment.pulumi(lab, "destroy", "--remove", *where, "--yes", "--skip-preview", "--suppress-progress")
+    # The engine writes this file when it creates the stack, whatever --config-file says.
+    (PROJECT / "stacks" / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
 
-def _configuration(directory: Path, variant: Variant) -> Path:
+def configuration(directory: Path, variant: Variant) -> Path:
     """Write the variant's stack file: the lab's, with the variant's names and settings."""
     document = yaml.safe_load(_LAB_STACK.read_text())
     config = document["config"]

@@ -71,14 +71,14 @@ def up(lab: Lab, stack: str, *options: str) -> None:
     pulumi(lab, "up", "--stack", stack, *_UNATTENDED, "--refresh", *options)
 
 
-def destroy(lab: Lab) -> None:
-    """Run `pulumi destroy` on each of the lab's stacks.
+def destroy(lab: Lab, *stacks: str) -> None:
+    """Run `pulumi destroy` on some of the lab's stacks, by default on all, also where an earlier one was killed.
 
     Raises:
         LabError: It failed.
     """
     _clean_up(lab)
-    for stack in backend.stacks(lab):
+    for stack in stacks or backend.stacks(lab):
         _resolve_pending(lab, stack)
         pulumi(lab, "destroy", "--stack", stack, *_UNATTENDED, timeout=_DESTROY_SECONDS)
 
