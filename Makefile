@@ -4,7 +4,10 @@
 BASE ?= main
 # `make lab GUESTS=machines`: QEMU machines on a real node; default: containers, or what the running lab has.
 GUESTS ?=
-.PHONY: help install policy lab lab-down images preview preview-down bench check check-policy format unit test test-machines lock
+# Which faults `make faults` injects; default: all. How long `make soak` takes.
+FAULTS ?=
+SOAK ?= 30m
+.PHONY: help install policy lab lab-down images preview preview-down bench faults soak check check-policy format unit test test-machines lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -32,8 +35,14 @@ preview: install ## report what a change does to each stack, without a cluster: 
 preview-down: install ## stop the control plane that previews keep running
 	@$(PYTHON) -m preview stop
 
-bench: install ## measure delivery, coordinated omission and the cost of measuring, on the lab (30 min)
+bench: install ## measure delivery, coordinated omission and the cost of measuring, on the lab (20 min)
 	@$(PYTHON) -m bench
+
+faults: install ## break a stack in every way with load running, and show what a client saw: make faults FAULTS="web-killed ..."
+	@$(PYTHON) -m faults $(FAULTS)
+
+soak: install ## load a stack for half an hour, with faults; what grows is a failure: make soak SOAK=60s
+	@$(PYTHON) -m faults.soak $(SOAK)
 
 policy: install $(POLICY)/installed ## install the policy pack, for `pulumi preview --policy-pack policy`
 

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import costs, endurance, frozen_second, plot, rates
+from bench import costs, frozen_second, plot, rates
 from bench.stacks import Variant, running
 from lab import lifecycle
 from lab.config import Lab
@@ -31,17 +31,16 @@ class Part(StrEnum):
 
     RATES = "rates"
     FROZEN_SECOND = "frozen-second"
-    ENDURANCE = "endurance"
     COSTS = "costs"
 
 
 @app.command()
 def bench(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all, 30 minutes.")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all, 20 minutes.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each side of a comparison.")] = 15,
     results: Annotated[Path, typer.Option(help="Parent directory of the results.")] = Path("results/bench"),
 ) -> None:
-    """Measure delivery, a frozen second, endurance and costs. Print, plot and write the figures."""
+    """Measure delivery, a frozen second and costs. Print, plot and write the figures."""
     lab = lifecycle.start(Lab.from_environment(), Progress(console))
     started = datetime.now(UTC)
     directory = results / started.strftime("%Y%m%d-%H%M%S")
@@ -50,7 +49,7 @@ def bench(
     wanted = parts or list(Part)
     if set(wanted) - {Part.COSTS}:
         with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
-            for part, module in ((Part.RATES, rates), (Part.FROZEN_SECOND, frozen_second), (Part.ENDURANCE, endurance)):
+            for part, module in ((Part.RATES, rates), (Part.FROZEN_SECOND, frozen_second)):
                 if part in wanted:
                     found[part.replace("-", "_")] = module.measure(lab, stack, directory, console)
     if Part.COSTS in wanted:
@@ -70,7 +69,6 @@ def _show(found: dict[str, Any]) -> None:
     tables: dict[str, Callable[[Any], Table]] = {
         "rates": _rates,
         "frozen_second": _frozen,
-        "endurance": _endurance,
         "costs": _costs,
     }
     for part, table in tables.items():
@@ -98,17 +96,6 @@ def _frozen(found: dict[str, Any]) -> Table:
     for name in ("open", "closed"):
         one = found[name]
         table.add_row(name, str(one["count"]), *(f"{one[key]:.1f}" for key in ("p50", "p99", "p999", "max")))
-    return table
-
-
-def _endurance(found: dict[str, Any]) -> Table:
-    minutes = found["seconds"] // 60
-    table = Table(f"{minutes} min at {found['rps']}/s", "memory MiB", "2nd half", "disk MiB", "2nd half")
-    for name, kinds in found["guests"].items():
-        row = []
-        for kind, values in kinds.items():
-            row += [f"{min(values):.0f} to {max(values):.0f}", f"{found['growth'][name][kind]:+.1f}"]
-        table.add_row(name, *row)
     return table
 
 

@@ -17,7 +17,7 @@ _PERCENTILES = ("p50", "p99", "p999", "max")
 
 def save(bench: dict[str, Any], path: Path) -> None:
     """Plot the measured parts into an SVG or PNG file."""
-    drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen, "endurance": _endurance}
+    drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen}
     wanted = [part for part in drawn if part in bench]
     if not wanted:
         return
@@ -50,14 +50,3 @@ def _frozen(frozen: dict[str, Any], axis: Axes) -> None:
     axis.set_ylabel("latency in ms")
     axis.set_title("Latency when the application freezes for 1 s")
     axis.legend()
-
-
-def _endurance(endurance: dict[str, Any], axis: Axes) -> None:
-    for (name, kinds), colour in zip(endurance["guests"].items(), ("#0072b2", "#e69f00", "#009e73"), strict=False):
-        for kind, style in {"memory": "-", "disk": ":"}.items():
-            minutes = [number * endurance["every_seconds"] / 60 for number in range(len(kinds[kind]))]
-            axis.plot(minutes, kinds[kind], style, color=colour, label=f"{name}: {kind}")
-    axis.set_xlabel("minutes")
-    axis.set_ylabel("MiB")
-    axis.set_title(f"Guests at {endurance['rps']} requests/s")
-    axis.legend(fontsize="small")

@@ -12,7 +12,7 @@ LEAST_POINTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How much a figure may grow in the judged half.
+    """How much a figure may grow in the judged time.
 
     Attributes:
         least: In its own unit.
@@ -25,12 +25,12 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The growth of a figure in the second half of a measurement.
+    """The growth of a figure in the judged time.
 
     Attributes:
-        growth: The slope times the half's length.
+        growth: The slope times the length of that time.
         allowed: The bound on it.
-        median: The figure's median in that half.
+        median: The figure's median in it.
     """
 
     growth: float
@@ -50,20 +50,18 @@ def slope(times: Sequence[float], values: Sequence[float]) -> float:
     return float(np.median((y[second] - y[first]) / (x[second] - x[first])))
 
 
-def trend(times: Sequence[float], values: Sequence[float], bound: Bound) -> Trend | None:
-    """Return the trend of a figure in the second half of the time, after caches have filled; None with too few points.
+def trend(times: Sequence[float], values: Sequence[float], bound: Bound, since: float) -> Trend | None:
+    """Return the trend of a figure; None with too few points.
 
     Args:
         times: Times, increasing.
         values: The figure at each of them.
         bound: How much it may grow.
+        since: Time from which on it is judged: until then, caches fill.
     """
-    if len(times) < 2:
+    judged = [(time, value) for time, value in zip(times, values, strict=True) if time >= since]
+    if len(judged) < LEAST_POINTS:
         return None
-    middle = (times[0] + times[-1]) / 2
-    half = [(time, value) for time, value in zip(times, values, strict=True) if time >= middle]
-    if len(half) < LEAST_POINTS:
-        return None
-    late, figures = zip(*half, strict=True)
+    late, figures = zip(*judged, strict=True)
     median = float(np.median(figures))
     return Trend(slope(late, figures) * (late[-1] - late[0]), max(bound.least, bound.share * median), median)
