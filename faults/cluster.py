@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from functools import partial
 from itertools import chain
@@ -46,10 +48,12 @@ def _away(name: str, stack: Stack) -> None:
         process.wait_ready(stack.lab, component, _READY_SECONDS)
 
 
-FAULTS = tuple(
-    Fault(f"{name}-away", f"{name} is away for {AWAY_SECONDS:.0f} s.", partial(_away, name), tolerated=0)
-    for name in _COMPONENTS
-)
+@fault(tolerated=0)
+def components_killed(stack: Stack) -> None:
+    """All components of the lab are killed at once, and are started again by their supervisor."""
+    for one in components(stack.lab):
+        if pid := process.find(stack.lab, one.name):
+            os.kill(pid, signal.SIGKILL)
 
 
 @fault()
@@ -63,3 +67,12 @@ def everything_killed(stack: Stack) -> None:
         network.down(lab)
     finally:
         lifecycle.start(lab, Progress(Console(stderr=True)))
+
+
+FAULTS = (
+    *(
+        Fault(f"{name}-away", f"{name} is away for {AWAY_SECONDS:.0f} s.", partial(_away, name), tolerated=0)
+        for name in _COMPONENTS
+    ),
+    components_killed,
+)

@@ -68,6 +68,9 @@ ELSEWHERE = {
     "pulumi destroy": _DESTROY,
     "pulumi up && pulumi refresh --yes --clear-pending-creates": _INTERRUPTED,
     ".venv/bin/python -m measure": "tests/lab/test_measure.py::test_every_scheduled_request_gets_its_response",
+    ".venv/bin/python -m faults web-reloaded database-killed": (
+        "tests/lab/test_faults.py::test_every_fault_that_was_asked_for_has_an_outcome"
+    ),
     ".venv/bin/python -m lab": "tests/lab/test_recovery.py::test_status_names_a_stopped_component_and_its_log",
     "make preview": _PREVIEW,
     "make preview BASE=main": _PREVIEW,
