@@ -40,6 +40,7 @@ class Client(Thread):
         self._stopping, self._lock = Event(), Lock()
         self._observed: list[Observation] = []
         self._pending: set[float] = set()
+        self._next_due = 0.0
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Client:
@@ -62,7 +63,7 @@ class Client(Thread):
     def settled_until(self) -> float:
         """Return up to when every request has its answer."""
         with self._lock:
-            return min(self._pending, default=time.monotonic())
+            return min(self._pending | {self._next_due})
 
     def requests(self) -> Requests:
         """Return the requests that have ended."""
@@ -94,6 +95,7 @@ class Client(Thread):
                     return
                 with self._lock:
                     self._pending.add(due)
+                    self._next_due = started + (number + 1) / self._rate
                 tasks.create_task(self._send(client, due, update=number % _UPDATE == 0))
 
     async def _send(self, client: httpx.AsyncClient, due: float, *, update: bool) -> None:

@@ -24,9 +24,8 @@ _DISK = FACTS[Family.DEBIAN].database_mount
 _FILLER = f"{_DISK}/filler"
 _UNIT = "postgresql@*.service"  # Debian's, whose instance is the cluster's version and name
 
-# Nothing can be written to a frozen file system: each write waits up to 0.3 s. The trap thaws it however this ends.
+# Nothing can be written to a frozen file system: each write waits up to 0.3 s.
 _SLOW = f"""
-trap 'fsfreeze --unfreeze {_DISK} || true' EXIT
 end=$(($(date +%s) + {SLOW_SECONDS}))
 while [ "$(date +%s)" -lt "$end" ]; do
     fsfreeze --freeze {_DISK}
@@ -35,6 +34,11 @@ while [ "$(date +%s)" -lt "$end" ]; do
     sleep 0.02
 done
 """
+# systemd thaws the file system, whoever dies.
+_SLOWING = (
+    *("systemd-run", "--quiet", "--wait", "--collect", f"--property=RuntimeMaxSec={SLOW_SECONDS + 5}"),
+    *(f"--property=ExecStopPost=-fsfreeze --unfreeze {_DISK}", "sh", "-ec", _SLOW),
+)
 
 
 @fault()
@@ -87,7 +91,7 @@ def database_disk_full(stack: Stack) -> None:
     machine = _machine(stack)
     fill = f"fallocate --length \"$(df --output=avail --block-size=1 {_DISK} | tail -n 1 | tr -d ' ')\" {_FILLER}"
     try:
-        stack.run(machine, "sh", "-ec", f"{fill}; sync {_DISK}")
+        stack.run(machine, "sh", "-ec", fill)
         # The log's segments are allocated in advance: the disk isn't needed until the server starts the next ones.
         for _ in range(4):
             with suppress(LabError):
@@ -100,7 +104,7 @@ def database_disk_full(stack: Stack) -> None:
 @fault()
 def database_disk_slow(stack: Stack) -> None:
     """Each write to the database's data disk waits up to 0.3 s, for 15 s."""
-    stack.run(_machine(stack), "sh", "-ec", _SLOW)
+    stack.run(_machine(stack), *_SLOWING)
 
 
 @fault()
