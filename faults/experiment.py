@@ -81,20 +81,20 @@ class Experiments:
         Raises:
             LabError: The stack was not steady before.
         """
-        problems = []
+        broken: list[str] = []
         with Client(self._stack.url, self._ledger, self._rate) as client:
             self._wait_steady(client)
             start = time.monotonic()
             try:
                 fault.inject(self._stack)
             except (LabError, ApiError, OSError) as error:
-                problems.append(" ".join(str(error).split()))
+                broken.append(" ".join(str(error).split()))
             end = time.monotonic()
             found = self._observe(client, start, end)
             failures = client.failures(start)
-        ready = self._wait_ready(end, problems)
-        audit = self._audit(problems)
-        problems += _problems(fault, found, audit)
+        ready = self._wait_ready(end, broken)
+        audit = self._audit(broken)
+        broken += problems(fault, found, audit)
         return Outcome(
             fault=fault.name,
             client_errors=found.errors,
@@ -110,8 +110,8 @@ class Experiments:
             latency_bound_ms=round(found.bound_s * 1000, 1),
             acknowledged_writes=self._ledger.count(Standing.ACKNOWLEDGED),
             writes_in_doubt=self._ledger.count(Standing.IN_DOUBT),
-            problems=problems,
-            passed=not problems,
+            problems=broken,
+            passed=not broken,
         )
 
     def _wait_steady(self, client: Client) -> None:
@@ -133,42 +133,43 @@ class Experiments:
                 return found
             time.sleep(_POLL_SECONDS)
 
-    def _wait_ready(self, end: float, problems: list[str]) -> float | None:
+    def _wait_ready(self, end: float, broken: list[str]) -> float | None:
         """Wait until machines and components are ready, and return how long that took since the fault's end."""
         try:
             self._stack.wait_ready(_READY_SECONDS)
         except LabError as error:
-            problems.append(str(error))
+            broken.append(str(error))
             return None
         took = round(time.monotonic() - end, 1)
         if down := cluster.not_ready(self._stack.lab):
-            problems.append(f"not running or not ready: {', '.join(down)}")
+            broken.append(f"not running or not ready: {', '.join(down)}")
         return took
 
-    def _audit(self, problems: list[str]) -> Audit:
+    def _audit(self, broken: list[str]) -> Audit:
         """Return what the books say that they didn't say after the fault before."""
         try:
             rows = [line.split("|") for line in self._stack.sql(ledger.BOOKS).splitlines()]
         except (LabError, ApiError) as error:
-            problems.append(f"The database's books can't be read: {error}")
+            broken.append(f"The database's books can't be read: {error}")
             return Audit(frozenset(), frozenset(), frozenset())
         found = self._ledger.audit((kind, int(account), int(amount)) for kind, account, amount in rows)
         known, self._known = self._known, found
         return Audit(found.lost - known.lost, found.unexpected - known.unexpected, found.unbalanced - known.unbalanced)
 
 
-def _problems(fault: Fault, found: Impact, audit: Audit) -> list[str]:
-    problems = []
+def problems(fault: Fault, found: Impact, audit: Audit) -> list[str]:
+    """Return which bounds were broken, in words."""
+    broken = []
     if fault.tolerated is not None and found.errors > fault.tolerated:
-        problems.append(f"{found.errors} requests failed instead of at most {fault.tolerated}")
+        broken.append(f"{found.errors} requests failed instead of at most {fault.tolerated}")
     if found.recovery_s is None:
-        problems.append(f"not as before within {_OBSERVED_SECONDS:.0f} s of the fault's end")
+        broken.append(f"not as before within {_OBSERVED_SECONDS:.0f} s of the fault's end")
     elif found.recovery_s > RECOVERY_BOUND:
-        problems.append(f"as before {found.recovery_s} s after the fault's end instead of within {RECOVERY_BOUND} s")
+        broken.append(f"as before {found.recovery_s} s after the fault's end instead of within {RECOVERY_BOUND} s")
     if audit.lost:
-        problems.append(f"{len(audit.lost)} acknowledged writes are lost")
+        broken.append(f"{len(audit.lost)} acknowledged writes are lost")
     if audit.unexpected:
-        problems.append(f"{len(audit.unexpected)} writes were made though refused, or twice")
+        broken.append(f"{len(audit.unexpected)} writes were made though refused, or twice")
     if audit.unbalanced:
-        problems.append(f"{len(audit.unbalanced)} balances are not the sum of their history")
-    return problems
+        broken.append(f"{len(audit.unbalanced)} balances are not the sum of their history")
+    return broken
