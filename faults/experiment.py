@@ -10,16 +10,17 @@ from faults import cluster, ledger
 from faults.client import Client
 from faults.fault import Fault
 from faults.ledger import Audit, Ledger, Standing
-from faults.recovery import LEAST_BOUND, STABLE_SECONDS, Impact, impact, recovery
+from faults.recovery import LEAST_BOUND, Impact, impact, recovery
 from faults.stack import Stack
 from kube.errors import ApiError
 from lab.errors import LabError
 
 RECOVERY_BOUND = 15  # s from a fault's end
 _STEADY_SECONDS = 90.0
-_OBSERVED_SECONDS = 60.0  # after a fault's end
+# After a fault's end.
+_OBSERVED_SECONDS = 60.0
 _READY_SECONDS = 120.0
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,8 @@ class Experiments:
             except (LabError, ApiError, OSError) as error:
                 broken.append(" ".join(str(error).split()))
             end = time.monotonic()
-            found = self._observe(client, start, end)
+            found, ready = self._observe(client, start, end, broken)
             failures = client.failures(start)
-        ready = self._wait_ready(end, broken)
         audit = self._audit(broken)
         broken += problems(fault, found, audit)
         return Outcome(
@@ -125,25 +125,30 @@ class Experiments:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def _observe(self, client: Client, start: float, end: float) -> Impact:
-        """Watch until all is as before, or for long enough."""
+    def _observe(self, client: Client, start: float, end: float, broken: list[str]) -> tuple[Impact, float | None]:
+        """Watch until all is as before and ready, or for long enough; return what it did and when all was ready."""
+        unready = end
         while True:
             found = impact(client.requests(), start, end, client.settled_until())
-            if found.recovery_s is not None or time.monotonic() - end > _OBSERVED_SECONDS + STABLE_SECONDS:
-                return found
+            waiting = self._waiting()
+            now = time.monotonic()
+            if waiting:
+                unready = now
+            if now - end > (_READY_SECONDS if waiting else _OBSERVED_SECONDS) or not (
+                waiting or found.recovery_s is None
+            ):
+                break
             time.sleep(_POLL_SECONDS)
+        if waiting:
+            broken.append(f"not ready within {_READY_SECONDS:.0f} s: {', '.join(waiting)}")
+        return found, None if waiting else round(unready - end, 1)
 
-    def _wait_ready(self, end: float, broken: list[str]) -> float | None:
-        """Wait until machines and components are ready, and return how long that took since the fault's end."""
+    def _waiting(self) -> list[str]:
+        """Return the machines and components that aren't ready."""
         try:
-            self._stack.wait_ready(_READY_SECONDS)
-        except LabError as error:
-            broken.append(str(error))
-            return None
-        took = round(time.monotonic() - end, 1)
-        if down := cluster.not_ready(self._stack.lab):
-            broken.append(f"not running or not ready: {', '.join(down)}")
-        return took
+            return [*self._stack.not_ready(), *cluster.not_ready(self._stack.lab)]
+        except ApiError as error:
+            return [str(error)]
 
     def _audit(self, broken: list[str]) -> Audit:
         """Return what the books say that they didn't say after the fault before."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +14,8 @@ from components.names import TierName
 from faults.ledger import PREPARE
 from kube import client
 from kube.client import Api
-from kube.errors import ApiError
 from kube.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 from lab.config import Lab
-from lab.errors import LabError
 from lab.repair import run_in_guest
 from lab.toolchain import image
 
@@ -26,7 +23,6 @@ RPS = 30  # of the stack's own load generator
 _IMAGE = {"image": {"containerDisk": image.GOLDEN}}
 _MIX = {"random": 80, "hot": 5, "missing": 0, "write": 15}
 _LOAD = {"dedicated": True, "vcpus": 1, "memory": "384Mi", "rps": RPS, "mix": _MIX, **_IMAGE}
-_POLL_SECONDS = 0.5
 
 
 def variant(name: str) -> Variant:
@@ -111,22 +107,3 @@ class Stack:
         """Return the names of the machines that aren't ready."""
         found = self.cluster.list(VIRTUAL_MACHINES, self.name)[0]
         return sorted(one["metadata"]["name"] for one in found if not one.get("status", {}).get("ready"))
-
-    def wait_ready(self, seconds: float) -> None:
-        """Wait until all machines are ready.
-
-        Raises:
-            LabError: Some still aren't, or the API server doesn't answer.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                waiting = self.not_ready()
-                why = f"{', '.join(waiting)} not ready"
-            except ApiError as error:
-                waiting, why = ["?"], str(error)
-            if not waiting:
-                return
-            if time.monotonic() > deadline:
-                raise LabError(f"After {seconds:.0f} s: {why}")
-            time.sleep(_POLL_SECONDS)
