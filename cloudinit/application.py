@@ -62,6 +62,11 @@ def render_application(guest: ApplicationGuest) -> str:
                 path=f"/etc/sysusers.d/{APPLICATION_ACCOUNT}.conf", content=source("application/sysusers.conf.j2")
             ),
             guest_file("application/virtwork-app.service.j2", UNITS),
+            guest_file(
+                "common/virtwork-drain.service.j2",
+                UNITS,
+                services=["virtwork-app.service"],
+            ),
         ],
         exporters=[Exporter.NODE] if guest.metrics else [],
     )

@@ -26,6 +26,10 @@ DATABASE_USER = "appuser"
 # Limit of open files for nginx and the application, whose default would be 1,024.
 OPEN_FILES = 16384
 
+# How long a guest that is being stopped serves on: until no client or proxy sends it anything new, and until nginx has
+# closed the connections to it that it no longer uses.
+DRAIN_SECONDS = 5
+
 # System users of the guests.
 APPLICATION_ACCOUNT = "virtwork-app"
 METRICS_ACCOUNT = "virtwork-metrics"
@@ -34,3 +38,5 @@ PROGRAMS = "/usr/local/sbin"  # on root's PATH, and labelled executable by SELin
 LIBRARY = "/usr/local/lib/virtwork"
 SETTINGS = "/etc/virtwork"
 UNITS = "/etc/systemd/system"
+# Exists while a guest drains. Not below /run, whose files SELinux's policy hides from nginx.
+DRAINING = f"{SETTINGS}/draining"

@@ -48,6 +48,10 @@ def render_web(guest: WebGuest) -> str:
             guest_file("web/upstream-unknown.conf.j2", SETTINGS),
             GuestFile(path=f"{SETTINGS}/upstream.settings", content=upstream),
             guest_file("web/virtwork-upstream.service", UNITS),
+            # The spans are read from nginx's log.
+            guest_file(
+                "common/virtwork-drain.service.j2", UNITS, services=["nginx.service", "virtwork-web-spans.service"]
+            ),
             guest_file("web/logrotate.conf", SETTINGS),
             guest_file("web/virtwork-logrotate.service", UNITS),
             guest_file("web/virtwork-logrotate.timer", UNITS),

@@ -63,6 +63,7 @@ class Tier(pulumi.ComponentResource):
         self._machine_settings = machine
         self._names = settings.names
         self._labels = self._names.labels(self.tier)
+        self._machines: list[pulumi.Resource] = []
         # Where it was while only tiers in a mesh had one.
         former = pulumi.Alias(parent=create_urn("service-mesh", "multi-tier:components:ServiceMesh"))
         child = pulumi.ResourceOptions(parent=self, aliases=[former])
@@ -87,7 +88,11 @@ class Tier(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         canary: MachineSettings | None = None,
     ) -> None:
-        """Declare a machine and the Secret with its user data; with settings of a canary, it is one of those."""
+        """Declare a machine and the Secret with its user data; with settings of a canary, it is one of those.
+
+        It depends on the machine declared so many before it that at most `maxUnavailable` are replaced at a time: the
+        engine replaces a machine, and awaits the new one, before it comes to those that depend on it.
+        """
         settings = canary or self._machine_settings
         name = self._names.machine(self.tier, index, canary=canary is not None)
         resource_name = name.removeprefix(f"{self._names.name}-")
@@ -117,9 +122,11 @@ class Tier(pulumi.ComponentResource):
             pod_annotations=pod_annotations(self._settings.mesh),
         )
         # By name, not by the Secret's outputs: replacing the Secret alone must not replace the machine.
-        before = [secret, *([self._account] if self._account else []), *depends_on]
+        earliest = len(self._machines) - self._machine_settings.most_unavailable
+        preceding = self._machines[earliest : earliest + 1] if earliest >= 0 else []
+        before = [secret, *([self._account] if self._account else []), *depends_on, *preceding]
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
-        virtual_machine(resource_name, machine, opts)
+        self._machines.append(virtual_machine(resource_name, machine, opts))
 
     def _tracing(self) -> TracingTarget | None:
         """Return where this tier's guests send their spans; None without tracing."""

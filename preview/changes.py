@@ -38,6 +38,7 @@ _ACTIONS = {
     "import": Action.IMPORTED,
 }
 LOST = "**Data lost**"
+_TIER = "app.kubernetes.io/component"  # label of machines
 _SCALE = "multi-tier.kubevirt.io/pgbench-scale"  # annotation of the data disk
 _REMOVING = (Action.REPLACED, Action.DELETED)
 _PROVIDERS = "pulumi:providers:"
@@ -60,6 +61,8 @@ class Change:
         retained: Whether the object stays in the cluster when it leaves the stack.
         step: The engine's first step.
         rescaled: How the scale of the database's tables changes; the setup then recreates them on the data disk.
+        replaced_after: For a machine of a tier whose others serve meanwhile, the machine that has to be ready before,
+            or an empty string if none has; None for any other object.
     """
 
     action: Action
@@ -71,6 +74,7 @@ class Change:
     retained: bool = False
     step: str = ""
     rescaled: str = ""
+    replaced_after: str | None = None
 
     @property
     def former_name(self) -> str:
@@ -94,7 +98,22 @@ def changes(steps: Sequence[Mapping[str, Any]], scales: tuple[str | None, str | 
         is_object = state.get("custom", True) and not _type(step["urn"], state).startswith(_PROVIDERS)
         if is_object and not _is_unchanged(step):
             by_urn.setdefault(step["urn"], []).append(step)
-    return [_change(group, rescaled) for group in by_urn.values()]
+    turns = _turns(steps)
+    return [_change(group, rescaled, turns.get(urn)) for urn, group in by_urn.items()]
+
+
+def _turns(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return which machine each machine of a tier that rolls is replaced after, by URN; empty: after none."""
+    states = [step["newState"] for step in steps if step.get("newState")]
+    machines = {state["urn"]: state for state in states if state.get("inputs", {}).get("kind") == "VirtualMachine"}
+    metadata = {urn: state["inputs"]["metadata"] for urn, state in machines.items()}
+    tiers = {urn: found.get("labels", {}).get(_TIER) for urn, found in metadata.items()}
+    turns = {
+        urn: next((metadata[one]["name"] for one in state.get("dependencies") or () if one in machines), "")
+        for urn, state in machines.items()
+    }
+    rolling = {tiers[urn] for urn, after in turns.items() if after}
+    return {urn: after for urn, after in turns.items() if tiers[urn] in rolling}
 
 
 def _rescaled(steps: Sequence[Mapping[str, Any]], scales: tuple[str | None, str | None]) -> str:
@@ -132,7 +151,7 @@ def _changed_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Dif
     return [Difference(option, before, after) for option, before, after in pairs if before != after]
 
 
-def _change(steps: list[Mapping[str, Any]], rescaled: str) -> Change:
+def _change(steps: list[Mapping[str, Any]], rescaled: str, replaced_after: str | None) -> Change:
     actions = [_ACTIONS.get(step["op"], Action.OTHER) for step in steps]
     action = Action.REPLACED if Action.REPLACED in actions else actions[0]
     old, new = _state(steps, "oldState"), _state(steps, "newState")
@@ -159,6 +178,7 @@ def _change(steps: list[Mapping[str, Any]], rescaled: str) -> Change:
         retained=bool(old.get(_RETAIN)),
         step=steps[0]["op"],
         rescaled=rescaled,
+        replaced_after=replaced_after,
     )
 
 
@@ -222,7 +242,10 @@ def _machine_consequences(change: Change, all_changes: Iterable[Change]) -> Iter
         yield "Reason: changed user data, which cloud-init applies on first boot only"
     removed = {(one.kind, one.former_name) for one in all_changes if one.action in _REMOVING and not one.retained}
     yield from _disks(change.old.get("spec", {}), removed, change.rescaled if replaced else "")
-    if replaced:
+    if replaced and change.replaced_after is not None:
+        turn = f"once {code(change.replaced_after)} is ready" if change.replaced_after else "first"
+        yield f"Rolling change: drained and replaced {turn}, while other machines of the tier serve"
+    elif replaced:
         yield "Downtime: from the stop of the old machine until the new one is ready"
 
 

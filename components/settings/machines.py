@@ -41,12 +41,19 @@ NodeLabels = Annotated[
     Field(min_length=1),
     allowing('a mapping of at least one node label to its value, such as {"disktype": "ssd"}'),
 ]
+# `cpuRequest: 2` is a number in YAML.
+_NUMBER_AS_TEXT = BeforeValidator(lambda value: str(value) if type(value) is int else value)
 CpuRequest = Annotated[
     str,
     pattern(r"[1-9][0-9]{0,5}m|[1-9][0-9]{0,2}"),
-    # `cpuRequest: 2` is a number in YAML.
-    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    _NUMBER_AS_TEXT,
     allowing('a number of CPUs above zero, such as "500m" or 2'),
+]
+MaxUnavailable = Annotated[
+    str,
+    pattern(r"(100|[1-9][0-9]?)%?"),
+    _NUMBER_AS_TEXT,
+    allowing('a whole number from 1 to 100, or a percentage from "1%" to "100%"'),
 ]
 
 
@@ -188,6 +195,11 @@ class MachineSettings(Model):
     @property
     def count(self) -> int:
         """Number of machines."""
+        return 1
+
+    @property
+    def most_unavailable(self) -> int:
+        """How many of the tier's machines may be replaced at the same time."""
         return 1
 
     @property
@@ -343,11 +355,27 @@ class ReplicatedSettings(MachineSettings):
         description="Whether the tier's machines prefer different nodes (ScheduleAnyway) or require them "
         "(DoNotSchedule).",
     )
+    max_unavailable: MaxUnavailable = Field(
+        default="25%",
+        description="How many machines are replaced at the same time: a number, or a percentage of the tier's, its "
+        "canary's included, rounded down to at least one. They are created and deleted in the same order.",
+    )
 
     @property
     def count(self) -> int:
         """Number of machines."""
         return self.replicas
+
+    @property
+    def most_unavailable(self) -> int:
+        """How many of the tier's machines may be replaced at the same time."""
+        number, percent, _ = self.max_unavailable.partition("%")
+        return max(1, int(number) * self._behind_the_service // 100) if percent else int(number)
+
+    @property
+    def _behind_the_service(self) -> int:
+        """Number of machines that requests go to."""
+        return self.count
 
     @property
     def spread(self) -> TopologySpread:
@@ -380,6 +408,11 @@ class ApplicationSettings(ReplicatedSettings):
             return None
         own = {"version": self.canary.version, "replicas": self.canary.replicas, "canary": None}
         return self.model_copy(update=own | ({"image": self.canary.image} if self.canary.image else {}))
+
+    @property
+    def _behind_the_service(self) -> int:
+        """Number of machines that requests go to, the canary's included."""
+        return self.count + (self.canary.replicas if self.canary else 0)
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield what contradicts the canary, too."""

@@ -65,6 +65,7 @@ def machines(stack: Stack) -> set[str]:
 def scale(stack: Stack, replicas: int) -> None:
     for tier in ("application", "web"):
         stack.configure(f"multi-tier:{tier}.replicas", replicas)
+        stack.configure(f"multi-tier:{tier}.maxUnavailable", "100%")
 
 
 def test_a_killed_up_is_resolved_and_guests_install_missing_packages(stack: Stack) -> None:

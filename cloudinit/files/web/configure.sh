@@ -18,7 +18,7 @@ virtwork-restart-pauses
 systemctl daemon-reload
 # Restart: the image may already run it with its welcome page.
 systemctl restart nginx.service
-systemctl enable --now virtwork-upstream.service virtwork-logrotate.timer
+systemctl enable --now virtwork-upstream.service virtwork-drain.service virtwork-logrotate.timer
 if [ -e /etc/systemd/system/virtwork-web-spans.service ]; then
     systemctl enable --now virtwork-web-spans.service
 fi

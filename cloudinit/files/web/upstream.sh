@@ -23,11 +23,12 @@ upstream() {
         # Never marked as failed: behind a Service there is no other server to try.
         echo "    server $address:$APPLICATION_PORT max_fails=0;"
     done
-    # Connections are limited in time, so that machines added behind the Service get their share.
+    # Connections are limited in time, so that machines added behind the Service get their share. Idle ones are closed
+    # here, and before an application machine that drains closes them: a request on a closing one would be lost.
     echo '    keepalive 64;'
     echo '    keepalive_requests 10000;'
     echo '    keepalive_time 45s;'
-    echo '    keepalive_timeout 45s;'
+    echo '    keepalive_timeout 4s;'
     echo '}'
 }
 

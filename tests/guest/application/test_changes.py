@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cloudinit.constants import APPLICATION_PORT
+from cloudinit.constants import APPLICATION_PORT, DRAINING
 from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.guest_sql import sql
 from tests.guest.running_tiers import APPLICATION, WEB
@@ -48,6 +48,22 @@ def raw(tiers: GuestRoot, data: bytes, *, wait: bool = True) -> str:
             pass
     """
     return tiers.run("python3", "-c", textwrap.dedent(program), data.hex())
+
+
+@pytest.mark.parametrize("base", [APPLICATION, WEB], ids=["application", "web"])
+def test_a_guest_that_drains_serves_on_and_has_connections_closed(
+    tiers: GuestRoot, change: Callable[..., Response], base: str
+) -> None:
+    assert change(1, '{"delta": 0}', base=base).headers.get("connection") != "close"
+    tiers.write(DRAINING, "")
+    try:
+        drained, refused = (change(1, body, base=base) for body in ('{"delta": 0}', "{}"))
+    finally:
+        tiers.run("rm", DRAINING)
+
+    assert (drained.status, drained.headers["connection"]) == (200, "close")
+    assert (refused.status, refused.headers["connection"]) == (400, "close")
+    assert change(1, '{"delta": 0}', base=base).headers.get("connection") != "close"
 
 
 def test_a_branch_has_the_sum_of_its_accounts(

@@ -16,7 +16,16 @@ from jinja2 import UndefinedError
 
 import cloudinit
 from cloudinit import Family
-from cloudinit.constants import APPLICATION_ACCOUNT, LIBRARY, OPEN_FILES, PROGRAMS, SETTINGS, UNITS
+from cloudinit.constants import (
+    APPLICATION_ACCOUNT,
+    DRAIN_SECONDS,
+    DRAINING,
+    LIBRARY,
+    OPEN_FILES,
+    PROGRAMS,
+    SETTINGS,
+    UNITS,
+)
 from cloudinit.guest_files import shell_settings, source, unit_settings
 from tests.unit.cloudinit.guest_examples import COLLECTOR, EVERY_GUEST, HOSTILE, WITH_METRICS, load_machine, parse
 
@@ -80,6 +89,11 @@ def test_the_application_and_nginx_may_open_enough_files_for_their_connections()
     assert sorted("uvicorn" in text for text in limited) == [False, True]
 
 
+def test_a_draining_application_closes_no_connection_that_nginx_may_still_use() -> None:
+    (idle,) = (int(found) for text in every_content() for found in re.findall(r"keepalive_timeout (\d+)s;'", text))
+    assert 0 < idle < DRAIN_SECONDS
+
+
 def test_every_path_of_ours_in_a_file_is_a_file_that_some_guest_gets() -> None:
     # Scripts and units state paths as they are; this keeps them equal to the constants that place the files.
     rendered = {
@@ -89,6 +103,7 @@ def test_every_path_of_ours_in_a_file_is_a_file_that_some_guest_gets() -> None:
     written = {
         f"{UNITS}/virtwork-.service.d/restart-pauses.conf",
         f"{SETTINGS}/postgresql-size.conf",
+        DRAINING,
         "/var/lib/logrotate/virtwork.status",
         "/var/lib/virtwork-credentials/password",
         "/var/lib/virtwork-credentials/certificate",

@@ -37,6 +37,52 @@ def test_a_tier_starts_once_the_tier_behind_it_serves() -> None:
     assert deployment.component("web").depends_on >= application
 
 
+@pytest.mark.parametrize(
+    ("max_unavailable", "awaited"), [({}, [None, 0, 1]), ({"maxUnavailable": 2}, [None, None, 0])], ids=["default", "2"]
+)
+def test_a_machine_is_replaced_after_the_one_so_many_before_it(
+    max_unavailable: dict[str, int], awaited: list[int | None]
+) -> None:
+    tier = {"replicas": 3, **max_unavailable}
+    deployment = deploy({"application": tier, "web": tier})
+
+    for name in ("application", "web"):
+        machines = [f"multi-tier-{name}-{index}" for index in range(3)]
+        expected = [[] if index is None else [machines[index]] for index in awaited]
+        assert [awaited_machines(deployment, machine) for machine in machines] == expected
+
+
+def test_a_canary_is_replaced_in_turn_with_its_tier() -> None:
+    canary = {"version": "v2", "weight": 10, "replicas": 2}
+    tier = {"replicas": 2, "maxUnavailable": "50%", "canary": canary}
+    deployment = deploy({"application": tier, "mesh": {"enabled": True}})
+    awaited = {
+        name.removeprefix("multi-tier-application-"): awaited_machines(deployment, name)
+        for name in deployment.machines
+        if "application" in name
+    }
+
+    assert awaited == {
+        "0": [],
+        "1": [],
+        "canary-0": ["multi-tier-application-0"],
+        "canary-1": ["multi-tier-application-1"],
+    }
+
+
+def awaited_machines(deployment: Deployment, name: str) -> list[str]:
+    """Return the machines on which a machine depends."""
+    depends_on = deployment.object("VirtualMachine", name).depends_on
+    return [one for one in deployment.machines if deployment.object("VirtualMachine", one).urn in depends_on]
+
+
+def test_a_machine_waits_for_others_without_being_replaced_because_of_them() -> None:
+    # The engine replaces what depends on a replaced object by a property.
+    request = deploy(SCALED).object("VirtualMachine", "multi-tier-web-1").request
+
+    assert {urn for one in request.propertyDependencies.values() for urn in one.urns} == set()
+
+
 def test_a_tier_is_registered_after_the_tiers_behind_it() -> None:
     registered = [resource.name for resource in deploy(SCALED).resources if resource.type == MACHINE]
 

@@ -102,6 +102,25 @@ def test_a_replaced_machine_loses_its_root_disk_and_keeps_its_data_disk() -> Non
     ]
 
 
+def test_a_tier_whose_machines_wait_for_each_other_rolls() -> None:
+    def member(name: str, *after: str) -> list[dict[str, Any]]:
+        state = machine(name, IMAGE)
+        state["metadata"]["labels"] = {"app.kubernetes.io/component": name.rpartition("-")[0]}
+        urns = [step("same", None, machine(one))["urn"] for one in after]
+        return [one | {"newState": one["newState"] | {"dependencies": urns}} for one in replacement(state, state)]
+
+    steps = [*member("web-0"), *member("web-1"), *member("web-2", "web-0"), *member("database-0")]
+    found = changes(steps)
+    downtime = {change.name: consequences(change, found)[-1] for change in found}
+
+    assert downtime == {
+        "web-0": "Rolling change: drained and replaced first, while other machines of the tier serve",
+        "web-1": "Rolling change: drained and replaced first, while other machines of the tier serve",
+        "web-2": "Rolling change: drained and replaced once `web-0` is ready, while other machines of the tier serve",
+        "database-0": "Downtime: from the stop of the old machine until the new one is ready",
+    }
+
+
 def test_a_clone_is_deleted_with_its_machine() -> None:
     clone = {"name": "root", "dataVolume": {"name": "multi-tier-web-0-root"}}
     web = machine("multi-tier-web-0", clone, dataVolumeTemplates=[{"metadata": {"name": "multi-tier-web-0-root"}}])

@@ -14,13 +14,14 @@ WHOLE_CPUS = "must be a whole number from 1 to 128"
 QUANTITY = 'must be a quantity above zero with a unit, such as "512Mi" or "2Gi"'
 OBJECT_NAME = "must be the name of a Kubernetes object: a-z, 0-9, - and ."
 CPUS = 'must be a number of CPUs above zero, such as "500m" or 2'
+UNAVAILABLE = 'must be a whole number from 1 to 100, or a percentage from "1%" to "100%"'
 LABELS = 'must be a mapping of at least one node label to its value, such as {"disktype": "ssd"}'
 LABEL_VALUE = 'must be the value of a label as text, such as "ssd"'
 TOLERATIONS = 'must be a list of at least one Pod toleration, such as [{"key": "dedicated", "operator": "Exists"}]'
 BOTH = "both size the machine: remove one of them"
 KEYS = (
     "family, architecture, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, "
-    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread, canary"
+    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread, maxUnavailable, canary"
 )
 
 INVALID: list[tuple[Any, str]] = [
@@ -43,6 +44,10 @@ INVALID: list[tuple[Any, str]] = [
     ({"instancetype": "u1/small"}, f'.instancetype: "u1/small" {OBJECT_NAME}'),
     ({"cpuRequest": 0}, f'.cpuRequest: "0" {CPUS}'),
     ({"cpuRequest": True}, f".cpuRequest: true {CPUS}"),
+    ({"maxUnavailable": 0}, f'.maxUnavailable: "0" {UNAVAILABLE}'),
+    ({"maxUnavailable": "0%"}, f'.maxUnavailable: "0%" {UNAVAILABLE}'),
+    ({"maxUnavailable": "101%"}, f'.maxUnavailable: "101%" {UNAVAILABLE}'),
+    ({"maxUnavailable": 0.5}, f".maxUnavailable: 0.5 {UNAVAILABLE}"),
     ({"nodeSelector": {}}, f".nodeSelector: {LABELS}"),
     ({"nodeSelector": {"a b": "c"}}, '.nodeSelector: "a b" must be a qualified name such as "example.com/internal"'),
     ({"nodeSelector": {"disktype": True}}, f".nodeSelector.disktype: true {LABEL_VALUE}"),
@@ -111,6 +116,24 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
         '.preference: "rhel.10" asks for secure boot, which arm64 machines do not support: use "rhel.10.arm64"',
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("max_unavailable", "machines"),
+    [(None, 1), ("25%", 1), ("39%", 1), ("40%", 2), ("100%", 5), ("1%", 1), (2, 2), ("3", 3), (9, 9)],
+)
+def test_a_share_of_the_machines_is_rounded_down_to_at_least_one(max_unavailable: object, machines: int) -> None:
+    chosen = {} if max_unavailable is None else {"maxUnavailable": max_unavailable}
+    canary = {"version": "v2", "weight": 1, "replicas": 2}
+    settings = accepted(
+        {
+            "application": {"replicas": 3, "canary": canary, **chosen},
+            "web": {"replicas": 5, **chosen},
+            "mesh": {"enabled": True},
+        }
+    )
+
+    assert settings.web.most_unavailable == settings.application.most_unavailable == machines
 
 
 @pytest.mark.parametrize(("tier", "line"), named([*INVALID, *CONTRADICTIONS]))
