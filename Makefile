@@ -7,7 +7,7 @@ GUESTS ?=
 # Which faults `make faults` injects; default: all. How long `make soak` takes.
 FAULTS ?=
 SOAK ?= 30m
-.PHONY: help install policy lab lab-down images preview preview-down bench faults soak check check-policy format unit test test-machines lock
+.PHONY: help install policy lab lab-down images preview preview-down bench faults soak audit check check-policy format unit test test-machines lock
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -43,6 +43,9 @@ faults: install ## break a stack in every way with load running, and show what a
 
 soak: install ## load a stack for half an hour, with faults; what grows is a failure: make soak SOAK=60s
 	@$(PYTHON) -m faults.soak $(SOAK)
+
+audit: install ## look up known vulnerabilities of the locked packages and of the programs built for the lab
+	@$(PYTHON) -m lab audit
 
 policy: install $(POLICY)/installed ## install the policy pack, for `pulumi preview --policy-pack policy`
 
@@ -90,7 +93,7 @@ $(POLICY)/installed: policy/requirements.txt | install
 lock: ## lock all Python dependencies again, with hashes and without an index address
 	python3 -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet pip-tools
-	for name in requirements requirements-dev policy/requirements lab/toolchain/go-requirements; do \
+	for name in requirements requirements-dev policy/requirements lab/toolchain/go-requirements lab/toolchain/audit-requirements; do \
 	  $(VENV)-lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-find-links -o $$name.txt $$name.in; \
 	done

@@ -18,7 +18,7 @@ from lab.config import Lab
 from lab.errors import LabError, run_command_line
 from lab.machines import images, pods
 from lab.progress import Progress
-from lab.toolchain import container_disks, image, prerequisites
+from lab.toolchain import audit, container_disks, image, prerequisites
 
 _LOAD_SECONDS = 60.0
 _REFERENCES = sorted({*image.REFERENCES, *container_disks.REFERENCES})
@@ -132,6 +132,21 @@ def build_images(
     for reference in container_disks.REFERENCES:
         archive = container_disks.container_disk(reference, Progress(console))
         typer.echo(container_disks.instructions(reference, archive, registry))
+
+
+@app.command(name="audit")
+def show_vulnerabilities() -> None:
+    """Look up known vulnerabilities of the locked packages and the built programs (`make audit`)."""
+    found = list(audit.audits(Progress(console)))
+    for one in found:
+        said = [*one.vulnerabilities, *([f"not checked: {one.unchecked}"] if one.unchecked else [])]
+        typer.echo("\n  ".join([f"{one.subject}: {len(one.vulnerabilities)} known", *said]))
+    if any(one.unchecked for one in found):
+        raise LabError(
+            "Not everything could be looked up, so nothing is known about the rest. The audit asks PyPI and Go's "
+            "vulnerability database: run it where both can be reached."
+        )
+    raise typer.Exit(1 if any(one.vulnerabilities for one in found) else 0)
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ class Module:
         plugin_version: Version of a Pulumi provider; the same as of its Python package in requirements.txt.
         for_guests: Whether only guests need it.
         for_machines: Whether only a node that boots machines needs it.
+        for_audit: Whether only the audit needs it.
         directory: Its directory, if several entries share one.
         cgo: Whether its programs are built with a C compiler.
     """
@@ -59,6 +60,7 @@ class Module:
     plugin_version: str = ""
     for_guests: bool = False
     for_machines: bool = False
+    for_audit: bool = False
     directory: str = ""
     cgo: bool = False
 
@@ -69,6 +71,8 @@ class Module:
 
     def needed(self, lab: Lab) -> bool:
         """Whether a lab runs its programs."""
+        if self.for_audit:
+            return False
         return (lab.isolated or not self.for_guests) and (lab.machines or not self.for_machines)
 
     def key(self) -> str:
@@ -175,6 +179,7 @@ MODULES = (
         for_guests=True,
     ),
     Module("k6", {"k6": "go.k6.io/k6/v2"}, 1, {"k6": Official(("version",), r"k6(\.exe)? v[12]\.")}, for_guests=True),
+    Module("govulncheck", {"govulncheck": "golang.org/x/vuln/cmd/govulncheck"}, 0.5, for_audit=True),
 )
 
 
