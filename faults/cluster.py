@@ -13,12 +13,11 @@ from rich.console import Console
 from faults.fault import Fault, fault
 from faults.stack import Stack
 from lab import lifecycle
-from lab.cluster import process
-from lab.cluster.process import Component
+from lab.cluster import supervisor
 from lab.cluster.stages import stages
+from lab.cluster.supervisor import Component
 from lab.config import Lab
 from lab.host import network
-from lab.host.control_groups import KUBELET_CONTROLLERS, Group
 from lab.node import cleanup, record
 from lab.progress import Progress
 
@@ -35,25 +34,26 @@ def components(lab: Lab) -> list[Component]:
 
 def not_ready(lab: Lab) -> list[str]:
     """Return the names of the components that don't run or aren't ready."""
-    return [one.name for one in components(lab) if process.find(lab, one.name) is None or one.ready() is not None]
+    running = {name for name, process in supervisor.processes(lab).items() if process.pid}
+    return [one.name for one in components(lab) if one.name not in running or one.ready() is not None]
 
 
 def _away(name: str, stack: Stack) -> None:
     component = next(one for one in components(stack.lab) if one.name == name)
-    process.stop(stack.lab, name)
+    supervisor.stop(stack.lab, name)
     try:
         time.sleep(AWAY_SECONDS)
     finally:
-        process.start(stack.lab, component)
-        process.wait_ready(stack.lab, component, _READY_SECONDS)
+        supervisor.start(stack.lab, name)
+        supervisor.wait_ready(stack.lab, component, _READY_SECONDS)
 
 
 @fault(tolerated=0)
 def components_killed(stack: Stack) -> None:
     """All components of the lab are killed at once, and are started again by their supervisor."""
-    for one in components(stack.lab):
-        if pid := process.find(stack.lab, one.name):
-            os.kill(pid, signal.SIGKILL)
+    for process in supervisor.processes(stack.lab).values():
+        if process.pid:
+            os.kill(process.pid, signal.SIGKILL)
 
 
 @fault()
@@ -61,7 +61,7 @@ def everything_killed(stack: Stack) -> None:
     """Every process of the lab is killed and its network is gone, as after a reboot, until the lab is started again."""
     lab = stack.lab
     try:
-        Group(lab.name, KUBELET_CONTROLLERS).kill()
+        lifecycle.kill_all(lab)
         for uid in record.uids(lab):
             cleanup.release(lab, uid)
         network.down(lab)

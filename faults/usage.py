@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.guests import Guests
 from cloudinit.families import FACTS, Family
 from faults.cluster import components
-from lab.cluster import process
+from lab.cluster import supervisor
 from lab.config import Lab
 from lab.host.control_groups import group_of
 
@@ -35,7 +35,7 @@ def usage(lab: Lab, namespace: str) -> Usage:
     for one in components(lab):
         written = _written(lab.root / one.name)
         with suppress(OSError):
-            written += process.log(lab, one.name).stat().st_size
+            written += supervisor.log(lab, one.name).stat().st_size
         found[one.name] = {**_of_processes(group_of(lab, one.name).pids()), "disk": written / _MEBIBYTE}
     return found
 

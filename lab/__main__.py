@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from kube import client
 from lab import backend, deployment, lifecycle, repair, root, status, traffic
-from lab.cluster import process
+from lab.cluster import supervisor
 from lab.cluster.stages import NAMES
 from lab.config import Lab
 from lab.errors import LabError, run_command_line
@@ -22,7 +23,7 @@ from lab.toolchain import audit, container_disks, image, prerequisites
 
 _LOAD_SECONDS = 60.0
 _REFERENCES = sorted({*image.REFERENCES, *container_disks.REFERENCES})
-_LOGS = (*NAMES, pods.VIRT_HANDLER)
+_LOGS = (*NAMES, supervisor.NAME, pods.VIRT_HANDLER)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 # A log has no width: use that of the widest table.
@@ -31,9 +32,28 @@ _Stack = Annotated[str, typer.Option(help="Name of the stack; default: lab, or m
 
 
 @app.command()
-def start() -> None:
+def start(
+    component: Annotated[str, typer.Argument(help="Start only this component, in a lab that runs.")] = "",
+) -> None:
     """Install what is missing and start the lab, without deploying anything."""
-    lifecycle.start(Lab.from_environment(), Progress(console))
+    lab = Lab.from_environment()
+    if component:
+        _check_name(component, NAMES)
+        supervisor.start(lab, component)
+    else:
+        lifecycle.start(lab, Progress(console))
+
+
+@app.command()
+def stop(component: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}.")]) -> None:
+    """Stop a component. It stays down until it or the lab is started again."""
+    _check_name(component, NAMES)
+    supervisor.stop(Lab.from_environment(), component)
+
+
+def _check_name(component: str, known: Sequence[str]) -> None:
+    if component not in known:
+        raise LabError(f"No component {component}. Choose one of: {', '.join(known)}.")
 
 
 @app.command()
@@ -62,11 +82,11 @@ def down() -> None:
     lab, progress = Lab.from_environment(), Progress(console)
     root.check(lab)
     prerequisites.ensure(console)
-    if process.find(lab, "kube-apiserver") and backend.stacks(lab):
-        try:
+    try:
+        if supervisor.find(lab, "kube-apiserver") and backend.stacks(lab):
             deployment.destroy(lab)
-        except LabError as error:
-            typer.echo(f"{error}\nThe lab is removed anyway, with everything in it.", err=True)
+    except LabError as error:
+        typer.echo(f"{error}\nThe lab is removed anyway, with everything in it.", err=True)
     lifecycle.stop(lab, progress)
     typer.echo("The lab and the state of its stacks are removed. The programs built for it stay in the cache.")
 
@@ -91,13 +111,12 @@ def show_traffic(stack: _Stack = "") -> None:
 @app.command()
 def logs(component: Annotated[str, typer.Argument(help=f"One of: {', '.join(_LOGS)}.")]) -> None:
     """Print the log of a component."""
-    if component not in _LOGS:
-        raise LabError(f"No component {component}. Choose one of: {', '.join(_LOGS)}.")
+    _check_name(component, _LOGS)
     lab = Lab.from_environment()
     if component == pods.VIRT_HANDLER:
         typer.echo(pods.virt_handler_log(client.connect(lab.kubeconfig)), nl=False)
     else:
-        typer.echo(status.text_of(process.log(lab, component)), nl=False)
+        typer.echo(status.text_of(supervisor.log(lab, component)), nl=False)
 
 
 @app.command(name="console")

@@ -15,6 +15,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_SUBNET = IPv4Network("10.96.0.0/16")
 NODE_NAME = "lab"
 CLUSTER_DOMAIN = "cluster.local"
+NAME_PREFIX = "multi-tier-"
 API_SERVER_PORT = 6443
 
 # Every guest's gateway and resolver. Link-local, so it never collides with a network that guests must reach.
@@ -112,7 +113,7 @@ class Lab:
     @property
     def name(self) -> str:
         """The name of the lab's network namespace and control group, and the prefix of its guests' names."""
-        return f"multi-tier-{self.id}"
+        return NAME_PREFIX + self.id
 
     @property
     def stack(self) -> str:
@@ -190,8 +191,8 @@ class Lab:
         return self.root / "logs"
 
     @property
-    def records(self) -> Path:
-        """One record per running component: its pid and start time."""
+    def supervision(self) -> Path:
+        """Supervisord's configuration and its socket."""
         return self.root / "run"
 
     @property

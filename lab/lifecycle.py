@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 
 from kube import client
 from kube.client import Api
 from kube.resources import KUBEVIRTS
 from lab import backend, environment, root
-from lab.cluster import certificates, objects, process
-from lab.cluster.process import Component
+from lab.cluster import certificates, objects, supervisor
 from lab.cluster.stages import stages
+from lab.cluster.supervisor import Component
 from lab.config import Lab
 from lab.errors import LabError
 from lab.host import network, subnets, uplink
@@ -60,15 +59,18 @@ def start(lab: Lab, progress: Progress) -> Lab:
         lab.save()
         environment.write(lab)
         if lab.isolated:
+            if not network.is_up(lab):  # whatever still runs is cut off
+                kill_all(lab)
             network.up(lab)
         if lab.uplink:
             uplink.up(lab)
         api_server, controllers, kubevirt = stages(lab)
         with progress.step("Kubernetes control plane"):
+            supervisor.load(lab, [*api_server, *controllers, *kubevirt])
             _run(lab, api_server)
     with progress.step("KubeVirt and CDI"):
         for component in controllers:
-            process.start(lab, component)
+            supervisor.start(lab, component.name)
         cluster = client.connect(lab.kubeconfig)
         manifests = objects.generated(lab)
         _install_kubevirt(lab, cluster, manifests)
@@ -103,9 +105,9 @@ def _install_kubevirt(lab: Lab, cluster: Api, manifests: list[objects.Manifest])
 def _run(lab: Lab, components: list[Component]) -> None:
     """Start the components that don't run, and wait until all are ready."""
     for component in components:
-        process.start(lab, component)
+        supervisor.start(lab, component.name)
     with ThreadPoolExecutor(len(components)) as pool:
-        list(pool.map(lambda component: process.wait_ready(lab, component, _READY_SECONDS), components))
+        list(pool.map(lambda component: supervisor.wait_ready(lab, component, _READY_SECONDS), components))
 
 
 def _wait(cluster: Api, why_not: Callable[[Api], str | None]) -> None:
@@ -132,17 +134,22 @@ def stop(lab: Lab, progress: Progress) -> None:
         # Nothing is shut down in an orderly way, because its state is removed as well.
         if lab.isolated:
             _remove_from_kernel(lab)
-        for component in chain.from_iterable(stages(lab)):
-            process.stop(lab, component.name)
+        else:
+            supervisor.shut_down(lab)
         backend.kill_providers(lab)
         root.remove(lab)
 
 
+def kill_all(lab: Lab) -> None:
+    """Kill every process of the lab, its guests included, as a power cut does; first those that would start others."""
+    for name in (supervisor.NAME, "node-agent"):
+        group_of(lab, name).kill()
+    Group(lab.name, KUBELET_CONTROLLERS).kill()
+
+
 def _remove_from_kernel(lab: Lab) -> None:
-    group_of(lab, "node-agent").kill()  # first, so that it starts no more guests
+    kill_all(lab)
     cleanup.remove_all(lab)
-    everything = Group(lab.name, KUBELET_CONTROLLERS)
-    everything.kill()
-    everything.remove()
+    Group(lab.name, KUBELET_CONTROLLERS).remove()
     uplink.down(lab)
     network.down(lab)

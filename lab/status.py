@@ -14,7 +14,7 @@ from kube import client
 from kube.client import Api
 from kube.errors import ApiError
 from kube.resources import EVENTS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
-from lab.cluster import process
+from lab.cluster import supervisor
 from lab.cluster.stages import stages
 from lab.config import Lab
 from lab.errors import LabError
@@ -58,20 +58,30 @@ def _mebibytes(used: int | None) -> str:
 
 def _components(lab: Lab, memory: dict[str, int]) -> tuple[Table, bool]:
     table = Table(title=escape(f"Lab in {lab.root}"), title_justify="left")
-    for column in ("component", "state", "pid", "MiB"):
-        table.add_column(column, justify="right" if column in ("pid", "MiB") else "left", overflow="fold")
+    for column in ("component", "state", "pid", "restarts", "MiB"):
+        table.add_column(column, justify="left" if column in ("component", "state") else "right", overflow="fold")
     healthy = network.is_up(lab) or not lab.isolated
     if not healthy:
-        table.add_row("network", "[red]down[/]: run `make lab`", "", "")
+        table.add_row("network", "[red]down[/]: run `make lab`")
+    processes = supervisor.processes(lab)
+    if not processes:
+        table.add_row(supervisor.NAME, "[red]not running[/]: run `make lab`")
     for component in chain.from_iterable(stages(lab)):
-        pid = process.find(lab, component.name)
-        why = component.ready() if pid else f"not running; see `.venv/bin/python -m lab logs {component.name}`"
-        healthy = healthy and pid is not None and why is None
+        process = processes.get(component.name, supervisor.Process("", None, 0))
+        why = component.ready() if process.pid else _why_not_running(lab, component.name, process)
+        healthy = healthy and why is None
         state = "[green]ready[/]" if why is None else f"[red]{escape(why)}[/]"
-        table.add_row(component.name, state, str(pid or ""), _mebibytes(memory.get(component.name)))
+        used = _mebibytes(memory.get(component.name))
+        table.add_row(component.name, state, str(process.pid or ""), str(process.ends or ""), used)
     table.add_section()
-    table.add_row("all, guests included", "", "", _mebibytes(sum(memory.values()) if memory else None))
+    table.add_row("all, guests included", "", "", "", _mebibytes(sum(memory.values()) if memory else None))
     return table, healthy
+
+
+def _why_not_running(lab: Lab, name: str, process: supervisor.Process) -> str:
+    if process.state == "STOPPED":
+        return f"stopped: `.venv/bin/python -m lab start {name}`"
+    return f"ends again and again. {supervisor.last_lines(lab, name)}" if process.state else "not running"
 
 
 def _why_not_ready(cluster: Api, machine: Object) -> str:
@@ -130,7 +140,7 @@ def show(lab: Lab, console: Console) -> bool:
     memory = Group(lab.name).memory_usage()  # read once, so that the sum is that of its parts
     table, healthy = _components(lab, memory)
     console.print(table)
-    if process.find(lab, "kube-apiserver"):
+    if supervisor.find(lab, "kube-apiserver"):
         try:
             used = {**memory, **Group(lab.name).memory_of_pods()}
             machines, ready = _machines(lab, client.connect(lab.kubeconfig), used)

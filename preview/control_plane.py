@@ -7,13 +7,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Network
-from itertools import chain
 from pathlib import Path
 
 import lab
 from lab import lifecycle, root
-from lab.cluster import process
-from lab.cluster.stages import stages
+from lab.cluster import supervisor
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
 from lab.files import write_private
@@ -47,7 +45,8 @@ def running(progress: Progress) -> Iterator[Lab]:
     with _locked():
         found = preview_lab()
         record, version = found.root / "version", _version().encode()
-        runs = all(process.find(found, component.name) for component in chain.from_iterable(stages(found)))
+        processes = supervisor.processes(found)
+        runs = bool(processes) and all(process.pid for process in processes.values())
         if not (runs and record.exists() and record.read_bytes() == version):
             # Another version, or what is left after an interrupted start or a reboot.
             lifecycle.stop(found, progress)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from lab.cluster.process import Component
+from lab.cluster.supervisor import Component
 from lab.config import API_SERVER_PORT, CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
 from lab.toolchain import node_image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lab.cluster import control_plane as cluster
-from lab.cluster.process import Component
+from lab.cluster.supervisor import Component
 from lab.config import Lab
 from lab.machines import components as node
 

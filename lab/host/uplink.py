@@ -68,11 +68,12 @@ def _others() -> set[str]:
 
 
 def up(lab: Lab) -> None:
-    """Give guests a way out, unless they have one.
+    """Give guests a way out.
 
     Raises:
         LabError: A system tool failed.
     """
+    run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
     if _table(lab) in _labs():
         return
     if not _FORMER.exists():
@@ -80,7 +81,6 @@ def up(lab: Lab) -> None:
     others = "drop" if _former()[0] == "0" else ""
     rules = _RULES.format(table=_table(lab), links=network.LINK_PREFIX, link=network.link(lab), others=others)
     run("nft", "-f", "-", stdin=rules)
-    run(*network.inside(lab), "ip", "route", "replace", "default", "via", str(lab.host_address))
     _FORWARDING.write_text("1")
 
 

@@ -6,14 +6,12 @@ import json
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import yaml
 
-from lab.cluster import process
 from lab.cluster.control_plane import GO, answers, own, program
-from lab.cluster.process import Component, Within
+from lab.cluster.supervisor import MORTAL, Component
 from lab.config import CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
 from lab.errors import LabError
 from lab.host import kvm
@@ -24,6 +22,9 @@ from lab.toolchain import cache, node_system
 NODE = "node"
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 _START_NODE = Path(__file__).with_name("start-node.sh")
+# Run a command in the namespaces of the process whose pid is in the file $0, with the umask that containers expect, and
+# end it with this process.
+_ENTER = 'exec nsenter --target="$(cat "$0")" --all -- {mortal} sh -c \'umask 022 && exec "$@"\' sh "$@"'
 _KUBELET_HEALTH_PORT = 10248
 _POLICIES_HEALTH_PORT = 20244
 
@@ -48,15 +49,16 @@ def directory(lab: Lab) -> Path:
 
 def first_process(lab: Lab) -> int | None:
     """Return the pid, on this machine, of the node's first process; None if the node doesn't run."""
-    pid = process.find(lab, NODE)
-    if pid is None:
-        return None
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        [child] = map(int, children)
-        return child if Path(f"/proc/{child}/comm").read_text().strip() == "catatonit" else None
+        pid = int(_leader(lab).read_text())
+        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == "catatonit" else None
     except (OSError, ValueError):
         return None
+
+
+def _leader(lab: Lab) -> Path:
+    """Return the file with that pid, which the first process writes."""
+    return directory(lab) / "leader"
 
 
 def inside(lab: Lab) -> list[str]:
@@ -89,11 +91,9 @@ def _inside(
     lab: Lab, name: str, command: list[str], ready: Callable[[], str | None], files: Mapping[Path, str]
 ) -> Component:
     """Return a component that runs in the node."""
-    # What it creates is for containers, which have users of their own.
-    command = ["sh", "-c", 'umask 022 && exec "$@"', "sh", *command]
-    within = Within(NODE, partial(inside, lab))
+    command = ["sh", "-c", _ENTER.format(mortal=" ".join(MORTAL)), str(_leader(lab)), *command]
     environment = {**GO, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    return Component(name, command, ready, environment, files, controllers=KUBELET_CONTROLLERS, within=within)
+    return Component(name, command, ready, environment, files, controllers=KUBELET_CONTROLLERS, within=NODE)
 
 
 def containerd(lab: Lab) -> Component:

@@ -7,6 +7,10 @@ rootfs=$1
 shift
 
 umask 022
+state=$PWD
+rm -f leader
+# The pid outside of the node, where /proc still belongs.
+read -r pid _ < /proc/self/stat
 mkdir -p root upper work containerd kubelet sysctl
 # A colon or a comma in a path would end an option, so the options name what is in the working directory.
 ln -sfn "$rootfs" lower
@@ -80,4 +84,5 @@ cd /
 umount -l /old
 # Kubelet's and virt-handler's mounts have to reach containers.
 mount --make-rshared /
+echo "$pid" > "$state/leader"
 exec catatonit -P

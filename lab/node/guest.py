@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from lab.cluster.process import start_time
 from lab.command import run
 from lab.config import Lab
 from lab.errors import LabError
@@ -132,7 +131,7 @@ def _launch(lab: Lab, known: Record) -> Guest:
             env=_ENVIRONMENT,
             start_new_session=True,
         )
-    started, boot = start_time(process.pid), record.this_boot()
+    started, boot = _start_time(process.pid), record.this_boot()
     launched = replace(known, started=time.time(), pid=process.pid, start_time=started, boot=boot)
     record.save(lab, launched)
     return Guest(lab, launched, os.pidfd_open(process.pid), process)
@@ -147,10 +146,24 @@ def adopt(lab: Lab, known: Record) -> Guest | None:
     except ProcessLookupError:
         return None
     # Checked while the descriptor is open: the pid can't be reused from here on.
-    if start_time(known.pid) != known.start_time:
+    if _start_time(known.pid) != known.start_time:
         os.close(descriptor)
         return None
     return Guest(lab, known, descriptor, None)
+
+
+def _start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None if no process (or a zombie) has that pid.
+
+    Pid and start time together identify a process: a reused pid has another start time.
+    """
+    try:
+        # The second field, the program's name, may contain spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    state, started = fields[0], fields[19]  # proc(5): fields 3 and 22
+    return None if state in "ZX" else int(started)
 
 
 def _mount(place: Path, specification: GuestSpecification, rootfs: Path) -> Path:

@@ -16,9 +16,11 @@ import pytest
 
 from kube.resources import SERVICES, VIRTUAL_MACHINES
 from lab import backend, deployment, environment, lifecycle, repair
-from lab.cluster import process
+from lab.cluster import supervisor
 from lab.cluster.stages import stages
 from lab.config import PROJECT, Lab
+from lab.host import network
+from lab.host.control_groups import Group
 from lab.toolchain import image
 from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
 from tests.own_lab import PROGRESS, own_lab
@@ -42,10 +44,33 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def kill(lab: Lab, name: str) -> None:
-    pid = process.find(lab, name)
+    pid = supervisor.find(lab, name)
     assert pid, f"{name} runs"
     os.kill(pid, signal.SIGKILL)
-    wait_until(f"{name} is gone", lambda: process.find(lab, name) is None, 5)
+    wait_until(f"{name} is gone", lambda: supervisor.find(lab, name) != pid, 5)
+
+
+def all_ready(lab: Lab) -> bool:
+    return all(component.ready() is None for component in chain.from_iterable(stages(lab)))
+
+
+def status(lab: Lab) -> subprocess.CompletedProcess[str]:
+    variables = {"MULTI_TIER_LAB": str(lab.root), "MULTI_TIER_LAB_SUBNET": str(lab.subnet), "COLUMNS": "200"}
+    return subprocess.run(
+        [sys.executable, "-m", "lab", "status"],
+        cwd=PROJECT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def balance(stack: Stack) -> int:
+    with stack.database() as database:
+        [found] = database.execute("SELECT sum(abalance) FROM pgbench_accounts").fetchone() or [None]
+    assert isinstance(found, int)
+    return found
 
 
 def start_again(stack: Stack) -> None:
@@ -126,58 +151,78 @@ def test_a_killed_node_agent_adopts_its_guests_again(stack: Stack) -> None:
     before = {tier: stack.instance_uid(f"{NAME}-{tier}-0") for tier in ("database", "application", "web")}
     kill(stack.lab, "node-agent")
     assert stack.answers(), "guests keep serving without the agent"
-    start_again(stack)
+    wait_until("the agent runs again", lambda: all_ready(stack.lab))
     with stack.client() as client:
         assert client.get("/api/v1/accounts/1").status_code == 200
     assert {tier: stack.instance_uid(f"{NAME}-{tier}-0") for tier in before} == before
 
 
-def test_a_killed_control_plane_restarts_with_its_state(stack: Stack) -> None:
+def test_a_killed_control_plane_restarts_by_itself_with_its_state(stack: Stack) -> None:
     for name in ("kube-apiserver", "etcd", "virt-api", "virt-controller", "kube-proxy"):
         kill(stack.lab, name)
-    start_again(stack)
+    wait_until("all components are ready", lambda: all_ready(stack.lab), 180)
     assert stack.preview() == []
     with stack.client() as client:
         assert client.get("/api/v1/accounts/1").status_code == 200
 
 
 def test_starting_a_running_lab_restarts_nothing(stack: Stack) -> None:
-    before = {name: process.find(stack.lab, name) for name in components(stack.lab)}
+    before = {name: process.pid for name, process in supervisor.processes(stack.lab).items()}
     start_again(stack)
     time.sleep(2)  # kube-proxy notices a touched configuration file within a second
-    assert {name: process.find(stack.lab, name) for name in components(stack.lab)} == before
+    assert {name: process.pid for name, process in supervisor.processes(stack.lab).items()} == before
     assert None not in before.values()
 
 
-def test_status_names_a_stopped_component_and_its_log(stack: Stack) -> None:
-    kill(stack.lab, "coredns")
-    variables = {"MULTI_TIER_LAB": str(stack.lab.root), "MULTI_TIER_LAB_SUBNET": str(stack.lab.subnet)}
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "status"],
-        cwd=PROJECT,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_status_names_a_stopped_component(stack: Stack) -> None:
+    supervisor.stop(stack.lab, "coredns")
+    done = status(stack.lab)
     assert done.returncode == 1
-    assert "python -m lab logs coredns" in done.stdout
+    assert "stopped: `.venv/bin/python -m lab start coredns`" in done.stdout
     assert f"{NAME}-database-0" in done.stdout
 
 
+def test_status_shows_why_a_component_ends_again_and_again_and_a_start_mends_it(stack: Stack) -> None:
+    (stack.lab.root / "Corefile").write_text(". {\n    no-such-plugin\n}\n")
+    supervisor.start(stack.lab, "coredns")
+    wait_until("coredns ends", lambda: supervisor.processes(stack.lab)["coredns"].ends >= 2)
+    wait_until("status shows why", lambda: "no-such-plugin" in status(stack.lab).stdout)
+    start_again(stack)
+    assert status(stack.lab).returncode == 0
+
+
+def test_a_killed_supervisord_is_started_again_with_the_components(stack: Stack) -> None:
+    with stack.client() as client:
+        os.kill(int((stack.lab.supervision / "supervisord.pid").read_text()), signal.SIGKILL)
+        wait_until("no component runs", lambda: not supervisor.processes(stack.lab))
+        assert client.get("/api/v1/accounts/1").status_code == httpx.codes.OK, "guests keep serving"
+    assert "supervisord" in status(stack.lab).stdout
+    start_again(stack)
+    assert status(stack.lab).returncode == 0
+
+
+def test_after_a_reboot_the_lab_comes_back_with_its_data(stack: Stack) -> None:
+    with stack.client() as client:
+        assert client.post("/api/v1/accounts/1", json={"delta": 7}).status_code == httpx.codes.OK
+    before = balance(stack)
+    lifecycle.kill_all(stack.lab)
+    Group(stack.lab.name).remove()
+    network.down(stack.lab)
+    start_again(stack)
+    up(stack)
+    wait_until("the web Service answers", stack.answers)
+    assert balance(stack) == before
+    assert status(stack.lab).returncode == 0
+
+
 def test_stopping_a_killed_lab_leaves_nothing(stack: Stack) -> None:
-    for name in components(stack.lab):
-        if process.find(stack.lab, name):
-            kill(stack.lab, name)
+    for process in supervisor.processes(stack.lab).values():
+        os.kill(process.pid or 0, signal.SIGKILL)
     lifecycle.stop(stack.lab, PROGRESS)
     assert kernel_traces(stack.lab) == []
     assert not stack.lab.root.exists()
     mine = [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if _mentions(path, stack.lab.root)]
     assert mine == []
-
-
-def components(lab: Lab) -> list[str]:
-    return [component.name for component in chain.from_iterable(stages(lab))]
 
 
 def _mentions(path: Path, root: Path) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from kube import client
 from kube.resources import NODES, PODS
 from lab import lifecycle
-from lab.cluster import process
+from lab.cluster import supervisor
 from lab.config import NODE_NAME, Lab
 from lab.machines import components
 from tests.lab.stack import kernel_traces, wait_until
@@ -60,12 +60,10 @@ def test_kubelet_changes_the_nodes_settings_and_not_this_machines(lab: Lab, sett
 
 @pytest.mark.parametrize("name", ["kubelet", "containerd", "node"])
 def test_a_killed_component_starts_again_and_the_node_serves(lab: Lab, name: str) -> None:
-    pid = process.find(lab, name)
+    pid = supervisor.find(lab, name)
     assert pid
-    os.killpg(pid, signal.SIGKILL)
-    wait_until(f"{name} is gone", lambda: process.find(lab, name) is None)
-
-    lifecycle.start(lab, PROGRESS)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(f"{name} runs again", lambda: supervisor.find(lab, name) not in (None, pid))
 
     wait_until("the node is ready", lambda: node_ready(lab))
     wait_until("virt-handler serves", lambda: handler_ready(lab), 180)
