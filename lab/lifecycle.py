@@ -15,7 +15,7 @@ from lab.cluster.stages import stages
 from lab.cluster.supervisor import Component
 from lab.config import Lab
 from lab.errors import LabError
-from lab.host import network, subnets, uplink
+from lab.host import inotify, network, subnets, uplink
 from lab.host.control_groups import KUBELET_CONTROLLERS, Group, group_of
 from lab.machines import cdi, images, virt_handler
 from lab.node import cleanup
@@ -62,6 +62,7 @@ def start(lab: Lab, progress: Progress) -> Lab:
             if not network.is_up(lab):  # whatever still runs is cut off
                 kill_all(lab)
             network.up(lab)
+            inotify.up()
         if lab.uplink:
             uplink.up(lab)
         api_server, controllers, kubevirt = stages(lab)
@@ -153,3 +154,4 @@ def _remove_from_kernel(lab: Lab) -> None:
     Group(lab.name, KUBELET_CONTROLLERS).remove()
     uplink.down(lab)
     network.down(lab)
+    inotify.down(lab)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.command import run
-from lab.config import GATEWAY, Lab
+from lab.config import GATEWAY, NAME_PREFIX, Lab
 
 _NAMESPACES = Path("/run/netns")
 _LAB_SIDE = "host0"
@@ -78,6 +78,11 @@ def is_up(lab: Lab) -> bool:
     if not namespace_path(lab).exists() or not Path("/sys/class/net", link(lab)).exists():
         return False
     return bool(run("ip", "-4", "route", "show", "exact", str(lab.subnet), "dev", link(lab)).strip())
+
+
+def others(lab: Lab) -> set[str]:
+    """Return the names of the other labs that are up."""
+    return {path.name for path in _NAMESPACES.glob(f"{NAME_PREFIX}{'[0-9a-f]' * 8}")} - {lab.name}
 
 
 def down(lab: Lab) -> None:

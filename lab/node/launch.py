@@ -18,8 +18,7 @@ from lab.node.guest import Guest
 from lab.node.specification import BlockedError, Lookup
 from lab.toolchain import image
 
-_INOTIFY_INSTANCES = 8  # a guest's systemd and logind use 6, measured
-_BOOT_SECONDS = 10.0  # until it has them
+_BOOT_SECONDS = 10.0  # until a guest has its inotify instances
 
 
 def unschedulable(context: Context, vmi: Object, pod: Object) -> str | None:
@@ -39,7 +38,7 @@ def unschedulable(context: Context, vmi: Object, pod: Object) -> str | None:
     if needed > free:
         return f"The machine requests {needed >> 20} MiB of memory; the node has {max(free, 0) >> 20} MiB free."
     booting = sum(time.time() - known.started < _BOOT_SECONDS for known in record.load_all(context.lab))
-    return inotify.shortage((booting + 1) * _INOTIFY_INSTANCES)
+    return inotify.shortage(booting + 1)
 
 
 def launch(context: Context, vmi: Object) -> tuple[Guest, list[str]]:
