@@ -91,6 +91,18 @@ def remove_stale_locks(lab: Lab) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_torn_files(lab: Lab) -> None:
+    """Remove what a killed engine or a full disk has torn, among the files that Pulumi writes in place.
+
+    These are its backend's attributes of files, and the names of selected stacks. It makes new ones.
+    """
+    for path in (*lab.backend.rglob("*.attrs"), *lab.plugins.with_name("workspaces").glob("*.json")):
+        try:
+            json.loads(path.read_text())
+        except ValueError:
+            path.unlink()
+
+
 def engines(lab: Lab) -> set[int]:
     """Return the processes of the Pulumi CLI that use the lab's backend."""
     setting = f"PULUMI_BACKEND_URL={environment.variables(lab)['PULUMI_BACKEND_URL']}".encode()

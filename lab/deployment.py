@@ -12,7 +12,7 @@ import time
 import typer
 
 from kube import client
-from lab import backend, environment
+from lab import backend, environment, lock
 from lab.command import run
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
@@ -63,37 +63,41 @@ def up(lab: Lab, stack: str, *options: str) -> None:
         options: More options of `pulumi up`.
 
     Raises:
-        LabError: It failed.
+        LabError: It failed, or another command is changing the lab.
     """
-    _clean_up(lab)
-    pulumi(lab, "stack", "select", "--create", stack)
-    _resolve_pending(lab, stack)
-    pulumi(lab, "up", "--stack", stack, *_UNATTENDED, "--refresh", *options)
+    with lock.held(lab):
+        _clean_up(lab)
+        pulumi(lab, "stack", "select", "--create", stack)
+        _resolve_pending(lab, stack)
+        pulumi(lab, "up", "--stack", stack, *_UNATTENDED, "--refresh", *options)
 
 
 def destroy(lab: Lab, *stacks: str) -> None:
     """Run `pulumi destroy` on some of the lab's stacks, by default on all, also where an earlier one was killed.
 
     Raises:
-        LabError: It failed.
+        LabError: It failed, or another command is changing the lab.
     """
-    _clean_up(lab)
-    for stack in stacks or backend.stacks(lab):
-        _resolve_pending(lab, stack)
-        pulumi(lab, "destroy", "--stack", stack, *_UNATTENDED, timeout=_DESTROY_SECONDS)
+    with lock.held(lab):
+        _clean_up(lab)
+        for stack in stacks or backend.stacks(lab):
+            _resolve_pending(lab, stack)
+            pulumi(lab, "destroy", "--stack", stack, *_UNATTENDED, timeout=_DESTROY_SECONDS)
 
 
 def _clean_up(lab: Lab) -> None:
-    """Remove what engines left behind when they were killed.
+    """Remove what engines left behind when they were killed, after ending those whose command was killed.
 
     Raises:
-        LabError: One runs, whose operations must not be taken for interrupted ones.
+        LabError: One runs that the user has started, whose operations must not be taken for interrupted ones.
     """
+    group_of(lab, "pulumi").kill()
     if running := backend.engines(lab):
         processes = ", ".join(map(str, sorted(running)))
         raise LabError(f"Pulumi already runs on this lab (process {processes}). Wait until it ends, or stop it.")
     backend.kill_orphaned_providers(lab)
     backend.remove_stale_locks(lab)
+    backend.remove_torn_files(lab)
 
 
 def _resolve_pending(lab: Lab, stack: str) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kube import client
 from kube.client import Api
 from kube.resources import KUBEVIRTS
-from lab import backend, environment, root
+from lab import backend, environment, lock, root
 from lab.cluster import certificates, objects, supervisor
 from lab.cluster.stages import stages
 from lab.cluster.supervisor import Component
@@ -51,9 +51,15 @@ def start(lab: Lab, progress: Progress) -> Lab:
         The lab, with the subnet that it runs on.
 
     Raises:
-        LabError: Something can't be installed, or a component ended or did not become ready.
+        LabError: Another command is changing the lab, something can't be installed, or a component ended or did not
+            become ready.
     """
-    install(lab, progress)
+    with lock.held(lab):
+        install(lab, progress)
+        return _start(lab, progress)
+
+
+def _start(lab: Lab, progress: Progress) -> Lab:
     with subnets.claimed(lab, progress) as lab:
         certificates.ensure(lab)
         lab.save()
@@ -128,10 +134,11 @@ def stop(lab: Lab, progress: Progress) -> None:
     """Stop the lab, in whatever state it is, and remove everything that it created except the cache.
 
     Raises:
-        LabError: The directory is somebody else's, or something does not end or can't be removed.
+        LabError: The directory is somebody else's, another command is changing the lab, or something does not end or
+            can't be removed.
     """
     root.check(lab)
-    with progress.step("Stopping the lab"):
+    with lock.held(lab), progress.step("Stopping the lab"):
         # Nothing is shut down in an orderly way, because its state is removed as well.
         if lab.isolated:
             _remove_from_kernel(lab)

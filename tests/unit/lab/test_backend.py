@@ -103,6 +103,21 @@ def test_a_lock_without_its_engine_is_removed_even_if_it_is_torn(lab: Lab, text:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("text", ["", '{"md5":'])
+def test_torn_files_without_which_pulumi_can_do_are_removed_and_no_others(lab: Lab, text: str) -> None:
+    save(lab, [])
+    torn = [state_file(lab).with_name("lab.json.attrs"), lab.plugins.with_name("workspaces") / "a-workspace.json"]
+    for path in torn:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    whole = state_file(lab, "other").with_name("other.json.attrs")
+    whole.write_text("{}")
+    backend.remove_torn_files(lab)
+    assert not [path for path in torn if path.exists()]
+    assert whole.exists()
+    assert state_file(lab).exists()
+
+
 def test_the_lock_of_another_process_with_the_engines_number_is_removed(lab: Lab) -> None:
     path = lock(lab, json.dumps({"pid": os.getpid()}))
     backend.remove_stale_locks(lab)
