@@ -156,10 +156,11 @@ def build_images(
 @app.command(name="audit")
 def show_vulnerabilities() -> None:
     """Look up known vulnerabilities of the locked packages and the built programs (`make audit`)."""
-    found = list(audit.audits(Progress(console)))
-    for one in found:
+    found = []
+    for one in audit.audits(Progress(console)):
+        found.append(one)
         said = [*one.vulnerabilities, *([f"not checked: {one.unchecked}"] if one.unchecked else [])]
-        typer.echo("\n  ".join([f"{one.subject}: {len(one.vulnerabilities)} known", *said]))
+        typer.echo("\n  ".join([f"{one.subject}: {len(one.vulnerabilities)} found", *said]))
     if any(one.unchecked for one in found):
         raise LabError(
             "Not everything could be looked up, so nothing is known about the rest. The audit asks PyPI and Go's "

@@ -90,7 +90,8 @@ def packages(lock: str, report: str) -> Audit:
 
 def _go(name: str, program: Path, tool: Path) -> Audit:
     try:
-        return modules(name, run(tool, "-mode", "binary", "-format", "json", program, timeout=None))
+        command = (tool, "-mode", "binary", "-format", "json", program)
+        return modules(name, run(*command, failure="govulncheck failed", timeout=None))
     except LabError as error:
         return Audit(name, unchecked=_last_line(str(error)))
 

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
 
 from cloudinit import Family, render_dual_stack
+from components.settings.refusals import ConfigurationError, parse
 from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import EVERY_GUEST, HOSTILE, WITH_METRICS, application, database
+from tests.unit.components.mocks import deploy
+from tests.unit.components.settings.arbitrary import Config, configurations, raw
+
+# What `cloud-init schema --config-file` checks, for all documents in one process: each start takes 0.5 s.
+CHECK = """
+import sys
+from cloudinit.config.schema import get_schema, validate_cloudconfig_file
+for index in range(int(sys.argv[1])):
+    validate_cloudconfig_file(f"/opt/test/schema/{index}.yaml", get_schema(), annotate=False)
+"""
+
+
+def check(guest: GuestRoot, documents: Collection[str]) -> None:
+    for index, document in enumerate(documents):
+        guest.write(f"/opt/test/schema/{index}.yaml", document)
+    said = guest.run("python3", "-c", CHECK, str(len(documents)))
+    assert said == "", f"cloud-init reports an error or a deprecation: {said}"
+
+
+@settings(max_examples=5, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(configurations())
+def test_cloud_init_accepts_what_any_accepted_configuration_renders(guest: GuestRoot, config: Config) -> None:
+    try:
+        parse(raw(config))
+    except ConfigurationError:
+        assume(False)
+    deployment = deploy(config)
+    check(guest, [deployment.user_data(machine) for machine in deployment.machines if machine.endswith("-0")])
 
 
 def test_cloud_init_accepts_every_document_without_a_warning(guest: GuestRoot) -> None:
@@ -15,17 +47,7 @@ def test_cloud_init_accepts_every_document_without_a_warning(guest: GuestRoot) -
         f"{name} with metrics.{family}": WITH_METRICS[name](family) for name in WITH_METRICS for family in Family
     }
     documents |= {f"hostile {name}": application(token=value) for name, value in HOSTILE.items()}
-    for index, document in enumerate(documents.values()):
-        guest.write(f"/opt/test/schema/{index}.yaml", document)
-    # What `cloud-init schema --config-file` checks, for all documents in one process: each start takes 0.5 s.
-    check = """
-import sys
-from cloudinit.config.schema import get_schema, validate_cloudconfig_file
-for index in range(int(sys.argv[1])):
-    validate_cloudconfig_file(f"/opt/test/schema/{index}.yaml", get_schema(), annotate=False)
-"""
-    said = guest.run("python3", "-c", check, str(len(documents)))
-    assert said == "", f"cloud-init reports an error or a deprecation: {said}"
+    check(guest, documents.values())
     command = guest.run("cloud-init", "schema", "--config-file", "/opt/test/schema/0.yaml")
     assert "Valid cloud-config" in command
 

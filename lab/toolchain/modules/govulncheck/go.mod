@@ -1,7 +1,7 @@
 // govulncheck, which looks up the vulnerabilities of Go programs (`make audit`).
 module multi-tier/lab/toolchain/govulncheck
 
-go 1.26
+go 1.26.0
 
 tool golang.org/x/vuln/cmd/govulncheck
 
