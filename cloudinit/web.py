@@ -47,13 +47,13 @@ def render_web(guest: WebGuest) -> str:
             GuestFile(path=f"{UNITS}/nginx.service.d/virtwork.conf", content=source("web/nginx.service.conf.j2")),
             guest_file("web/upstream-unknown.conf.j2", SETTINGS),
             GuestFile(path=f"{SETTINGS}/upstream.settings", content=upstream),
-            guest_file("web/virtwork-upstream.service", UNITS),
+            guest_file("web/virtwork-upstream.service.j2", UNITS),
             # The spans are read from nginx's log.
             guest_file(
                 "common/virtwork-drain.service.j2", UNITS, services=["nginx.service", "virtwork-web-spans.service"]
             ),
             guest_file("web/logrotate.conf", SETTINGS),
-            guest_file("web/virtwork-logrotate.service", UNITS),
+            guest_file("web/virtwork-logrotate.service.j2", UNITS),
             guest_file("web/virtwork-logrotate.timer", UNITS),
             *(load_files(guest.load) if guest.load else []),
             *(_span_files(guest.tracing) if guest.tracing else []),

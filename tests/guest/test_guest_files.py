@@ -31,21 +31,6 @@ def test_pauses_between_restarts_grow_where_systemd_can(guest: GuestRoot, versio
     assert ("RestartMaxDelaySec=5" in said) == grow
 
 
-@pytest.mark.parametrize(
-    ("tier", "unit"),
-    [
-        ("application", "virtwork-app.service"),
-        ("application", "virtwork-credentials.service"),
-        ("database", "virtwork-credentials.service"),
-    ],
-)
-def test_systemd_rates_our_services_as_hardened(guest: GuestRoot, tier: str, unit: str) -> None:
-    guest.write_files(EVERY_GUEST[tier](Family.DEBIAN))
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager"]
-    said = guest.run(*command, f"/etc/systemd/system/{unit}")
-    assert f"Overall exposure level for {unit}: 1." in said
-
-
 def test_the_image_has_every_package_and_the_script_installs_nothing(guest: GuestRoot) -> None:
     guest.write_files(database())
     assert guest.run("virtwork-install-packages", *packages(Family.DEBIAN)) == ""
