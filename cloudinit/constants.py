@@ -15,16 +15,19 @@ DATABASE_METRICS_PORT = 9187
 APPLICATION_METRICS_PORT = 9464
 WEB_METRICS_PORT = 9113
 
-# Connections that PostgreSQL accepts, those that it keeps for superusers, and the pool of one application machine.
+# Connections that PostgreSQL accepts, those that it keeps for superusers, and those of one application machine: its
+# pool, and one for its readiness, which thus tells of the database and not of a busy pool.
 DATABASE_CONNECTIONS = 200
 RESERVED_CONNECTIONS = 3
 POOL_SIZE = 10
+APPLICATION_CONNECTIONS = POOL_SIZE + 1
 
 DATABASE_NAME = "appdb"
 DATABASE_USER = "appuser"
 
-# Limit of open files for nginx and the application, whose default would be 1,024.
+# Limit of open files for nginx and the application, whose default would be 1,024, and nginx's connections within it.
 OPEN_FILES = 16384
+WEB_CONNECTIONS = 16000
 
 # How long a guest that is being stopped serves on: until no client or proxy sends it anything new, and until nginx has
 # closed the connections to it that it no longer uses.

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cloudinit import Family
-from cloudinit.constants import DATABASE_CONNECTIONS, POOL_SIZE, RESERVED_CONNECTIONS
+from cloudinit.constants import APPLICATION_CONNECTIONS, DATABASE_CONNECTIONS, RESERVED_CONNECTIONS
 from cloudinit.families import OLDEST_PYTHON
 from components.names import Names, TierName
 from components.settings.guests import Certificate, PackageMirrorSettings, ProxySettings, SshSettings
@@ -206,10 +206,10 @@ class Settings(Model):
         exporter = int(self.metrics.enabled)
         available = DATABASE_CONNECTIONS - RESERVED_CONNECTIONS - exporter
         canaries = self.application.canary.replicas if self.application.canary else 0
-        if (self.application.replicas + canaries) * POOL_SIZE > available:
+        if (self.application.replicas + canaries) * APPLICATION_CONNECTIONS > available:
             problem = (
-                f"need {POOL_SIZE} connections each, but PostgreSQL accepts {available}: "
-                f"use at most {available // POOL_SIZE}{', canary.replicas included' if canaries else ''}"
+                f"need {APPLICATION_CONNECTIONS} connections each, but PostgreSQL accepts {available}: "
+                f"use at most {available // APPLICATION_CONNECTIONS}{', canary.replicas included' if canaries else ''}"
             )
             yield Contradiction("application.replicas", problem)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -56,8 +57,8 @@ class GuestRoot:
         self._root = Path(f"/proc/{pid}/root")
         self.network_namespace = Path(f"/proc/{pid}/ns/net")
 
-    def run(self, *command: str, check: bool = True, stdin: str | None = None) -> str:
-        """Run a program and return its output, both streams together."""
+    def run(self, *command: str, check: bool = True, stdin: str | None = None, seconds: float = 30) -> str:
+        """Run a program for at most some time, and return its output, both streams together."""
         done = subprocess.run(
             [*self._enter, *command],
             stdout=subprocess.PIPE,
@@ -65,7 +66,7 @@ class GuestRoot:
             input=stdin,
             text=True,
             check=False,
-            timeout=30,
+            timeout=seconds,
         )
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
@@ -82,6 +83,7 @@ class GuestRoot:
             with contextlib.suppress(psutil.NoSuchProcess):
                 for child in psutil.Process(process.pid).children():  # nsenter exits when the program does
                     child.terminate()
+                process.send_signal(signal.SIGCONT)  # and stops when the program does
             process.wait(10)
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:

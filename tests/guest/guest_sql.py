@@ -21,7 +21,9 @@ _PSQL = (
     f"--dbname={DATABASE_NAME}",
 )
 
-_LOCK = "BEGIN; SELECT abalance FROM pgbench_accounts WHERE aid = :aid FOR UPDATE; SELECT pg_sleep(30) AS locking;"
+_LOCK = (
+    "BEGIN; SELECT FROM pgbench_accounts WHERE aid BETWEEN :aid AND :last FOR UPDATE; SELECT pg_sleep(30) AS locking;"
+)
 _UNLOCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE query LIKE '%AS locking%' AND pid <> pg_backend_pid()"""
 _WAITING = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{DATABASE_USER}' AND wait_event_type = 'Lock'"  # noqa: S608 a constant
@@ -40,10 +42,12 @@ def drop_connections(tiers: GuestRoot) -> None:
 
 
 @contextmanager
-def locked_account(tiers: GuestRoot, aid: int, log: Path) -> Iterator[None]:
-    """Lock an account's row, so that updates of it wait in the database."""
+def locked_account(tiers: GuestRoot, aid: int, log: Path, *, accounts: int = 1) -> Iterator[None]:
+    """Lock the rows of accounts from one on, so that updates of them wait in the database."""
     tiers.write("/opt/test/lock.sql", _LOCK)
-    with tiers.running(*_PSQL, f"--set=aid={aid}", "--file=/opt/test/lock.sql", log=log):
+    with tiers.running(
+        *_PSQL, f"--set=aid={aid}", f"--set=last={aid + accounts - 1}", "--file=/opt/test/lock.sql", log=log
+    ):
         _until(lambda: not sql(tiers, _FREE, aid=aid))
         try:
             yield

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudinit.constants import APPLICATION_PORT, DATABASE_NAME, DATABASE_USER, LIBRARY
+from cloudinit.constants import APPLICATION_PORT, DATABASE_NAME, DATABASE_USER, LIBRARY, OPEN_FILES
 from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import HOSTILE, application, database, web
 
@@ -43,7 +43,7 @@ def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
     (command,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)", guest.read("/etc/systemd/system/virtwork-app.service"), re.M)
     guest.write(f"{CREDENTIALS}/password", PASSWORD)
     guest.write(f"{CREDENTIALS}/certificate", guest.read("/srv/database/tls/server.crt"))
-    start = f"set -a; . /etc/virtwork/application.env; exec {command}"
+    start = f"ulimit -n {OPEN_FILES}; set -a; . /etc/virtwork/application.env; exec {command}"
     with (
         guest.running("sh", "-c", start, log=logs / "application"),
         guest.running("nginx", "-c", "/etc/virtwork/nginx.conf", "-g", "daemon off;", log=logs / "nginx"),

@@ -5,7 +5,9 @@ import contextlib
 import logging
 import os
 import ssl
+import statistics
 import time
+from collections import deque
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,17 @@ from typing import Any
 import asyncpg  # type: ignore[import-not-found,unused-ignore]
 
 from .clocks import ACQUIRE, CONNECT, QUERY, Clocks, StoppedClocks
-from .constants import DATABASE_NAME, DATABASE_USER, POOL_SIZE
+from .constants import DATABASE_NAME, DATABASE_USER
 from .statements import Statement
 
 ACQUIRE_SECONDS = 2.0  # includes a connect, if that is quicker
 CONNECT_SECONDS = 15.0  # goes on without the request: a connect may take seconds, for example on emulated CPUs
-QUERY_SECONDS = 2.0
+STATEMENT_SECONDS = 2  # after which the server itself ends the statement, and the connection stays
+QUERY_SECONDS = 2.5  # for a server that doesn't respond at all
+RELEASE_SECONDS = 0.5  # for closing a connection that has expired
+
+LONGEST_EXPECTED_WAIT = 1.5  # seconds; a request that would wait longer is refused at once
+RECENT_STATEMENTS = 50
 
 REFUSAL_LOG_SECONDS = 10.0
 
@@ -81,14 +88,21 @@ class PlainConnection(asyncpg.Connection):  # type: ignore[misc,unused-ignore]
 
 
 class Database:
-    """A pool of connections, which recovers when the server comes back."""
+    """A pool of connections, which recovers when the server comes back.
 
-    def __init__(self) -> None:
+    Args:
+        connections: The most that it opens.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self._connections = connections
         self._pool: Any = None
         self._passwords: tuple[str, ...] = ()
         self._unavailable = False
         self._background: set[asyncio.Future[Any]] = set()
         self._refusal_logged = -REFUSAL_LOG_SECONDS
+        self._waiting = 0
+        self._recent: deque[float] = deque(maxlen=RECENT_STATEMENTS)
 
     async def open(self) -> None:
         """Create the pool and fill it, if the database accepts connections."""
@@ -97,7 +111,7 @@ class Database:
             **self._connect_arguments(),
             init=self._connect_ended,
             min_size=0,
-            max_size=POOL_SIZE,
+            max_size=self._connections,
             max_inactive_connection_lifetime=0,
             connection_class=PlainConnection,
         )
@@ -121,6 +135,7 @@ class Database:
             "database": DATABASE_NAME,
             "ssl": _trust(),
             "timeout": CONNECT_SECONDS,
+            "server_settings": {"statement_timeout": f"{STATEMENT_SECONDS}s"},
         }
 
     async def _fill(self) -> None:
@@ -133,7 +148,7 @@ class Database:
         connections: list[Any] = []
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                while len(connections) < POOL_SIZE:
+                while len(connections) < self._connections:
                     connections.append(await self._acquire(acquisition))
         except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
             self._mark_unavailable(error)
@@ -153,6 +168,7 @@ class Database:
         """
         connection = await self._connection(clocks)
         clocks.statement = statement
+        began = time.monotonic()
         clocks.start(QUERY)
         try:
             try:
@@ -174,9 +190,13 @@ class Database:
         except asyncpg.PostgresError as error:
             clocks.failures[QUERY] = type(error).__name__
             self._log_refusal(error)
-            raise DatabaseUnavailableError("the database refused the statement") from None
+            took_long = isinstance(error, asyncpg.QueryCanceledError)
+            reason = "the statement took too long" if took_long else "the database refused the statement"
+            raise DatabaseUnavailableError(reason) from None
         finally:
-            await self._pool.release(connection, timeout=ACQUIRE_SECONDS)
+            self._recent.append(time.monotonic() - began)
+            with contextlib.suppress(*CONNECTION_FAILURES):  # the pool drops a connection that can't be closed in time
+                await self._pool.release(connection, timeout=RELEASE_SECONDS)
         self._mark_available()
         return result
 
@@ -184,6 +204,11 @@ class Database:
         acquisition = _Acquisition(clocks)
         _acquisition.set(acquisition)
         clocks.start(ACQUIRE)
+        if self._expected_wait() > LONGEST_EXPECTED_WAIT:
+            clocks.end(ACQUIRE)
+            clocks.failures[ACQUIRE] = "TimeoutError"
+            raise DatabaseUnavailableError("no free database connection")
+        self._waiting += 1
         try:
             return await self._acquired(acquisition)
         except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
@@ -194,7 +219,14 @@ class Database:
             self._mark_unavailable(error)
             raise DatabaseUnavailableError from None
         finally:
+            self._waiting -= 1
             clocks.end(ACQUIRE)
+
+    def _expected_wait(self) -> float:
+        """Return how long one more request would wait for a connection, by what statements take usually."""
+        if self._waiting < self._connections or not self._recent:
+            return 0.0
+        return self._waiting * statistics.median(self._recent) / self._connections
 
     async def _acquired(self, acquisition: _Acquisition) -> Any:
         """Return a connection for a request.

@@ -24,6 +24,11 @@ OTHER_METHOD = "_OTHER"
 new_clocks = clocks_class(os.environ.get("ATTRIBUTION", "on"))
 attribution = new_clocks is Clocks
 
+# Requests in progress: as many as a second's standstill piles up at a high rate. More would only wait, and hold memory.
+MOST_REQUESTS = 1000
+TOO_MANY = {"error": "too many requests are in progress"}
+PROBES = {"/health", "/ready"}  # a full queue is no reason to take the machine out of its Service
+
 log = logging.getLogger("uvicorn.error")
 
 
@@ -64,7 +69,7 @@ class Measurement:
 
 
 class MeasurementMiddleware:
-    """Measures every request, and responds with 500 if the application raises.
+    """Measures every request; responds with 503 if too many are in progress, and with 500 if the application raises.
 
     Args:
         app: The application.
@@ -76,6 +81,7 @@ class MeasurementMiddleware:
         self.routes = routes
         self.metrics: Metrics | None = None
         self.tracing: Tracing | None = None
+        self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or pass the lifespan protocol on."""
@@ -85,14 +91,23 @@ class MeasurementMiddleware:
         trace = _trace(scope)
         traced = bool(self.tracing and trace and int(trace[3], 16) & 1)
         measurement = scope["measurement"] = Measurement(trace, traced=traced)
+        if self._in_progress >= MOST_REQUESTS and scope["path"] not in PROBES:
+            await Response(TOO_MANY, status_code=503, headers={"Retry-After": "1"})(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+        if self.metrics or traced:
+            self._report(scope, measurement)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._in_progress += 1
         try:
             await self.app(scope, receive, send)
         except Exception:
             log.exception("request failed")
-            if not measurement.status:
+            if not scope["measurement"].status:
                 await Response({"error": "internal error"}, status_code=500)(scope, receive, send)
-        if self.metrics or traced:
-            self._report(scope, measurement)
+        finally:
+            self._in_progress -= 1
 
     def _report(self, scope: Scope, measurement: Measurement) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD

@@ -26,7 +26,9 @@ from starlette.requests import Request  # type: ignore[import-not-found,unused-i
 from starlette.routing import Route  # type: ignore[import-not-found,unused-ignore]
 
 from .clocks import QUERY, Clocks
+from .constants import POOL_SIZE
 from .database import Database, DatabaseUnavailableError, OutOfRangeError
+from .lanes import ACCOUNT_CONNECTIONS, BRANCH_CONNECTIONS, Lanes
 from .middleware import MeasurementMiddleware, attribution
 from .responses import Response
 from .statements import ACCOUNTS_A_BRANCH, ALIVE, BALANCE, BRANCH, CHANGE, STORAGE
@@ -44,7 +46,9 @@ class WithoutTraceback(logging.Filter):
 
 
 logging.getLogger("uvicorn.error").addFilter(WithoutTraceback())
-database = Database()
+database = Database(POOL_SIZE)
+readiness = Database(1)
+lanes = Lanes()
 
 
 async def account(request: Request) -> Response:
@@ -52,7 +56,9 @@ async def account(request: Request) -> Response:
     aid = identifier(request.path_params["aid"], "account", LARGEST_INTEGER)
     clocks: Clocks = request.scope["measurement"].clocks
     if request.method == "POST":
-        found = await database.row(clocks, CHANGE, aid, await delta(request))
+        change = await delta(request)
+        async with lanes.lane(aid, ACCOUNT_CONNECTIONS, clocks):
+            found = await database.row(clocks, CHANGE, aid, change)
     else:
         found = await database.row(clocks, BALANCE, aid)
     if found is None:
@@ -64,7 +70,8 @@ async def branch(request: Request) -> Response:
     """Respond with the number of a branch's accounts and the sum of their balances."""
     bid = identifier(request.path_params["bid"], "branch", LARGEST_INTEGER // ACCOUNTS_A_BRANCH)
     clocks: Clocks = request.scope["measurement"].clocks
-    found = await database.row(clocks, BRANCH, (bid - 1) * ACCOUNTS_A_BRANCH + 1, bid * ACCOUNTS_A_BRANCH)
+    async with lanes.lane(BRANCH, BRANCH_CONNECTIONS, clocks):
+        found = await database.row(clocks, BRANCH, (bid - 1) * ACCOUNTS_A_BRANCH + 1, bid * ACCOUNTS_A_BRANCH)
     if not found["accounts"]:
         raise HTTPException(404, "no such branch")
     return _balance(clocks, bid=bid, accounts=found["accounts"], balance=found["balance"])
@@ -95,8 +102,8 @@ async def health(_: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Respond that the server is ready, which needs the database."""
-    await database.row(request.scope["measurement"].clocks, ALIVE)
+    """Respond that the server is ready, which needs the database but no connection of the pool."""
+    await readiness.row(request.scope["measurement"].clocks, ALIVE)
     return Response({"status": "ready"})
 
 
@@ -121,16 +128,17 @@ async def out_of_range(_: Request, __: Exception) -> Response:
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    """Open the pool, start metrics and tracing where they are configured, and close both at the end."""
+    """Open the pools, start metrics and tracing where they are configured, and close both at the end."""
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
-        task = asyncio.ensure_future(database.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+        for pool in (database, readiness):
+            task = asyncio.ensure_future(pool.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
-    await database.open()
+    await asyncio.gather(database.open(), readiness.open())
     if attribution and (port := os.environ.get("METRICS_PORT")):
         from .metrics import Metrics
 
@@ -141,6 +149,7 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
         application.tracing = Tracing(endpoint, os.environ["TRACING_SERVICE"])
     yield
     await database.close()
+    await readiness.close()
     if application.tracing:
         await asyncio.to_thread(application.tracing.close)
 

@@ -19,9 +19,11 @@ upstream() {
     # shellcheck disable=SC2016 # nginx's variable
     echo 'map "" $application_known { default 1; }'
     echo 'upstream application {'
-    for address in "$@"; do
-        # Never marked as failed: behind a Service there is no other server to try.
-        echo "    server $address:$APPLICATION_PORT max_fails=0;"
+    echo '    zone application 128k;' # the workers count requests together
+    for address in "$@" "$@"; do
+        # Twice: a second attempt goes to the same Service, and there perhaps to another machine. Never marked as
+        # failed, for that reason. More requests than these at once only wait.
+        echo "    server $address:$APPLICATION_PORT max_fails=0 max_conns=512;"
     done
     # Connections are limited in time, so that machines added behind the Service get their share. Idle ones are closed
     # here, and before an application machine that drains closes them: a request on a closing one would be lost.

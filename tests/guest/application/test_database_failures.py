@@ -20,6 +20,7 @@ from tests.unit.cloudinit.guest_examples import application
 
 MAYBE = {"error": "database unavailable: the change may have been made"}
 JSON = ("--header", "Content-Type: application/json", "--data-binary")
+TOO_LONG = {"error": "the statement took too long"}
 POOL = 10
 ACQUIRE_SECONDS = 2.0
 PIDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'appuser'"
@@ -51,15 +52,13 @@ def test_all_connections_are_open_before_the_first_request(tiers: GuestRoot, tmp
         files = guest_files(application(database_host=DATABASE_HOST))
         run_application(running, tiers, files, 8281, tmp_path / "application")
         tiers.get_until("http://127.0.0.1:8281/health", 200)
-        assert len(set(sql(tiers, PIDS).split()) - before) == POOL
+        assert len(set(sql(tiers, PIDS).split()) - before) == POOL + 1, "and the one for readiness"
 
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_failed_statement_is_503_and_keeps_every_connection(
     tiers: GuestRoot, change: Callable[[int], Response]
 ) -> None:
-    with ThreadPoolExecutor(POOL) as threads:
-        list(threads.map(change, range(500, 500 + 4 * POOL)))
     before = set(sql(tiers, PIDS).split())
     for _ in range(3):
         answer = change(400)
@@ -72,16 +71,40 @@ def test_a_failed_statement_is_503_and_keeps_every_connection(
 def test_a_request_without_a_free_connection_is_503_and_says_so(
     tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path
 ) -> None:
-    with locked_account(tiers, 401, tmp_path / "lock"), ThreadPoolExecutor(3 * POOL) as threads:
-        first = [threads.submit(change, 401) for _ in range(POOL)]
+    accounts = 2 * POOL
+    with (
+        locked_account(tiers, 410, tmp_path / "lock", accounts=accounts),
+        ThreadPoolExecutor(3 * POOL) as threads,
+    ):
+        first = [threads.submit(change, 410 + number) for number in range(POOL)]
         until_waiting(tiers, POOL)
+        assert tiers.get(f"{APPLICATION}/ready").status == 200, "the database is ready, however busy its clients are"
         time.sleep(0.5)
-        # When the first give up, half of these take their place, and half a second later the others give up.
-        second = [threads.submit(change, 401) for _ in range(2 * POOL)]
+        # When the first give up, some of these take their place, and half a second later the others give up.
+        second = [threads.submit(change, 410 + number) for number in range(accounts)]
         answers = [each.result() for each in (*first, *second)]
     errors = Counter((answer.status, answer.json["error"]) for answer in answers)
-    assert set(errors) == {(503, MAYBE["error"]), (503, "no free database connection")}
-    assert errors[503, "no free database connection"] == POOL
+    assert set(errors) == {(503, TOO_LONG["error"]), (503, "no free database connection")}
+    assert errors[503, TOO_LONG["error"]] >= POOL
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+
+
+def test_a_lock_on_one_account_leaves_connections_for_the_others(
+    tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path
+) -> None:
+    before = set(sql(tiers, PIDS).split())
+    with locked_account(tiers, 404, tmp_path / "lock"), ThreadPoolExecutor(3 * POOL) as threads:
+        waiting = [threads.submit(change, 404) for _ in range(3 * POOL)]
+        until_waiting(tiers, 2)
+        others = [change(aid) for aid in range(500, 500 + POOL)]
+        others += [tiers.get(f"{APPLICATION}/api/v1/accounts/{aid}") for aid in range(404, 404 + POOL)]
+        assert {answer.status for answer in others} == {200}
+        waits = [float(answer.headers["server-timing"].split(";dur=")[1].split(",")[0]) for answer in others]
+        assert max(waits) < 200
+        refused = [each.result() for each in waiting]
+    errors = Counter((answer.status, answer.json["error"]) for answer in refused)
+    assert set(errors) == {(503, TOO_LONG["error"]), (503, "too many requests like this one are in progress")}
+    assert set(sql(tiers, PIDS).split()) == before
 
 
 def test_a_connect_that_a_request_cant_wait_for_serves_the_next_ones(tiers: GuestRoot) -> None:
@@ -102,19 +125,16 @@ def test_a_connect_that_a_request_cant_wait_for_serves_the_next_ones(tiers: Gues
         sql(tiers, "SELECT pg_reload_conf()")
 
 
-def test_a_slow_statement_costs_one_connection(
+def test_a_slow_statement_costs_no_connection(
     tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path
 ) -> None:
-    with locked_account(tiers, 402, tmp_path / "lock"), ThreadPoolExecutor(POOL) as threads:
-        waiting = threads.submit(change, 402)
-        until_waiting(tiers, 1)
-        list(threads.map(change, range(500, 500 + 4 * POOL)))
-        before = set(sql(tiers, PIDS).split())
-        assert len(before) > 2
-        answer = waiting.result()
-        assert (answer.status, answer.json) == (503, MAYBE)
-        list(threads.map(change, range(500, 500 + 4 * POOL)))
-        assert len(before - set(sql(tiers, PIDS).split())) <= 1
+    before = set(sql(tiers, PIDS).split())
+    with locked_account(tiers, 402, tmp_path / "lock"):
+        answer = change(402)
+        assert (answer.status, answer.json, answer.headers["retry-after"]) == (503, TOO_LONG, "1")
+        assert sql(tiers, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0"
+    assert set(sql(tiers, PIDS).split()) == before
+    assert tiers.get(f"{APPLICATION}/api/v1/accounts/402").json["balance"] == 0
 
 
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])
@@ -122,8 +142,8 @@ def test_a_database_that_dies_gives_declared_responses_only(
     tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path, signal: str
 ) -> None:
     drop_connections(tiers)
-    with locked_account(tiers, 403, tmp_path / "lock"), ThreadPoolExecutor(POOL) as threads:
-        waiting = [threads.submit(change, 403) for _ in range(POOL - 2)]
+    with locked_account(tiers, 440, tmp_path / "lock", accounts=POOL), ThreadPoolExecutor(POOL) as threads:
+        waiting = [threads.submit(change, 440 + number) for number in range(POOL - 2)]
         until_waiting(tiers, POOL - 2)
         # KILL makes the server end all other connections and recover.
         pids = sql(tiers, PIDS).split()

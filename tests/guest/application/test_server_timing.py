@@ -60,8 +60,11 @@ def test_time_spent_waiting_for_a_lock_is_the_databases(tiers: GuestRoot, tmp_pa
 
 
 def test_time_spent_waiting_for_a_connection_is_the_pools(tiers: GuestRoot, tmp_path: Path) -> None:
-    with ThreadPoolExecutor(POOL_SIZE + 1) as threads, locked_account(tiers, 501, tmp_path / "lock"):
-        busy = [threads.submit(change, tiers, 501) for _ in range(POOL_SIZE)]
+    with (
+        ThreadPoolExecutor(POOL_SIZE + 1) as threads,
+        locked_account(tiers, 501, tmp_path / "lock", accounts=POOL_SIZE),
+    ):
+        busy = [threads.submit(change, tiers, 501 + number) for number in range(POOL_SIZE)]
         until_waiting(tiers, POOL_SIZE)
         waiting = threads.submit(tiers.get, f"{APPLICATION}/api/v1/accounts/1")
         time.sleep(2 * LOCK_SECONDS)

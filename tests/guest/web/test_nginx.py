@@ -135,7 +135,29 @@ def test_web_serves_its_own_health_and_status(tiers: GuestRoot) -> None:
 def test_only_the_guest_itself_reads_nginxs_counters(tiers: GuestRoot) -> None:
     tiers.run("ip", "address", "replace", "10.9.9.9/32", "dev", "lo")  # a client's, behind an Ingress
     assert tiers.get("http://10.9.9.9/health").status == 200
-    assert tiers.get("http://10.9.9.9/nginx_status").status == 403
+    status = "http://10.9.9.9/nginx_status"
+    assert tiers.get(status).status == 403
+    pretended = ("X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1", "Host: localhost")
+    for header in pretended:
+        assert tiers.get(status, "--header", header).status == 403
+    assert tiers.get(status, "--haproxy-protocol").status == 400
+    assert tiers.get("http://[::ffff:10.9.9.9]/nginx_status").status == 403
+    assert tiers.get("http://[::ffff:127.0.0.1]/nginx_status").status == 200
+    assert tiers.get("http://10.9.9.9/x/..//nginx_status").status == 403
+
+
+def test_a_request_that_no_machine_accepted_is_sent_once_more(tiers: GuestRoot) -> None:
+    learn_upstream(tiers)  # nginx's configuration tests reset it
+    upstream = tiers.read("/etc/nginx/virtwork/upstream.conf")
+    # The Service's address twice, of which one now leads to a machine that is gone.
+    tiers.write("/etc/nginx/half.conf", upstream.replace(f":{APPLICATION_PORT}", ":1", 1))
+    config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
+    tiers.write("/opt/test/half.conf", config.replace("virtwork/upstream.conf", "half.conf").replace("nginx.pid", "81"))
+    account = "http://127.0.0.1:81/api/v1/accounts/1"
+    with tiers.running("nginx", "-c", "/opt/test/half.conf", "-g", "daemon off;", log=Path("/dev/null")):
+        tiers.get_until("http://127.0.0.1:81/health", 200)
+        body = ("--header", "Content-Type: application/json", "--data", '{"delta": 0}')
+        assert {tiers.get(account, *options).status for options in ((), body) for _ in range(10)} == {200}
 
 
 def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: GuestRoot) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
-import os
 import re
 import socket
 import threading
@@ -20,7 +18,8 @@ from typing import Any
 from google.protobuf.json_format import ParseDict, ParseError  # type: ignore[import-untyped,unused-ignore]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-_NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
+from tests.network_namespace import socket_in
+
 _IDS = {"traceId": 32, "spanId": 16, "parentSpanId": 16}
 
 
@@ -176,19 +175,8 @@ def receiving(namespace: Path | None = None, port: int = 0, address: str = "127.
 
 def listening(namespace: Path | None = None, port: int = 0, address: str = "127.0.0.1") -> socket.socket:
     """Return a socket that listens, made in another network namespace where one is given."""
-    made: list[socket.socket] = []
 
-    def make() -> None:
-        if namespace:
-            descriptor = os.open(namespace, os.O_RDONLY)
-            # Of this thread alone, which ends right away; Python has a function for it from 3.12 on.
-            assert ctypes.CDLL(None, use_errno=True).setns(descriptor, _NEW_NETWORK) == 0, os.strerror(
-                ctypes.get_errno()
-            )
-            os.close(descriptor)
-        made.append(socket.create_server((address, port)))
+    def listen() -> socket.socket:
+        return socket.create_server((address, port))
 
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    return made[0]
+    return socket_in(namespace, listen) if namespace else listen()

@@ -81,10 +81,10 @@ def test_a_canary_needs_a_mesh() -> None:
 
 def test_the_machines_of_a_canary_need_connections_to_the_database_too() -> None:
     (line,) = refusals(
-        {"mesh": {"enabled": True}, "application": {"replicas": 19, "canary": {**CANARY, "replicas": 1}}}
+        {"mesh": {"enabled": True}, "application": {"replicas": 17, "canary": {**CANARY, "replicas": 1}}}
     )
 
-    assert line.endswith("use at most 19, canary.replicas included")
+    assert line.endswith("use at most 17, canary.replicas included")
 
 
 def test_a_percentage_may_have_a_fraction() -> None:

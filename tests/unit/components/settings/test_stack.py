@@ -67,7 +67,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"application": {"replicas": 20}},
-        "application.replicas: 20 need 10 connections each, but PostgreSQL accepts 197: use at most 19",
+        "application.replicas: 20 need 11 connections each, but PostgreSQL accepts 197: use at most 17",
     ),
     (
         {"load": {"concurrency": 10_000}},
@@ -122,7 +122,7 @@ def test_without_load_the_web_machine_needs_less_memory() -> None:
 
 
 def test_what_the_machines_can_carry_is_accepted() -> None:
-    assert accepted({"application": {"replicas": 19}, "load": {"concurrency": 3731}})
+    assert accepted({"application": {"replicas": 17}, "load": {"concurrency": 3731}})
     assert accepted({"web": {"instancetype": "u1.large"}, "load": {"concurrency": 10_000}})
     assert accepted({"database": {"scale": 12_000, "dataDisk": {"size": "200Gi"}}, "timeouts": {"ready": "30m"}})
 
