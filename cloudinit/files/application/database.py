@@ -119,10 +119,14 @@ class Database:
 
     async def reload(self) -> None:
         """Read the credentials again. Every connection is replaced by one with the new ones before its next use."""
-        password = _password()
+        try:
+            password, arguments = _password(), self._connect_arguments()
+        except OSError as error:
+            log.warning("the database's credentials can't be read, the former ones stay: %s", error)
+            return
         # The server may not know the new password yet.
         self._passwords = (password, *[one for one in self._passwords if one != password][:1])
-        self._pool.set_connect_args(**self._connect_arguments())
+        self._pool.set_connect_args(**arguments)
         await self._pool.expire_connections()
         log.warning("read the database's credentials again")
 
