@@ -144,6 +144,14 @@ def test_changed_user_data_replaces_the_database_machine_keeps_its_data_and_show
     assert not re.search(r"[0-9a-f]{64}", text), "the hash of a secret"
 
 
+def test_a_changed_tier_of_several_machines_rolls(change: Change) -> None:
+    change.replace("stacks/Pulumi.scaled.yaml", "multi-tier:web:\n", "multi-tier:web:\n    version: v2\n")
+    text = report(change.preview("--stack", "scaled"), ExitCode.CHANGE)
+    assert "Rolling change: drained and replaced first, while" in text
+    assert "Rolling change: drained and replaced once `multi-tier-web-0` is ready, while" in text
+    assert "Downtime" not in text
+
+
 def test_another_name_and_namespace_lose_the_database_and_are_shown_as_they_are(change: Change) -> None:
     change.replace(LAB, "config:\n", "config:\n  multi-tier:name: another\n  multi-tier:namespace: elsewhere\n")
     change.replace(LAB, "multi-tier:database:\n", "multi-tier:database:\n    allowDataLoss: true\n")
