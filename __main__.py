@@ -7,6 +7,7 @@ from components import configuration
 from components.application import Application
 from components.credentials import Credentials
 from components.database import Database
+from components.fault_plan import Faults
 from components.load import Load
 from components.load_configuration import LoadConfiguration
 from components.mesh import namespace_labels
@@ -50,6 +51,7 @@ if load and settings.load.dedicated:
 else:
     web = Web(settings, load.generator if load else None, after(application, load))
 
+Faults(settings, after(web))  # last: no fault disturbs the creation of the machines
 if settings.metrics.service_monitors:
     Monitoring(names, after())
 

@@ -8,6 +8,7 @@ from cloudinit.api_access import ApiAccess
 from cloudinit.application import ApplicationGuest, render_application
 from cloudinit.database import DatabaseGuest, render_database
 from cloudinit.families import Family, packages
+from cloudinit.faults import FaultObjects
 from cloudinit.guests import TracingTarget
 from cloudinit.load import LoadGuest, LoadMachineGuest, render_load
 from cloudinit.load_plan import (
@@ -34,6 +35,7 @@ __all__ = [
     "ApplicationGuest",
     "DatabaseGuest",
     "Family",
+    "FaultObjects",
     "LoadGuest",
     "LoadMachineGuest",
     "LoadPlan",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cloudinit.api_access import ApiAccess, api_files
 from cloudinit.constants import LIBRARY, METRICS_ACCOUNT, PROGRAMS, SETTINGS, UNITS
 from cloudinit.families import FACTS, OLDEST_DATABASE_PYTHON, Exporter, Family, has_exporter
+from cloudinit.faults import FaultObjects, fault_files
 from cloudinit.guest_files import GuestFile, guest_file, modules, program, shell_settings, source, unit_settings
 from cloudinit.guests import Guest, user_data
 
@@ -21,6 +22,7 @@ class DatabaseGuest(Guest):
         credentials: Name of that Secret.
         certificate: Name of that ConfigMap; None: connections are not encrypted.
         hosts: Names of its Service, the one that clients use first.
+        faults: The ConfigMaps of its faults.
         scale: pgbench scale: 100,000 accounts (about 15 MB) each.
         data_disk_serial: The disk's virtio serial, in the guest /dev/disk/by-id/virtio-<serial>.
         memory_mib: Its memory in MiB; None if an instancetype determines it.
@@ -34,6 +36,7 @@ class DatabaseGuest(Guest):
     credentials: str
     certificate: str | None
     hosts: tuple[str, ...]
+    faults: FaultObjects
     scale: int
     data_disk_serial: str
     memory_mib: int | None = None
@@ -97,6 +100,13 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         GuestFile(path=f"{SETTINGS}/credentials.env", content=unit_settings(**credentials)),
         *modules("database"),
         guest_file("database/virtwork-credentials.service", UNITS),
+        *fault_files(
+            guest.faults,
+            tier="database",
+            hostname=guest.hostname,
+            service=facts.postgresql_units,
+            data_disk=facts.database_mount,
+        ),
         guest_file("database/role.sql.j2", SETTINGS, monitored=monitored),
         guest_file("database/seeded-scale.sql", SETTINGS),
         guest_file("database/storage-table.sql.j2", SETTINGS),

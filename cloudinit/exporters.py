@@ -10,15 +10,21 @@ from cloudinit.guest_files import GuestFile, guest_file, program
 EXPORTERS_UNIT = "virtwork-exporters.service"
 
 
-def exporter_files(family: Family, *exporters: Exporter) -> list[GuestFile]:
-    """Return the units of those exporters that the family has, and the unit that installs and starts them."""
+def exporter_files(family: Family, *exporters: Exporter, faults: bool) -> list[GuestFile]:
+    """Return the units of those exporters that the family has, and the unit that installs and starts them.
+
+    Args:
+        family: The guest's family.
+        exporters: The exporters.
+        faults: Whether the guest has metrics of faults.
+    """
     if not exporters:
         return []
     available = [exporter for exporter in exporters if has_exporter(family, exporter)]
     programs = {exporter: FACTS[family].exporters[exporter] for exporter in available}
     units = [
-        guest_file(f"common/virtwork-{exporter}-exporter.service.j2", UNITS, program=programs[exporter].path)
-        for exporter in available
+        guest_file(f"common/virtwork-{one}-exporter.service.j2", UNITS, program=programs[one].path, faults=faults)
+        for one in available
     ]
     names = [programs[exporter].package for exporter in available]
     return [

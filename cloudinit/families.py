@@ -39,8 +39,10 @@ class FamilyFacts:
         application_packages: Packages of the application guest.
         web_packages: Packages of the web guest.
         load_packages: Packages of the load generator's guest.
+        network_packages: Packages for impairing a guest's network.
         storage_packages: Packages for benchmarking a disk.
         database_mount: Mount point of the data disk; on Fedora the path that SELinux's policy labels for PostgreSQL.
+        postgresql_units: The server's unit, as systemctl finds it.
         postgresql_drop_in: Directory of drop-ins for the server's unit.
         nginx_user: The user that nginx runs as.
         trust_anchors: Directory for additional certificate authorities, and the suffix that their files need.
@@ -54,8 +56,10 @@ class FamilyFacts:
     application_packages: tuple[str, ...]
     web_packages: tuple[str, ...]
     load_packages: tuple[str, ...]
+    network_packages: tuple[str, ...]
     storage_packages: tuple[str, ...]
     database_mount: str
+    postgresql_units: str
     postgresql_drop_in: str
     nginx_user: str
     trust_anchors: tuple[str, str]
@@ -78,8 +82,10 @@ FACTS = {
         ),
         web_packages=("nginx-light", "curl", "ca-certificates", "logrotate", "python3"),
         load_packages=("curl", "ca-certificates", "python3"),
+        network_packages=("iproute2", "nftables"),
         storage_packages=("fio",),
         database_mount="/srv/database",
+        postgresql_units="postgresql@*.service",
         postgresql_drop_in="/etc/systemd/system/postgresql@.service.d",
         nginx_user="www-data",
         trust_anchors=("/usr/local/share/ca-certificates", "crt"),
@@ -107,8 +113,10 @@ FACTS = {
         application_packages=("python3-uvicorn", "python3-starlette", "python3-asyncpg", "python3-httptools"),
         web_packages=("nginx", "curl", "ca-certificates", "logrotate", "python3", "policycoreutils"),
         load_packages=("curl", "ca-certificates", "python3"),
+        network_packages=("iproute-tc", "nftables"),
         storage_packages=("fio",),
         database_mount="/var/lib/pgsql/data",
+        postgresql_units="postgresql.service",
         postgresql_drop_in="/etc/systemd/system/postgresql.service.d",
         nginx_user="nginx",
         trust_anchors=("/etc/pki/ca-trust/source/anchors", "pem"),
@@ -124,8 +132,8 @@ def packages(family: Family) -> tuple[str, ...]:
     """Return every package that a golden image of the family should have, sorted."""
     facts = FACTS[family]
     tiers = {*facts.database_packages, *facts.application_packages, *facts.web_packages, *facts.load_packages}
-    every = {*tiers, *facts.common_packages, *facts.storage_packages, facts.prometheus_client}
-    return tuple(sorted(every | {program.package for program in facts.exporters.values()}))
+    others = {*facts.common_packages, *facts.network_packages, *facts.storage_packages, facts.prometheus_client}
+    return tuple(sorted(tiers | others | {program.package for program in facts.exporters.values()}))
 
 
 def has_exporter(family: Family, exporter: Exporter) -> bool:

@@ -8,6 +8,7 @@ from cloudinit.constants import PROGRAMS, SETTINGS, UNITS
 from cloudinit.document import cloud_config
 from cloudinit.exporters import EXPORTERS_UNIT, exporter_files
 from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter, Family
+from cloudinit.faults import FAULTS_UNIT
 from cloudinit.guest_files import GuestFile, guest_file, program, shell_settings, source
 from cloudinit.site import ANYWHERE, Site, site_commands, site_files, site_keys
 
@@ -49,6 +50,7 @@ def user_data(
     packages: Iterable[str],
     files: Iterable[GuestFile],
     python: tuple[int, int] | None = OLDEST_PYTHON,
+    faults: bool = True,
     exporters: Sequence[Exporter] = (),
     keys: Mapping[str, Any] | None = None,
 ) -> str:
@@ -60,6 +62,7 @@ def user_data(
         packages: The packages that it needs.
         files: Its files, besides those that every guest gets.
         python: The oldest Python that its programs run on; None without such programs.
+        faults: Whether faults can be injected in it.
         exporters: The exporters that it runs.
         keys: More keys of the cloud-config.
     """
@@ -71,6 +74,7 @@ def user_data(
         packages=[*FACTS[family].common_packages, *packages],
     )
     settings = shell_settings(CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, python or ())))
+    units = [_CONFIGURE_UNIT, *([FAULTS_UNIT] if faults else []), *([EXPORTERS_UNIT] if exporters else [])]
     return cloud_config(
         hostname=guest.hostname,
         keys={**site_keys(guest.site), **(keys or {})},
@@ -88,7 +92,7 @@ def user_data(
             program("configure", configure),
             unit,
             *files,
-            *exporter_files(family, *exporters),
+            *exporter_files(family, *exporters, faults=faults),
         ],
-        commands=[[f"{PROGRAMS}/virtwork-start", _CONFIGURE_UNIT, *([EXPORTERS_UNIT] if exporters else [])]],
+        commands=[[f"{PROGRAMS}/virtwork-start", *units]],
     )

@@ -60,5 +60,6 @@ def render_load(guest: LoadMachineGuest) -> str:
         configure="load/configure.sh",
         packages=[*facts.load_packages, *([facts.prometheus_client] if metrics else [])],
         files=load_files(guest.load),
+        faults=False,
         exporters=[Exporter.NODE] if metrics else [],
     )

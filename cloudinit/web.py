@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from cloudinit.api_access import ApiAccess, api_files
 from cloudinit.constants import APPLICATION_PORT, SETTINGS, UNITS
 from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter
+from cloudinit.faults import FaultObjects, fault_files
 from cloudinit.guest_files import GuestFile, guest_file, modules, program, shell_settings, source, unit_settings
 from cloudinit.guests import Guest, TracingTarget, user_data
 from cloudinit.load import LoadGuest, load_files
@@ -15,12 +17,16 @@ class WebGuest(Guest):
 
     Attributes:
         application_host: Fully qualified name of the application Service.
+        api: An account that may read the plan of its faults.
+        faults: The ConfigMaps of its faults.
         load: The load generator that runs on it; None: none.
         metrics: Whether it runs exporters.
         tracing: Where it sends spans; None: nowhere.
     """
 
     application_host: str
+    api: ApiAccess
+    faults: FaultObjects
     load: LoadGuest | None
     metrics: bool = False
     tracing: TracingTarget | None = None
@@ -30,10 +36,11 @@ def render_web(guest: WebGuest) -> str:
     """Return the user data of a web guest; with load, it contains the token that reads the load plan."""
     facts = FACTS[guest.family]
     upstream = shell_settings(APPLICATION_HOST=guest.application_host, APPLICATION_PORT=APPLICATION_PORT)
+    metrics = [facts.prometheus_client] if guest.load and guest.load.metrics else []
     return user_data(
         guest,
         configure="web/configure.sh",
-        packages=[*facts.web_packages, *([facts.prometheus_client] if guest.load and guest.load.metrics else [])],
+        packages=[*facts.web_packages, *facts.network_packages, *metrics],
         files=[
             program("upstream", "web/upstream.sh"),
             # Not the package's own path: package managers would ask which file to keep.
@@ -55,6 +62,14 @@ def render_web(guest: WebGuest) -> str:
             guest_file("web/logrotate.conf", SETTINGS),
             guest_file("web/virtwork-logrotate.service.j2", UNITS),
             guest_file("web/virtwork-logrotate.timer", UNITS),
+            *api_files(guest.api, f"{SETTINGS}/api"),
+            *fault_files(
+                guest.faults,
+                tier="web",
+                hostname=guest.hostname,
+                service="nginx.service",
+                target_port=APPLICATION_PORT,
+            ),
             *(load_files(guest.load) if guest.load else []),
             *(_span_files(guest.tracing) if guest.tracing else []),
         ],

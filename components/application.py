@@ -44,6 +44,7 @@ class Application(Tier):
                 api=api,
                 credentials=names.credentials,
                 certificate=certificate,
+                faults=self._faults,
                 database_host=settings.names.service_host(TierName.DATABASE),
                 metrics=settings.metrics.enabled,
                 site=site(settings),

@@ -53,6 +53,7 @@ class Database(Tier):
                 credentials=names.credentials,
                 certificate=names.certificate if machine.tls.enabled else None,
                 hosts=names.service_names(self.tier),
+                faults=self._faults,
                 scale=settings.database.scale,
                 data_disk_serial=DATA_DISK_SERIAL,
                 memory_mib=None if machine.instancetype else bytes_of(machine.dimensions.memory) >> 20,

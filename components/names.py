@@ -86,6 +86,16 @@ class Names:
         return f"{self.name}-load"
 
     @property
+    def faults(self) -> str:
+        """Name of the ConfigMap with the fault plan."""
+        return f"{self.name}-faults"
+
+    @property
+    def fault_reports(self) -> str:
+        """Name of the ConfigMap in which guests report what became of their faults."""
+        return f"{self.name}-fault-reports"
+
+    @property
     def metrics(self) -> str:
         """Name of the ServiceMonitor."""
         return f"{self.name}-metrics"

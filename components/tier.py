@@ -10,7 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi.resource import create_urn
 
-from cloudinit import ApiAccess, TracingTarget, render_dual_stack
+from cloudinit import ApiAccess, FaultObjects, TracingTarget, render_dual_stack
 from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import Exporter, has_exporter
 from components.api_access import Right, account, api_access
@@ -76,8 +76,15 @@ class Tier(pulumi.ComponentResource):
         return {**metadata, "annotations": annotations} if annotations else metadata
 
     def _api_access(self, *rights: Right) -> pulumi.Output[ApiAccess]:
-        """Declare these rights of the tier's account, and return its guests' access to the Kubernetes API."""
+        """Declare the rights of the tier's account, and return its guests' access to the Kubernetes API.
+
+        Args:
+            rights: Its rights, besides those on the ConfigMaps of faults.
+        """
         assert self._account, f"{self.tier} has no account of its own"  # noqa: S101
+        plan = Right("configmaps", self._names.faults)
+        reports = Right("configmaps", self._names.fault_reports, ("patch",))
+        rights = (*rights, plan, reports)
         return api_access(self._names, self.tier, self._account, rights, pulumi.ResourceOptions(parent=self))
 
     def _machine(
@@ -127,6 +134,11 @@ class Tier(pulumi.ComponentResource):
         before = [secret, *([self._account] if self._account else []), *depends_on, *preceding]
         opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         self._machines.append(virtual_machine(resource_name, machine, opts))
+
+    @property
+    def _faults(self) -> FaultObjects:
+        """The ConfigMaps of its guests' faults."""
+        return FaultObjects(plan=self._names.faults, reports=self._names.fault_reports)
 
     def _tracing(self) -> TracingTarget | None:
         """Return where this tier's guests send their spans; None without tracing."""

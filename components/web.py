@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -45,11 +46,16 @@ class Web(Tier):
     ) -> None:
         super().__init__(settings, settings.web, opts)
 
-        def user_data(hostname: str, generator: LoadGuest | None) -> str:
+        api = self._api_access()
+
+        def user_data(hostname: str, values: list[Any]) -> str:
+            api, generator = values
             guest = WebGuest(
                 hostname=hostname,
                 family=settings.web.family,
                 application_host=self._names.service_host(TierName.APPLICATION),
+                api=api,
+                faults=self._faults,
                 load=generator,
                 metrics=settings.metrics.enabled,
                 site=site(settings),
@@ -58,9 +64,9 @@ class Web(Tier):
             return render_web(guest)
 
         first, *others = self._names.machines(self.tier, settings.web.replicas)
-        self._machine(0, pulumi.Output.from_input(generator).apply(partial(user_data, first)))
+        self._machine(0, pulumi.Output.all(api, generator).apply(partial(user_data, first)))
         for index, hostname in enumerate(others, start=1):
-            self._machine(index, pulumi.Output.from_input(user_data(hostname, None)))
+            self._machine(index, pulumi.Output.all(api, None).apply(partial(user_data, hostname)))
         service = self._service(settings.web.service)
         exposure = settings.web.expose
         if exposure:

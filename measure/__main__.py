@@ -10,11 +10,27 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cloudinit.load_plan import MIX, Profile
 from measure.analysis.comparison import compare as compare_runs
-from measure.analysis.gates import GATES
 from measure.analysis.timeline import timeline
 from measure.failures import ExitCode, MeasureError, WrongUsageError, command
+from measure.options import (
+    Concurrency,
+    Duration,
+    Faults,
+    Gates,
+    Kubeconfig,
+    KubeContext,
+    Mix,
+    Name,
+    Namespace,
+    Peak,
+    Profile,
+    Repeat,
+    Results,
+    Rps,
+    Seed,
+    Timeout,
+)
 from measure.output.files import measured_runs, read_samples, read_summary, runs_in, write
 from measure.output.report import write_report
 from measure.output.tables import comparison_table, print_summary, say
@@ -30,62 +46,20 @@ _LOG_WIDTH = 160
 # A log has no width, unlike a terminal: use the widest table's.
 console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
 
-Namespace = Annotated[str, typer.Option(help="Namespace of the stack.")]
-Name = Annotated[str, typer.Option(help="The stack's `name` setting.")]
-Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Kubeconfig file.", show_default="$KUBECONFIG, ~/.kube/config or the Pod's own")
-]
-KubeContext = Annotated[
-    str | None, typer.Option("--context", help="Context in the kubeconfig.", show_default="the current one")
-]
-_STACK = "the stack's"
-
 
 @app.command()
 def run(
-    profile: Annotated[
-        str | None, typer.Option(help=f"Shape of the load: {', '.join(Profile)}.", show_default=_STACK)
-    ] = None,
-    rps: Annotated[
-        int | None,
-        typer.Option(help="Requests per second at the start, scheduled as an open model.", show_default=_STACK),
-    ] = None,
-    peak: Annotated[
-        int | None,
-        typer.Option(
-            help="Highest rate of ramp, stress and spike.", show_default=f"{_STACK}; with --rps, 4 times that"
-        ),
-    ] = None,
-    duration: Annotated[
-        str | None, typer.Option("--for", help="Duration, such as 60s or 10m.", show_default=_STACK)
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(help="Connections. With all of them busy, requests wait; the wait counts.", show_default=_STACK),
-    ] = None,
-    mix: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Weights of the kinds of requests ({', '.join(MIX)}), such as random=80,write=5. Others get 0.",
-            show_default=_STACK,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Seed of the sequence of requests; the same seed repeats it.", show_default=_STACK),
-    ] = None,
-    gate: Annotated[
-        list[str] | None,
-        typer.Option(
-            help=f"Limit to pass, such as total.p99=50; NAME=none removes one. Gates: {', '.join(GATES)}.",
-            show_default=_STACK,
-        ),
-    ] = None,
-    timeout: Annotated[str, typer.Option(help="How long to wait for the run to start.")] = "30s",
-    repeat: Annotated[
-        int, typer.Option(help="Number of runs, one after the other, so that `compare` knows their spread.")
-    ] = 1,
-    results: Annotated[Path, typer.Option(help="Directory in which the run's own is created.")] = Path("results"),
+    profile: Profile = None,
+    rps: Rps = None,
+    peak: Peak = None,
+    duration: Duration = None,
+    concurrency: Concurrency = None,
+    mix: Mix = None,
+    seed: Seed = None,
+    gate: Gates = None,
+    timeout: Timeout = "30s",
+    repeat: Repeat = 1,
+    results: Results = Path("results"),
     namespace: Namespace = "multi-tier",
     name: Name = "multi-tier",
     kubeconfig: Kubeconfig = None,
@@ -101,15 +75,55 @@ def run(
     4 timed out
     130 interrupted; the results so far are kept
     """
-    if repeat < 1:
-        raise WrongUsageError(f"--repeat must be at least 1, not {repeat}.")
     overrides = Overrides(
         profile=profile, rps=rps, peak=peak, duration=duration, concurrency=concurrency, mix=mix, seed=seed
     )
     request = RunRequest(
         overrides=overrides, gates=tuple(gate or ()), results=results, timeout=seconds_of(timeout), repeat=repeat
     )
-    stack = StackClient(connect(kubeconfig, context), namespace=namespace, name=name)
+    _run(request, StackClient(connect(kubeconfig, context), namespace=namespace, name=name))
+
+
+@app.command()
+def chaos(
+    fault: Faults = None,
+    profile: Profile = None,
+    rps: Rps = None,
+    peak: Peak = None,
+    duration: Duration = None,
+    concurrency: Concurrency = None,
+    mix: Mix = None,
+    seed: Seed = None,
+    gate: Gates = None,
+    timeout: Timeout = "30s",
+    repeat: Repeat = 1,
+    results: Results = Path("results"),
+    namespace: Namespace = "multi-tier",
+    name: Name = "multi-tier",
+    kubeconfig: Kubeconfig = None,
+    context: KubeContext = None,
+) -> None:
+    """Run load through a stack, inject faults meanwhile, and say which tier shows them.
+
+    Everything else is as with `run`, the exit codes too.
+    """
+    overrides = Overrides(
+        profile=profile, rps=rps, peak=peak, duration=duration, concurrency=concurrency, mix=mix, seed=seed
+    )
+    request = RunRequest(
+        overrides=overrides,
+        gates=tuple(gate or ()),
+        results=results,
+        timeout=seconds_of(timeout),
+        repeat=repeat,
+        faults=tuple(fault or ()),
+    )
+    _run(request, StackClient(connect(kubeconfig, context), namespace=namespace, name=name))
+
+
+def _run(request: RunRequest, stack: StackClient) -> None:
+    if request.repeat < 1:
+        raise WrongUsageError(f"--repeat must be at least 1, not {request.repeat}.")
     with interruptible(console.show_cursor) as stop:
         code = Runner(stack, request, console, stop=stop, view=view).run()
     raise typer.Exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cloudinit.fault_plan import Fault
 from cloudinit.load_plan import LoadPlan, Profile
 
 
@@ -34,3 +35,9 @@ def describe(plan: LoadPlan) -> str:
     steady = plan.profile in (Profile.CONSTANT, Profile.SOAK)
     rates = f"{plan.rps}/s" if steady else f"{plan.rps}/s to {plan.peak}/s"
     return f"{plan.profile}, {rates}, {plan.seconds} s, {plan.concurrency} connections"
+
+
+def timing(fault: Fault) -> str:
+    """Return in words when a fault is in force."""
+    first = f"from {fault.start:g} s" + (f" for {fault.duration:g} s" if fault.duration else "")
+    return first + (f", {fault.repeat} times, every {fault.interval:g} s" if fault.repeat > 1 else "")

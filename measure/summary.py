@@ -214,6 +214,41 @@ class SlowRequest(SummaryModel):
     trace: str = Field(description="The full trace id.")
 
 
+class FaultSpan(SummaryModel):
+    """A fault on one machine, as its guest reported it. Times are in seconds since the start of the run."""
+
+    machine: str
+    began: float | None = Field(description="When it was in force; null if it never was.")
+    ended: float | None = Field(description="When it no longer was; null if the guest did not report it in time.")
+    means: str = Field(description="How it was put in force, where there are several ways.")
+    problem: str = Field(description="Why it was not in force, or not until its end; empty if nothing went wrong.")
+
+
+class PartChange(SummaryModel):
+    """The mean time of one part of the requests before, during and after a fault, in ms; null without requests."""
+
+    part: str
+    before: float | None
+    during: float | None
+    after: float | None
+    share_before: float | None = Field(description="Share of the total time.")
+    share_during: float | None
+
+
+class FaultSummary(SummaryModel):
+    """A fault, and what became of the requests."""
+
+    title: str
+    tier: str = Field(description="The tier that had it.")
+    kind: str
+    spans: list[FaultSpan]
+    parts: list[PartChange]
+    error_rate_before: float | None
+    error_rate_during: float | None
+    error_rate_after: float | None
+    finding: str = Field(description="Which tier's time or which errors show it, in words.")
+
+
 class Summary(SummaryModel):
     """All results of one run."""
 
@@ -242,6 +277,7 @@ class Summary(SummaryModel):
     stress: Stress | None
     soak: list[Drift] | None
     slowest: list[SlowRequest]
+    faults: list[FaultSummary] = Field(default=[], description="The faults that guests reported during the run.")
     storage: Storage | None = Field(default=None, description="Null unless database.fio.enabled is true.")
 
 

@@ -17,7 +17,8 @@ class Contradiction:
     """Values that are valid on their own but not together.
 
     Attributes:
-        key: Dotted key of the value to report, relative to the model that reports it; empty for the model itself.
+        key: Dotted key of the value to report, with the numbers of items of lists, relative to the model that reports
+            it; empty for the model itself.
         problem: What is wrong and how to fix it; it follows the key and its value.
     """
 
@@ -39,7 +40,8 @@ class Model(BaseModel):
     def all_contradictions(self) -> Iterator[tuple[Location, str]]:
         """Yield the location and problem of each contradiction in this model and in the models that it contains."""
         for found in self.contradictions():
-            yield tuple(found.key.split(".")) if found.key else (), found.problem
+            keys = found.key.split(".") if found.key else ()
+            yield tuple(int(key) if key.isdigit() else key for key in keys), found.problem
         for location, model in self._nested_models():
             for inner, problem in model.all_contradictions():
                 yield (*location, *inner), problem

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from components.settings.model import Location
+from components.settings.model import Location, Model
 from components.settings.schema import Schema, allowed, schema_at, schema_of
 from components.settings.stack import Settings
 from components.settings.unknown_keys import suggestion
 
 LONGEST_VALUE = 60
+Parsed = TypeVar("Parsed", bound=Model)
 Refusal = tuple[Location, str]
 """Where something is wrong, and what."""
 
@@ -28,8 +29,8 @@ def parse(
     raw: Mapping[str, str],
     secrets: frozenset[str] = frozenset(),
     prefix: str = "multi-tier:",
-    model: type[Settings] = Settings,
-) -> Settings:
+    model: type[Parsed] = Settings,  # type: ignore[assignment]
+) -> Parsed:
     """Return the settings in a stack's configuration.
 
     Args:
@@ -86,7 +87,7 @@ def _refusal(schema: Schema, detail: ErrorDetails, secrets: frozenset[str]) -> R
     return location, ("" if secret else _shown(detail["input"])) + f"must be {allowed(found)}"
 
 
-def _contradictions(settings: Settings) -> Iterator[Refusal]:
+def _contradictions(settings: Model) -> Iterator[Refusal]:
     """Yield the first contradiction of each value."""
     values = settings.model_dump(mode="json", by_alias=True)
     problems: dict[Location, str] = {}

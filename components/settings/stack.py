@@ -11,6 +11,7 @@ from cloudinit import Family
 from cloudinit.constants import APPLICATION_CONNECTIONS, DATABASE_CONNECTIONS, RESERVED_CONNECTIONS
 from cloudinit.families import OLDEST_PYTHON
 from components.names import Names, TierName
+from components.settings.chaos import ChaosSettings
 from components.settings.guests import Certificate, PackageMirrorSettings, ProxySettings, SshSettings
 from components.settings.load import DEFAULT_CONCURRENCY, GateSettings, LoadSettings
 from components.settings.machines import (
@@ -125,6 +126,7 @@ class Settings(Model):
     web: WebSettings = Field(default=WebSettings(), description="The web machines: an nginx reverse proxy.")
     load: LoadSettings = Field(default=LoadSettings(), description="The load generator, and the load that it sends.")
     gates: GateSettings = Field(default=GateSettings(), description="What a measured run has to reach to pass.")
+    chaos: ChaosSettings = Field(default=ChaosSettings(), description="Faults that the guests inject.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics for Prometheus.")
     tracing: TracingSettings = Field(default=TracingSettings(), description="OpenTelemetry traces.")
     ssh: SshSettings = Field(default=SshSettings(), description="SSH access to the guests.")
@@ -188,6 +190,7 @@ class Settings(Model):
             yield Contradiction("ipFamilyPolicy", "needs mesh.enabled false: machines with sidecars have IPv4 only")
         yield from self._time()
         yield from self._connections()
+        yield from self._chaos()
 
     def _time(self) -> Iterator[Contradiction]:
         ready = self.timeouts.ready
@@ -201,6 +204,21 @@ class Settings(Model):
                 f"is too short for scale {self.database.scale}: a fast machine creates its accounts in {filling} s"
             )
             yield Contradiction("timeouts.ready", problem)
+
+    def _chaos(self) -> Iterator[Contradiction]:
+        length = seconds_of(self.load.duration)
+        for number, one in enumerate(self.chaos.faults):
+            if any(one.all_contradictions()):
+                continue
+            if one.fault.end > length:
+                ends = f"ends {one.fault.end:g} s after the start, but load.duration is {self.load.duration}"
+                problem = f"{ends}: a fault may not outlive the load"
+                yield Contradiction(f"chaos.faults.{number}", problem)
+            machine = self.tiers[one.tier]
+            memory = None if machine.instancetype else bytes_of(machine.dimensions.memory)
+            if one.stress and one.stress.memory and memory and bytes_of(one.stress.memory) >= memory:
+                problem = f"is not below the machine's memory, {machine.dimensions.memory}"
+                yield Contradiction(f"chaos.faults.{number}.stress.memory", problem)
 
     def _connections(self) -> Iterator[Contradiction]:
         exporter = int(self.metrics.enabled)

@@ -93,6 +93,7 @@ def _number(value: object) -> object:
 
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 Percentage = Annotated[float, Field(ge=0, le=100), BeforeValidator(_number)]
+PositivePercentage = Annotated[float, Field(ge=0.01, le=100), BeforeValidator(_number)]
 Milliseconds = Annotated[float, Field(ge=0.001, le=600_000), BeforeValidator(_number)]
 Quantity = Annotated[
     str,

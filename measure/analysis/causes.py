@@ -88,13 +88,9 @@ def _saturated(samples: Samples, concurrency: int) -> list[str]:
 
 def _slower(before: Samples, after: Samples, concurrency: int) -> str:
     """Return which part grew, or which is the longest if none did."""
+    if found := growth(before, after):
+        return found
     means = _means(after)
-    if len(before):
-        earlier = _means(before)
-        grown = max(means, key=lambda name: means[name] - earlier[name])
-        if means[grown] - earlier[grown] > max(0.05, 0.1 * earlier[grown]):
-            change = f"{earlier[grown]:.3g} -> {means[grown]:.3g} ms on average"
-            return f"the part that grew most is {_NAMES[grown]}: {change}"
     longest = max(means, key=lambda name: means[name])
     longest_text = f"the longest is {_NAMES[longest]}, {means[longest]:.3g} ms on average"
     client = float(after["client"].mean())
@@ -104,6 +100,17 @@ def _slower(before: Samples, after: Samples, concurrency: int) -> str:
         f"no part grew since the start, so the connections are the limit: {concurrency} of them at {client:.3g} ms "
         f"carry at most {concurrency * 1000 / client:,.0f} requests/s; {longest_text}"
     )
+
+
+def growth(before: Samples, after: Samples) -> str | None:
+    """Return in words which part grew most; None if none did, or if there is nothing to compare with."""
+    if not len(before) or not len(after):
+        return None
+    earlier, means = _means(before), _means(after)
+    grown = max(means, key=lambda name: means[name] - earlier[name])
+    if means[grown] - earlier[grown] <= max(0.05, 0.1 * earlier[grown]):
+        return None
+    return f"the part that grew most is {_NAMES[grown]}: {earlier[grown]:.3g} -> {means[grown]:.3g} ms on average"
 
 
 def _means(samples: Samples) -> dict[str, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cloudinit.load_plan import Profile, arrivals
 from measure.analysis import statistics
 from measure.analysis.causes import shortfall
 from measure.analysis.delivery import delivery
+from measure.analysis.faults import FaultReport, fault_summaries
 from measure.analysis.recording import Recording
 from measure.analysis.schedule import scheduled_until, with_unsent
 from measure.analysis.verdict import verdict
@@ -23,6 +25,7 @@ def summarize(
     versions: dict[str, str] | None = None,
     early: MeasureError | None = None,
     storage: Storage | None = None,
+    faults: Sequence[FaultReport] = (),
 ) -> Summary:
     """Return all results of a run that has ended.
 
@@ -32,6 +35,7 @@ def summarize(
         versions: Versions of all programs involved.
         early: Why the run ended early, None if it didn't.
         storage: Performance of the data disk, if known.
+        faults: The faults that guests reported.
     """
     samples, plan = recording.samples, recording.plan
     stress = recording.steps.result(samples) if recording.steps is not None else None
@@ -67,6 +71,7 @@ def summarize(
         stress=stress,
         soak=statistics.drift(every, plan) if plan.profile is Profile.SOAK and completed else None,
         slowest=statistics.slowest(samples, recording.trace),
+        faults=fault_summaries(faults, every, seconds),
         storage=storage,
     )
 

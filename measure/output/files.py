@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from cloudinit.sample_columns import HEADER
 from measure.analysis.comparison import MeasuredRun
+from measure.analysis.faults import active
 from measure.analysis.samples import Samples, parse
 from measure.analysis.schedule import with_unsent
 from measure.analysis.timeline import Timeline
@@ -106,9 +107,10 @@ def write(directory: Path, summary: Summary, timeline: Timeline) -> None:
         WrongUsageError: They can't be written.
     """
     replace(directory / PERCENTILES, _csv(_percentiles(summary)))
-    rows = zip(*timeline.values(), strict=True)
+    columns = {**timeline, "faults": active(summary.faults, timeline)}
+    rows = zip(*columns.values(), strict=True)
     values = [["" if math.isnan(value) else f"{value:.10g}" for value in row] for row in rows]
-    replace(directory / TIMELINE, _csv([list(timeline), *values]))
+    replace(directory / TIMELINE, _csv([list(columns), *values]))
     replace(directory / SUMMARY, summary.model_dump_json(indent=2) + "\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,9 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
+from measure.analysis.faults import spans
 from measure.analysis.samples import PARTS, TIERS, Samples, latencies, part
 from measure.analysis.timeline import Timeline
 from measure.output.tables import PART_COLOURS
+from measure.summary import FaultSummary
 
 _CLIENT, _SCHEDULED = "#CC79A7", "#0072B2"
 _INK = "#010203"  # placeholder for the page's text colour
@@ -34,11 +37,13 @@ _STYLE: dict[Any, object] = {
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), _INK
     ),
 }
+_FAULT = "#D55E00"
+_NARROWEST = 0.003  # share of the plot, for a fault that takes no time
 _POINTS = 400
 _LOWEST = 0.01  # ms, lower end of logarithmic axes
 
 
-def rate_plot(timeline: Timeline) -> str:
+def rate_plot(timeline: Timeline, faults: Sequence[FaultSummary] = ()) -> str:
     """Return the rates of scheduled and sent requests and of errors, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(2.8)
@@ -49,10 +54,11 @@ def rate_plot(timeline: Timeline) -> str:
         if timeline["errors"].any():
             axes.fill_between(seconds, timeline["errors"], step="post", color=PART_COLOURS["total"], label="errors")
         axes.set(xlabel="time (s)", ylabel="requests per second", ylim=(0, None))
+        _shade(axes, faults, float(timeline["second"][-1]) + 1)
         return _svg(figure, axes, "rate")
 
 
-def latency_plot(timeline: Timeline) -> str:
+def latency_plot(timeline: Timeline, faults: Sequence[FaultSummary] = ()) -> str:
     """Return the parts' medians, stacked, with the total's median, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
@@ -64,10 +70,11 @@ def latency_plot(timeline: Timeline) -> str:
         total = np.where(np.isfinite(timeline["total_p50"]), timeline["total_p50"], np.nan)
         axes.plot(seconds, total, color=_INK, linewidth=1.2, label="total p50")
         axes.set(xlabel="scheduled time (s)", ylabel="median latency (ms)", ylim=(0, None))
+        _shade(axes, faults, float(timeline["second"][-1]) + 1)
         return _svg(figure, axes, "latency")
 
 
-def tail_plot(timeline: Timeline) -> str:
+def tail_plot(timeline: Timeline, faults: Sequence[FaultSummary] = ()) -> str:
     """Return the p99 of the total and of each part, over time."""
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(3.4)
@@ -76,6 +83,7 @@ def tail_plot(timeline: Timeline) -> str:
             times = np.where((times >= _LOWEST) & np.isfinite(times), times, np.nan)
             axes.plot(timeline["second"], times, color=PART_COLOURS[name], linewidth=1.4, label=f"{name} p99")
         axes.set(xlabel="scheduled time (s)", ylabel="p99 latency (ms)", yscale="log")
+        _shade(axes, faults, float(timeline["second"][-1]) + 1)
         return _svg(figure, axes, "tail")
 
 
@@ -99,6 +107,16 @@ def percentile_plot(samples: Samples) -> str:
         axes.set_xticks(ticks, [f"p{100 - 100 / one:.5g}" for one in ticks])
         axes.minorticks_off()
         return _svg(figure, axes, "percentiles")
+
+
+def _shade(axes: Axes, faults: Sequence[FaultSummary], end: float) -> None:
+    """Shade the time of each fault, with its title."""
+    for row, fault in enumerate(faults):
+        for number, (begin, until) in enumerate(spans(fault.spans, end)):
+            axes.axvspan(begin, max(until, begin + _NARROWEST * end), color=_FAULT, alpha=0.13, linewidth=0, zorder=0)
+            if number == 0:
+                place = axes.get_xaxis_transform()
+                axes.text(begin, 0.98 - 0.08 * row, f" {fault.title}", transform=place, va="top", fontsize=8)
 
 
 def _ranks(count: int) -> tuple[np.typing.NDArray[np.float64], np.typing.NDArray[np.int64]]:

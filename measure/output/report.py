@@ -53,14 +53,16 @@ def render(summary: Summary, samples: Samples, timeline: Timeline) -> str:
         quantiles=tables.QUANTILES,
         from_scheduled=tables.FROM_SCHEDULED,
         from_send=tables.FROM_SEND,
+        in_force=tables.in_force,
+        fault_lines=tables.fault_lines(summary.faults),
         storage_columns=tables.STORAGE_COLUMNS,
         storage_rows=tables.storage_rows(summary.storage) if summary.storage else [],
-        drawings=drawings(samples, timeline),
+        drawings=drawings(summary, samples, timeline),
         document=json.dumps(summary.model_dump(mode="json", include={"config", "plan", "segments"}), indent=2),
     )
 
 
-def drawings(samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
+def drawings(summary: Summary, samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
     """Return the plots with their titles; none for a run without requests."""
     if not len(samples):
         return []
@@ -68,9 +70,9 @@ def drawings(samples: Samples, timeline: Timeline) -> list[tuple[str, Markup]]:
     from measure.output import plots
 
     drawn = [
-        ("Requests per second", plots.rate_plot(timeline)),
-        ("Median latency by part, stacked", plots.latency_plot(timeline)),
-        ("p99 latency by part", plots.tail_plot(timeline)),
+        ("Requests per second", plots.rate_plot(timeline, summary.faults)),
+        ("Median latency by part, stacked", plots.latency_plot(timeline, summary.faults)),
+        ("p99 latency by part", plots.tail_plot(timeline, summary.faults)),
         ("Latency by percentile", plots.percentile_plot(samples)),
     ]
     # The drawings hold numbers and this program's own words only.

@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from measure.analysis.comparison import FigureChange, RunComparison
+from measure.analysis.faults import spans
 from measure.analysis.gates import SHARES, counted, describe_failures, limit_text, measured_text
+from measure.analysis.samples import TIERS
 from measure.formatting import milliseconds, share
-from measure.summary import Distribution, Drift, GateResult, Storage, Stress, Summary
+from measure.summary import Distribution, Drift, FaultSummary, GateResult, Storage, Stress, Summary
 
 OF_APPLICATION = ("code", "pool", "database_connect")
 """Parts of the application's time."""
@@ -55,6 +57,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         latency_table(summary) if summary.latency else None,
         omission_table(summary),
         kinds_table(summary) if len(summary.kinds) > 1 else None,
+        faults_table(summary.faults) if summary.faults else None,
         steps_table(summary.stress) if summary.stress and summary.stress.steps else None,
         drift_table(summary.soak) if summary.soak else None,
         storage_table(summary.storage) if summary.storage else None,
@@ -63,7 +66,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     for one in tables:
         if one is not None:
             console.print(one)
-    for line in delivery_lines(summary):
+    for line in [*delivery_lines(summary), *fault_lines(summary.faults)]:
         say(console, line)
     if summary.delivery.shortfall:
         say(console, f"Not delivered: {summary.delivery.shortfall}", "yellow")
@@ -138,6 +141,30 @@ def steps_table(stress: Stress) -> Table:
         mark = Text("pass", "green") if one.passed else Text(f"FAIL: {describe_failures(one.gates)}", "red")
         made.add_row(f"{one.rate:.0f}/s", *counts, milliseconds(one.p50), milliseconds(one.p99), mark)
     return made
+
+
+def faults_table(faults: list[FaultSummary]) -> Table:
+    """Return when each fault was in force, and the mean of each part before, during and after it."""
+    made = table("Faults (mean ms before -> during -> after)", "fault", "in force", "total", *TIERS, "errors during")
+    for one in faults:
+        means = {part.part: (part.before, part.during, part.after) for part in one.parts}
+        changes = (" -> ".join(map(milliseconds, means[name])) for name in ("total", *TIERS))
+        errors = "-" if one.error_rate_during is None else share(one.error_rate_during)
+        made.add_row(one.title, in_force(one), *changes, errors)
+    return made
+
+
+def in_force(fault: FaultSummary) -> str:
+    """Return when a fault was in force, in seconds of the run."""
+    merged = spans(fault.spans, math.inf)
+    return ", ".join(f"{begin:.1f} to {'?' if math.isinf(end) else f'{end:.1f}'} s" for begin, end in merged) or "never"
+
+
+def fault_lines(faults: list[FaultSummary]) -> list[str]:
+    """Return which tier shows each fault, and how it was put in force where there are several ways."""
+    lines = [f"Fault {one.title}: {one.finding}." for one in faults]
+    notes = {f"{one.tier}: {note}" for one in faults for span in one.spans if (note := span.means or span.problem)}
+    return [*lines, *(f"Put in force on {note}" for note in sorted(notes))]
 
 
 def drift_table(drifts: list[Drift]) -> Table:

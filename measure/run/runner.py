@@ -19,10 +19,11 @@ from measure.analysis.schedule import with_unsent
 from measure.analysis.summarize import summarize
 from measure.analysis.timeline import timeline
 from measure.failures import ExitCode, NotServingError, WrongUsageError
-from measure.formatting import describe
+from measure.formatting import describe, timing
 from measure.output.files import SamplesFile, write
 from measure.output.report import write_report
 from measure.output.tables import print_summary, say
+from measure.run.chaos import Chaos, check_faults, parse_faults, stack_faults
 from measure.run.inventory import machines, storage, versions
 from measure.run.plan import Overrides, check_memory, run_plan
 from measure.run.session import Session, View
@@ -40,6 +41,8 @@ class RunRequest:
         results: Directory in which the run's own is created.
         timeout: Seconds within which a run must start.
         repeat: Number of runs, one after the other.
+        faults: Faults to inject during each, from the command line; empty: the stack's; None: none, the stack's own
+            continue as they are.
     """
 
     overrides: Overrides
@@ -47,6 +50,7 @@ class RunRequest:
     results: Path
     timeout: float
     repeat: int
+    faults: tuple[str, ...] | None = None
 
 
 class Runner:
@@ -70,11 +74,14 @@ class Runner:
         """
         self._stack, self._request, self._console, self._stop, self._view = stack, request, console, stop, view
         with_flags({}, request.gates)  # invalid gates are reported even if the cluster is unreachable
+        faults = parse_faults(request.faults) if request.faults else []
         load = stack.load_object()
         self._stack_plan = _stack_plan(load.data.get(PLAN))
         self._gates = with_flags(stack_gates(load.data.get(GATES)), request.gates)
         self._plan = run_plan(self._stack_plan, request.overrides)
         check_memory(self._plan, machines(stack))
+        self._faults = stack_faults(stack) if request.faults == () else faults
+        check_faults(self._faults, self._plan, machines(stack))
 
     def run(self) -> ExitCode:
         """Do all runs and return the exit code."""
@@ -94,11 +101,22 @@ class Runner:
 
     def _run(self, name: str, directory: Path) -> ExitCode:
         recording = Recording.of(replace(self._plan, run=name), self._gates)
+        chaos = Chaos(self._stack, self._faults, recording.plan)
         with self._view(self._console) as view, _created(directory), SamplesFile(directory) as file:
-            session = Session(self._stack, recording, view=view, stop=self._stop, timeout=self._request.timeout)
+            session = Session(
+                self._stack,
+                recording,
+                view=view,
+                stop=self._stop,
+                timeout=self._request.timeout,
+                started=chaos.begin,
+            )
             session.start()
             say(self._console, f"{name}: {describe(recording.plan)}")
+            for one in self._faults:
+                say(self._console, f"Fault: {one.title}, {timing(one)}")
             early = session.follow(file.append)
+            faults = chaos.end()
         agent = session.status
         summary = summarize(
             recording,
@@ -106,12 +124,13 @@ class Runner:
             versions=versions(self._stack, agent.versions if agent else {}),
             early=early,
             storage=storage(self._stack),
+            faults=faults,
         )
         samples = with_unsent(recording.samples, recording.plan, summary.delivery.scheduled)
         seconds = timeline(samples, recording.plan)
         print_summary(summary, self._console)  # first: it needs no disk
-        if session.warning:
-            say(Console(stderr=True), session.warning, "yellow")
+        for warning in filter(None, (session.warning, chaos.warning)):
+            say(Console(stderr=True), warning, "yellow")
         write(directory, summary, seconds)
         say(self._console, f"Report: {write_report(directory, summary, samples, seconds)}")
         return ExitCode(summary.verdict.exit_code)

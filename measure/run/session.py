@@ -51,7 +51,16 @@ class Session:
         warning: What went wrong while cleaning up, in words.
     """
 
-    def __init__(self, stack: StackClient, recording: Recording, *, view: View, stop: Event, timeout: float) -> None:
+    def __init__(
+        self,
+        stack: StackClient,
+        recording: Recording,
+        *,
+        view: View,
+        stop: Event,
+        timeout: float,
+        started: Callable[[float], None] = lambda _: None,
+    ) -> None:
         """Prepare a run.
 
         Args:
@@ -60,7 +69,9 @@ class Session:
             view: Display of the run.
             stop: Ends the run when set.
             timeout: Seconds within which the run must start.
+            started: Called once it has started, with the Unix time of its start; its errors end the run.
         """
+        self._started = started
         self.status: AgentStatus | None = None
         self.warning = ""
         self._stack = stack
@@ -157,6 +168,8 @@ class Session:
         run = status.find(self._id)
         new_samples = False
         if run is not None and run.first is not None and run.state != "waiting":
+            if self._recording.started is None and run.started is not None:
+                self._started(run.started)  # if it fails, the next poll repeats it
             self._recording.started, self._recording.trace = run.started, run.trace
             if run.in_force and status.elapsed is not None:
                 self._recording.elapsed = status.elapsed

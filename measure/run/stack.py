@@ -53,6 +53,16 @@ class StackClient:
         """Name of the load's ConfigMap and Service."""
         return f"{self.name}-load"
 
+    @property
+    def faults_name(self) -> str:
+        """Name of the faults' ConfigMap."""
+        return f"{self.name}-faults"
+
+    @property
+    def reports_name(self) -> str:
+        """Name of the ConfigMap with the guests' reports."""
+        return f"{self.name}-fault-reports"
+
     def load_object(self) -> LoadObject:
         """Read the ConfigMap.
 
@@ -81,7 +91,7 @@ class StackClient:
         Raises:
             ApiStatusError: It changed (status 409).
         """
-        self._apply({RUN: text}, version)
+        self._apply(self.load_name, {RUN: text}, version)
 
     def remove_run(self, version: str) -> None:
         """Remove the run from the ConfigMap, unless that changed since it was read.
@@ -89,15 +99,31 @@ class StackClient:
         Raises:
             ApiStatusError: It changed (status 409).
         """
-        self._apply({}, version)
+        self._apply(self.load_name, {}, version)
 
-    def _apply(self, data: dict[str, str], version: str) -> None:
-        metadata = {"name": self.load_name, "namespace": self.namespace, "resourceVersion": version}
+    def config_map(self, name: str) -> dict[str, str]:
+        """Return the data of a ConfigMap of the stack.
+
+        Raises:
+            MeasureError: It doesn't exist, can't be read, or there was no response.
+        """
+        return dict(self.read(CONFIG_MAPS.path(self.namespace, name)).get("data") or {})
+
+    def put_faults(self, text: str | None) -> None:
+        """Add the fault plan of a run, instead of any earlier run's; None removes it.
+
+        Raises:
+            MeasureError: The API server refused, or there was no response.
+        """
+        self._apply(self.faults_name, {} if text is None else {RUN: text})
+
+    def _apply(self, name: str, data: dict[str, str], version: str | None = None) -> None:
+        metadata = {"name": name, "namespace": self.namespace, "resourceVersion": version}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         with _measure_errors():
             self._api.patch(
                 CONFIG_MAPS,
-                self.load_name,
+                name,
                 body,
                 kind="apply",
                 namespace=self.namespace,

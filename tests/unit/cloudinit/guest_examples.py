@@ -14,6 +14,7 @@ from cloudinit import (
     ApplicationGuest,
     DatabaseGuest,
     Family,
+    FaultObjects,
     LoadGuest,
     LoadMachineGuest,
     Mirrors,
@@ -82,6 +83,9 @@ HOSTILE = {
 }
 
 
+FAULTS = FaultObjects(plan="multi-tier-faults", reports="multi-tier-fault-reports")
+
+
 def parse(user_data: str) -> dict[str, Any]:
     """Return a cloud-config as cloud-init reads it; libyaml is ten times faster than `yaml.safe_load`."""
     document: dict[str, Any] = yaml.load(user_data, yaml.CSafeLoader)
@@ -134,6 +138,7 @@ def database(
             credentials="multi-tier-credentials",
             certificate="multi-tier-database-certificate" if tls else None,
             hosts=hosts,
+            faults=FAULTS,
             scale=scale,
             data_disk_serial="database",
             memory_mib=2048,
@@ -160,6 +165,7 @@ def application(
             api=api_access(token),
             credentials="multi-tier-credentials",
             certificate="multi-tier-database-certificate" if tls else None,
+            faults=FAULTS,
             database_host=database_host,
             metrics=metrics,
             tracing=_tracing("application", tracing),
@@ -207,6 +213,8 @@ def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False, 
             hostname="multi-tier-web-0",
             family=family,
             application_host=f"multi-tier-application.{DOMAIN}",
+            api=api_access(),
+            faults=FAULTS,
             load=with_load,
             metrics=metrics,
             tracing=_tracing("web", tracing),

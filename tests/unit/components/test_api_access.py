@@ -10,15 +10,19 @@ from tests.unit.cloudinit.guest_examples import document
 from tests.unit.components.mocks import AUTHORITY, DEDICATED, TOKEN, deploy
 
 READ = ["get", "list", "watch"]
+FAULTS = [("configmaps", "multi-tier-faults", READ), ("configmaps", "multi-tier-fault-reports", ["patch"])]
 RIGHTS = {
     "database": [
         ("secrets", "multi-tier-credentials", READ),
         ("configmaps", "multi-tier-database-certificate", [*READ, "patch"]),
+        *FAULTS,
     ],
     "application": [
         ("secrets", "multi-tier-credentials", READ),
         ("configmaps", "multi-tier-database-certificate", READ),
+        *FAULTS,
     ],
+    "web": FAULTS,
     "load": [("configmaps", "multi-tier-load", READ)],
 }
 
@@ -60,6 +64,7 @@ def test_a_token_is_of_its_tiers_account_and_created_after_the_rights(tier: str)
     [
         ({}, "database-0", "api"),
         ({}, "application-0", "api"),
+        ({}, "web-0", "api"),
         ({}, "web-0", "load-api"),
         (DEDICATED, "load-0", "load-api"),
     ],
@@ -75,4 +80,4 @@ def test_a_guest_has_the_token_and_the_api_servers_address(
         "token": TOKEN,
         "ca.crt": AUTHORITY,
     }
-    assert user_data.count(TOKEN) == 1
+    assert user_data.count(TOKEN) == len([path for path in files if path.endswith("/token")])

@@ -31,7 +31,7 @@ def test_every_object_is_named_after_the_stack_and_in_its_namespace() -> None:
 
 @pytest.mark.parametrize("config", [{}, SCALED, {**DEDICATED, **METRICS}])
 def test_every_object_has_the_recommended_labels(config: dict[str, Any]) -> None:
-    components = ["database", "application", "web", "load", "namespace", "network"]
+    components = ["database", "application", "web", "load", "namespace", "network", "faults"]
     for resource in deploy({"name": "shop", **config}).objects:
         labels = recommended(resource.inputs["metadata"]["labels"])
         component = labels["component"]

@@ -37,6 +37,9 @@ def settings_of(schema: Schema, home: str = "") -> Iterator[tuple[str, Setting]]
             yield key, Setting(_default(field), "a mapping" if nested else allowed(field), field["description"])
         if nested:
             yield from settings_of(field, f"{key}.")
+        items = field.get("items", {})
+        if "properties" in items and "allowed" not in field:
+            yield from settings_of(items, f"{key}[].")
 
 
 def _default(field: Schema) -> str:

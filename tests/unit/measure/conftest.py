@@ -63,3 +63,9 @@ def measure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def measure_run(measure: Program, cluster: FakeCluster, results: Path) -> Program:  # noqa: ARG001
     """`python -m measure run` on the fake cluster."""
     return lambda *arguments: measure("run", "--results", results, *arguments)
+
+
+@pytest.fixture
+def measure_chaos(measure: Program, cluster: FakeCluster, results: Path) -> Program:  # noqa: ARG001
+    """`python -m measure chaos` on the fake cluster."""
+    return lambda *arguments: measure("chaos", "--results", results, *arguments)

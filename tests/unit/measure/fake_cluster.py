@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cloudinit.fault_plan import FaultPlan, parse_fault_plan
 from cloudinit.load_plan import LoadPlan, parse_load_plan, render_load_plan
 from kube.errors import StatusError
 from tests.unit.measure.synthetic import TRACE, Service, plan, requests, steady
@@ -139,6 +141,9 @@ class FakeCluster:
         memory: Memory of web-0, which generates the load.
         storage: What the application reports about its data disk.
         changes: What was done to the ConfigMap.
+        faults: The faults' ConfigMap.
+        reports: What the guests report once a run has asked for faults, by machine.
+        fault_plans: The fault plans that runs have asked for, and None for each removal.
     """
 
     agent: Agent = field(default_factory=Agent)
@@ -152,6 +157,9 @@ class FakeCluster:
     memory: str = "1Gi"
     storage: dict[str, Any] | None = None
     changes: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    reports: Callable[[FaultPlan], dict[str, str]] = lambda _: {}
+    fault_plans: list[FaultPlan | None] = field(default_factory=list)
 
     @property
     def run(self) -> LoadPlan | None:
@@ -176,6 +184,8 @@ class FakeCluster:
             return self._agent(path)
         objects = {
             f"{NAMESPACE}/configmaps/multi-tier-load": self._config_map() if self.data is not None else None,
+            f"{NAMESPACE}/configmaps/multi-tier-faults": {"data": self.faults},
+            f"{NAMESPACE}/configmaps/multi-tier-fault-reports": {"data": self._reports()},
             f"{NAMESPACE}/services/multi-tier-web": {} if self.has_web else None,
             STORAGE: self.storage,
             MACHINES: {"items": [self._machine()]},
@@ -186,7 +196,11 @@ class FakeCluster:
         return json.dumps(objects[path]).encode()
 
     def patch(self, _resource: object, name: str, body: dict[str, Any], **options: str) -> None:
-        assert (name, options["kind"], options["field_manager"]) == ("multi-tier-load", "apply", "multi-tier-measure")
+        assert (options["kind"], options["field_manager"]) == ("apply", "multi-tier-measure")
+        if name == "multi-tier-faults":
+            self.fault_plans.append(parse_fault_plan(body["data"]["run.json"]) if body["data"] else None)
+            return
+        assert name == "multi-tier-load"
         assert self.data is not None
         self.agent.advance(self.data.get("run.json"))
         if body["metadata"]["resourceVersion"] != str(self.version):
@@ -196,6 +210,10 @@ class FakeCluster:
         self.data.update(body["data"])
         self.changes.append(f"added {self.run.run}" if self.run else "removed")
         self.version, self.changed = self.version + 1, time.time()
+
+    def _reports(self) -> dict[str, str]:
+        asked = next((plan for plan in self.fault_plans if plan), None)
+        return self.reports(asked) if asked else {}
 
     def _config_map(self) -> dict[str, Any]:
         managers = [{"manager": "pulumi", "time": "2026-01-01T00:00:00Z"}]
