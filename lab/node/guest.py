@@ -207,6 +207,7 @@ def _command(
         f"--uuid={specification.instance_id}",
         f"--directory={root}",
         f"--network-namespace-path={links.path}",
+        "--capability=CAP_NET_ADMIN",  # a machine may do with its network what it wants
         *(f"--bind={device}:/dev/{name}" for device, name in devices),
         # The console goes to the log and takes no input.
         "--console=read-only",
