@@ -13,7 +13,6 @@ from rich.text import Text
 from measure.analysis.comparison import FigureChange, RunComparison
 from measure.analysis.faults import spans
 from measure.analysis.gates import SHARES, counted, describe_failures, limit_text, measured_text
-from measure.analysis.samples import TIERS
 from measure.formatting import milliseconds, share
 from measure.summary import Distribution, Drift, FaultSummary, GateResult, Storage, Stress, Summary
 
@@ -145,12 +144,16 @@ def steps_table(stress: Stress) -> Table:
 
 def faults_table(faults: list[FaultSummary]) -> Table:
     """Return when each fault was in force, and the mean of each part before, during and after it."""
-    made = table("Faults (mean ms before -> during -> after)", "fault", "in force", "total", *TIERS, "errors during")
+    made = table("Faults (mean ms)", "fault", "in force", "part", "before", "during", "after", "share", "during")
     for one in faults:
-        means = {part.part: (part.before, part.during, part.after) for part in one.parts}
-        changes = (" -> ".join(map(milliseconds, means[name])) for name in ("total", *TIERS))
-        errors = "-" if one.error_rate_during is None else share(one.error_rate_during)
-        made.add_row(one.title, in_force(one), *changes, errors)
+        names = iter([(one.title, in_force(one))])
+        for part in one.parts:
+            means = (milliseconds(value) for value in (part.before, part.during, part.after))
+            shares = ("-" if value is None else share(value) for value in (part.share_before, part.share_during))
+            made.add_row(*next(names, ("", "")), part.part, *means, *shares)
+        rates = (one.error_rate_before, one.error_rate_during, one.error_rate_after)
+        made.add_row("", "", "errors", *("-" if rate is None else share(rate) for rate in rates))
+    made.columns[2].justify = "left"
     return made
 
 

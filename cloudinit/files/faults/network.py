@@ -84,9 +84,11 @@ class Network:
             self._remove_netem()
             return
         self._proxy.stop_impairing()
-        self._remove_redirection()
+        # The table stays while there are redirected connections.
+        attempt("nft", "flush", "chain", "inet", TABLE, "output")
         self._replace_connections()
         self._proxy.wait_until_unused()
+        self._remove_redirection()
 
     def undo(self) -> None:
         """Remove what an ended process has left behind."""
@@ -116,12 +118,21 @@ class Network:
 
 
 def redirection(port: int, listening: int) -> str:
-    """Return the rules by which connections of this machine to a port reach the proxy."""
+    """Return the rules by which new connections of this machine to a port reach the proxy.
+
+    The kernel follows connections only while there is such a rule. From the first on, it would take the next packet of
+    an existing connection for a new one and redirect that too: only packets that really begin one are matched. Once the
+    last is gone, it would no longer translate packets of redirected connections: a chain of its own has another.
+    """
     return f"""\
 table inet {TABLE} {{
     chain output {{
         type nat hook output priority -100
-        meta mark != {MARK} tcp dport {port} redirect to :{listening}
+        meta mark != {MARK} tcp flags & (fin | syn | rst | ack) == syn tcp dport {port} redirect to :{listening}
+    }}
+    chain tracked {{
+        type filter hook output priority 0
+        ct state established counter
     }}
 }}
 """
