@@ -110,7 +110,7 @@ def deployer(
     # As the manifests' sed command does.
     for former in ("namespace: multi-tier\n", '"multi-tier"', "deployer.multi-tier", ":multi-tier:"):
         text = text.replace(former, former.replace("multi-tier", namespace))
-    text = re.sub("multi-tier-(database|application|web|load|credentials)", rf"{namespace}-\1", text)
+    text = re.sub("multi-tier-(database|application|web|load|credentials|fault)", rf"{namespace}-\1", text)
     subprocess.run(["kubectl", "apply", "-f", "-"], input=text, text=True, env=administrator, check=True, timeout=60)
     kubeconfig = directory / "ci.kubeconfig"
     command = [str(DEPLOY / "kubeconfig.sh"), home, str(kubeconfig), "1h"]

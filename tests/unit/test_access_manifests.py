@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,13 @@ def test_shellcheck_has_nothing_to_say_about_the_script() -> None:
     shellcheck = Path(sys.executable).with_name("shellcheck")
     done = subprocess.run([shellcheck, DEPLOY / "kubeconfig.sh"], capture_output=True, text=True, check=False)
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("manifest", [IN_NAMESPACE, TO_CLUSTER])
+def test_the_command_in_a_manifest_adapts_it_to_another_name(manifest: Path) -> None:
+    text = manifest.read_text()
+    comment = text.partition("apiVersion:")[0].replace("\\\n#", "").replace("\n#", " ")
+    (script,) = re.findall(r"sed -E '(.*?)'", comment)
+    renamed = subprocess.run(["sed", "-E", script], input=text, capture_output=True, text=True, check=True).stdout
+    left = set(re.findall(r"multi-tier[\w-]*", renamed.partition("apiVersion:")[2]))
+    assert left <= {"multi-tier-deployer", "multi-tier-access"}
