@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from cloudinit.constants import APPLICATION_ACCOUNT, DATABASE_NAME, DATABASE_PORT, DATABASE_USER
+from components.names import TierName
 from kube.resources import CONFIG_MAPS, SECRETS, SERVICES
 from tests.lab import secrets
 from tests.lab.stack import NAME, Stack, wait_until
@@ -124,7 +125,7 @@ def sentinels(stack: Stack, passwords: list[str]) -> list[str]:
     found = stack.cluster.list(SECRETS, NAME)[0]
     kind = "kubernetes.io/service-account-token"
     tokens = [base64.b64decode(one["data"]["token"]).decode() for one in found if one["type"] == kind]
-    assert len(tokens) == 3
+    assert len(tokens) == len(TierName)
     return [*passwords, *tokens]
 
 
