@@ -72,6 +72,7 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
         files = {variant.name: configuration(Path(directory), variant) for variant in variants}
         try:
             for variant in variants:
+                create(lab, variant.stack)
                 deployment.up(lab, variant.stack, "--config-file", str(files[variant.name]))
             yield [
                 Running(
@@ -87,6 +88,19 @@ def running(lab: Lab, variants: list[Variant]) -> Iterator[list[Running]]:
                 remove(lab, variant.stack, files[variant.name])
 
 
+def create(lab: Lab, stack: str) -> None:
+    """Create a stack that has its own stack file, unless it exists.
+
+    Raises:
+        LabError: It failed.
+    """
+    try:
+        deployment.pulumi(lab, "stack", "select", "--create", stack)
+    finally:
+        # The engine writes this file when it creates a stack. Another one is in use.
+        (PROJECT / "stacks" / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+
+
 def remove(lab: Lab, stack: str, file: Path) -> None:
     """Destroy a stack and forget it.
 
@@ -95,8 +109,6 @@ def remove(lab: Lab, stack: str, file: Path) -> None:
     """
     where = ("--stack", stack, "--config-file", str(file))
     deployment.pulumi(lab, "destroy", "--remove", *where, "--yes", "--skip-preview", "--suppress-progress")
-    # The engine writes this file when it creates the stack, whatever --config-file says.
-    (PROJECT / "stacks" / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
 
 
 def configuration(directory: Path, variant: Variant) -> Path:

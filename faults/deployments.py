@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.stacks import Variant, configuration, remove
+from bench.stacks import Variant, configuration, create, remove
 from components.names import TierName
 from faults.fault import Fault, fault
 from faults.stack import Stack
@@ -84,7 +84,7 @@ def _other(lab: Lab) -> Iterator[Other]:
     with tempfile.TemporaryDirectory() as directory:
         other = Other(lab, configuration(Path(directory), _OTHER))
         try:
-            deployment.pulumi(lab, "stack", "select", "--create", _OTHER.stack)
+            create(lab, _OTHER.stack)
             yield other
         finally:
             with suppress(LabError):  # the body says what went wrong first
