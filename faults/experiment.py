@@ -17,9 +17,8 @@ from lab.errors import LabError
 
 RECOVERY_BOUND = 15  # s from a fault's end
 _STEADY_SECONDS = 90.0
-# After a fault's end.
-_OBSERVED_SECONDS = 60.0
-_READY_SECONDS = 120.0
+_READY_SECONDS = 120.0  # after a fault's end
+_OBSERVED_SECONDS = 60.0  # after all was ready
 _POLL_SECONDS = 1.0
 
 
@@ -127,9 +126,8 @@ class Experiments:
             now = time.monotonic()
             if waiting:
                 unready = now
-            if now - end > (_READY_SECONDS if waiting else _OBSERVED_SECONDS) or not (
-                waiting or found.recovery_s is None
-            ):
+            settled = not waiting and found.recovery_s is not None
+            if settled or (now - end > _READY_SECONDS if waiting else now - unready > _OBSERVED_SECONDS):
                 break
             time.sleep(_POLL_SECONDS)
         if waiting:
@@ -161,7 +159,7 @@ def problems(fault: Fault, found: Impact, audit: Audit) -> list[str]:
     if fault.tolerated is not None and found.errors > fault.tolerated:
         broken.append(f"{found.errors} requests failed instead of at most {fault.tolerated}")
     if found.recovery_s is None:
-        broken.append(f"not as before within {_OBSERVED_SECONDS:.0f} s of the fault's end")
+        broken.append(f"not as before {_OBSERVED_SECONDS:.0f} s after all was ready")
     elif found.recovery_s > RECOVERY_BOUND:
         broken.append(f"as before {found.recovery_s} s after the fault's end instead of within {RECOVERY_BOUND} s")
     if audit.lost:
