@@ -93,7 +93,7 @@ class GuestRoot:
         target.chmod(mode)
 
     def read(self, path: str) -> str:
-        return (self._root / path.lstrip("/")).read_text(encoding="utf-8")
+        return (self._root / path.lstrip("/")).read_text(encoding="utf-8", errors="replace")
 
     def read_until(self, path: str, text: str, *, seconds: float = 5) -> str:
         """Return a file's content once it contains a text."""

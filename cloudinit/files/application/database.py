@@ -157,7 +157,7 @@ class Database:
         except (*CONNECTION_FAILURES, asyncpg.PostgresError) as error:
             self._mark_unavailable(error)
         for connection in connections:
-            await self._pool.release(connection)
+            await self._release(connection)
 
     async def close(self) -> None:
         """Drop every connection; all requests have been served by now."""
@@ -199,10 +199,15 @@ class Database:
             raise DatabaseUnavailableError(reason) from None
         finally:
             self._recent.append(time.monotonic() - began)
-            with contextlib.suppress(*CONNECTION_FAILURES):  # the pool drops a connection that can't be closed in time
-                await self._pool.release(connection, timeout=RELEASE_SECONDS)
+            await self._release(connection)
         self._mark_available()
         return result
+
+    async def _release(self, connection: Any) -> None:
+        with contextlib.suppress(
+            *CONNECTION_FAILURES
+        ):  # the pool has dropped it, or does if it can't be closed in time
+            await self._pool.release(connection, timeout=RELEASE_SECONDS)
 
     async def _connection(self, clocks: Clocks) -> Any:
         acquisition = _Acquisition(clocks)
@@ -266,7 +271,7 @@ class Database:
         if error := acquired.exception():
             self._mark_unavailable(error)
             return
-        releasing = asyncio.ensure_future(self._pool.release(acquired.result()))
+        releasing = asyncio.ensure_future(self._release(acquired.result()))
         self._background.add(releasing)
         releasing.add_done_callback(self._background.discard)
 

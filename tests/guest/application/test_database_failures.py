@@ -22,6 +22,7 @@ MAYBE = {"error": "database unavailable: the change may have been made"}
 JSON = ("--header", "Content-Type: application/json", "--data-binary")
 TOO_LONG = {"error": "the statement took too long"}
 POOL = 10
+WAITING = 4
 ACQUIRE_SECONDS = 2.0
 PIDS = "SELECT pid FROM pg_stat_activity WHERE usename = 'appuser'"
 
@@ -59,13 +60,15 @@ def test_all_connections_are_open_before_the_first_request(tiers: GuestRoot, tmp
 def test_a_failed_statement_is_503_and_keeps_every_connection(
     tiers: GuestRoot, change: Callable[[int], Response]
 ) -> None:
+    with ThreadPoolExecutor(POOL) as threads:
+        list(threads.map(change, range(500, 500 + 4 * POOL)))
     before = set(sql(tiers, PIDS).split())
     for _ in range(3):
         answer = change(400)
         assert (answer.status, answer.json) == (503, {"error": "the database refused the statement"})
         assert answer.headers["retry-after"] == "1"
         assert tiers.get(f"{APPLICATION}/api/v1/accounts/400").status == 200
-    assert set(sql(tiers, PIDS).split()) == before
+    assert before <= set(sql(tiers, PIDS).split())
 
 
 def test_a_request_without_a_free_connection_is_503_and_says_so(
@@ -104,7 +107,7 @@ def test_a_lock_on_one_account_leaves_connections_for_the_others(
         refused = [each.result() for each in waiting]
     errors = Counter((answer.status, answer.json["error"]) for answer in refused)
     assert set(errors) == {(503, TOO_LONG["error"]), (503, "too many requests like this one are in progress")}
-    assert set(sql(tiers, PIDS).split()) == before
+    assert before <= set(sql(tiers, PIDS).split())
 
 
 def test_a_connect_that_a_request_cant_wait_for_serves_the_next_ones(tiers: GuestRoot) -> None:
@@ -133,7 +136,7 @@ def test_a_slow_statement_costs_no_connection(
         answer = change(402)
         assert (answer.status, answer.json, answer.headers["retry-after"]) == (503, TOO_LONG, "1")
         assert sql(tiers, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "0"
-    assert set(sql(tiers, PIDS).split()) == before
+    assert before <= set(sql(tiers, PIDS).split())
     assert tiers.get(f"{APPLICATION}/api/v1/accounts/402").json["balance"] == 0
 
 
@@ -141,15 +144,16 @@ def test_a_slow_statement_costs_no_connection(
 def test_a_database_that_dies_gives_declared_responses_only(
     tiers: GuestRoot, change: Callable[[int], Response], tmp_path: Path, signal: str
 ) -> None:
-    drop_connections(tiers)
+    with ThreadPoolExecutor(POOL) as threads:
+        list(threads.map(change, range(500, 500 + 4 * POOL)))
     with locked_account(tiers, 440, tmp_path / "lock", accounts=POOL), ThreadPoolExecutor(POOL) as threads:
-        waiting = [threads.submit(change, 440 + number) for number in range(POOL - 2)]
-        until_waiting(tiers, POOL - 2)
+        waiting = [threads.submit(change, 440 + number) for number in range(WAITING)]
+        until_waiting(tiers, WAITING)
         # KILL makes the server end all other connections and recover.
         pids = sql(tiers, PIDS).split()
         tiers.run("kill", f"-{signal}", *(pids if signal == "TERM" else pids[:1]))
         answers = [each.result() for each in waiting]
-        assert [(answer.status, json.loads(answer.body)) for answer in answers] == [(503, MAYBE)] * (POOL - 2)
+        assert [(answer.status, json.loads(answer.body)) for answer in answers] == [(503, MAYBE)] * (WAITING)
         deadline = time.monotonic() + 20
         while (answer := tiers.get(f"{APPLICATION}/api/v1/accounts/1")).status != 200:
             assert (answer.status, answer.json) == (503, {"error": "database unavailable"})

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cloudinit.constants import APPLICATION_METRICS_PORT, DATABASE_PORT
 from tests.guest.guest_root import GuestRoot
 from tests.guest.guest_sql import drop_connections
-from tests.guest.running_tiers import DATABASE_HOST
+from tests.guest.running_tiers import CREDENTIALS, DATABASE_HOST
 from tests.guest.traced_tiers import guest_files, run_application
 from tests.unit.cloudinit.guest_examples import application
 
@@ -124,7 +124,12 @@ def test_a_disabled_feature_is_not_imported(tiers: GuestRoot, settings: list[str
 
         asyncio.run(main())
     """
-    environment = ["DATABASE_HOST=127.0.0.1", f"DATABASE_PORT={DATABASE_PORT}", "CREDENTIALS_DIRECTORY=/etc/virtwork"]
+    environment = [
+        f"DATABASE_HOST={DATABASE_HOST}",
+        f"DATABASE_PORT={DATABASE_PORT}",
+        f"DATABASE_PASSWORD={CREDENTIALS}/password",
+        f"DATABASE_CERTIFICATE={CREDENTIALS}/certificate",
+    ]
     paths = ["PYTHONPATH=/usr/local/lib/virtwork", "TRACING_SERVICE=a"]
     command = ["env", *environment, *paths, *settings, "python3", "-c", textwrap.dedent(program)]
     assert tiers.run(*command).strip() == imported
