@@ -233,10 +233,11 @@ def test_cpu_stress_takes_its_share_of_each_cpu_and_ends_with_its_processes(faul
     faulty.wait_begun()
     burners = faulty.processes[0].children()
     assert len(burners) == len(os.sched_getaffinity(0))
-    before = [sum(one.cpu_times()[:2]) for one in burners]
+    began, before = time.monotonic(), [sum(one.cpu_times()[:2]) for one in burners]
     time.sleep(2)
     used = [sum(one.cpu_times()[:2]) - start for one, start in zip(burners, before, strict=True)]
-    assert all(0.1 < one < 1.1 for one in used), "others share this machine's CPUs"
+    # Less where others use this machine's CPUs.
+    assert all(0.02 < one / (time.monotonic() - began) < 0.5 for one in used), used
     faulty.wait_ended()
     assert {one.status() for one in burners if one.is_running()} <= {psutil.STATUS_ZOMBIE}
 
