@@ -27,7 +27,7 @@ IMAGE = re.compile(rf"(docker://)?({DOMAIN}/)?{PART}(/{PART})*(:\w[\w.-]{{0,127}
 LARGEST_OBJECT = 1024**2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wrong_configurations())
 def test_whatever_is_refused_has_a_line_for_each_error(config: Config) -> None:
     try:
@@ -43,7 +43,7 @@ def test_whatever_is_refused_has_a_line_for_each_error(config: Config) -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
