@@ -92,10 +92,12 @@ def remove_stale_locks(lab: Lab) -> None:
 
 
 def remove_torn_files(lab: Lab) -> None:
-    """Remove what a killed engine or a full disk has torn, among the files that Pulumi writes in place.
+    """Remove what a killed engine or a full disk has left of files that Pulumi was writing, and makes again.
 
-    These are its backend's attributes of files, and the names of selected stacks. It makes new ones.
+    These are temporary files, the attributes of the backend's files, and the names of selected stacks.
     """
+    for path in lab.backend.rglob("*.tmp"):
+        path.unlink()
     for path in (*lab.backend.rglob("*.attrs"), *lab.plugins.with_name("workspaces").glob("*.json")):
         try:
             json.loads(path.read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -17,8 +18,10 @@ def run_command_line(app: typer.Typer, code: int = 1) -> None:
     """Run a command line. An expected error becomes a message on standard error and an exit code, not a traceback."""
     try:
         app()
-    except (LabError, ApiError, OSError) as error:  # OSError: such as a full disk
-        typer.echo(f"✗ {error}", err=True)  # without markup, which would swallow a path in brackets
+    except (LabError, ApiError, OSError) as error:
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        next_step = ". Make room, and run the same command again." if full else ""
+        typer.echo(f"✗ {error}{next_step}", err=True)  # without markup, which would swallow a path in brackets
         sys.exit(code)
     except KeyboardInterrupt:
         typer.echo("Interrupted. Run the same command again to continue.", err=True)

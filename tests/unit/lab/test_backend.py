@@ -106,7 +106,8 @@ def test_a_lock_without_its_engine_is_removed_even_if_it_is_torn(lab: Lab, text:
 @pytest.mark.parametrize("text", ["", '{"md5":'])
 def test_torn_files_without_which_pulumi_can_do_are_removed_and_no_others(lab: Lab, text: str) -> None:
     save(lab, [])
-    torn = [state_file(lab).with_name("lab.json.attrs"), lab.plugins.with_name("workspaces") / "a-workspace.json"]
+    torn = [state_file(lab).with_name(name) for name in ("lab.json.attrs", "lab.json.18eb.tmp")]
+    torn.append(lab.plugins.with_name("workspaces") / "a-workspace.json")
     for path in torn:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
