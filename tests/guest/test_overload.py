@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -79,8 +80,8 @@ def test_ten_times_the_capacity_is_refused_at_once_and_leaves_nothing_behind(tie
     assert found["503"]["retry_after"] == found["503"]["responses"], found
     assert found["503"]["median"] < found["200"]["median"], found
     tiers.get_until(f"{WEB}/api/v1/accounts/1", 200, seconds=5)
-    assert "rror" not in tiers.read(ERROR_LOG)[logged:].replace("no live upstreams", "")
-    assert "open files" not in tiers.read(ERROR_LOG)[logged:]
+    said = tiers.read(ERROR_LOG)[logged:]
+    assert not re.search(r"\[(alert|crit|emerg)\]|open files|connections are not enough", said)
 
 
 def test_a_frozen_application_holds_only_so_many_requests_and_is_reported_in_time(tiers: GuestRoot) -> None:
