@@ -48,6 +48,7 @@ _POLICY = "tests/lab/test_policy.py::test_every_stack_of_the_project_passes"
 _ACCESS = "tests/lab/test_access.py::test_a_stack_runs_in_an_existing_namespace"
 _ACCESS_TO_CLUSTER = "tests/lab/test_access.py::test_a_stack_runs_in_a_namespace_it_creates"
 _STORAGE = "tests/lab/test_public_run.py::test_kinds_storage_is_described_once_cdi_has_its_profile"
+_REPAIRED = "tests/lab/test_recovery.py::test_a_deleted_object_and_a_guest_with_a_failed_unit_are_repaired"
 _DEPLOY = "tests/lab/test_public_run.py::test_deploy_brings_up_three_machines_and_sends_a_request"
 _RIGHTS = "tests/lab/test_access.py::test_the_rights_are_those_that_the_page_shows"
 _CLONE = "tests/lab/test_access.py::test_a_clone_of_a_golden_image_is_allowed_as_the_page_shows"
@@ -65,6 +66,7 @@ ELSEWHERE = {
     "make lab-down": _DOWN,
     "make lab GUESTS=machines": "tests/machines/test_life.py::test_no_request_fails_in_a_minute_of_load",
     "pulumi up": _UP,
+    "pulumi up --refresh": _REPAIRED,
     "pulumi destroy": _DESTROY,
     "pulumi up && pulumi refresh --yes --clear-pending-creates": _INTERRUPTED,
     ".venv/bin/python -m measure": "tests/lab/test_measure.py::test_every_scheduled_request_gets_its_response",
