@@ -124,8 +124,11 @@ class ApiObject:
         return (self._access / name).read_text(encoding="ascii").strip()
 
     def _connected(self) -> _Connection:
-        address = urlsplit(self._read("url"))
-        trust = ssl.create_default_context(cadata=self._read("ca.crt"))
+        try:
+            address = urlsplit(self._read("url"))
+            trust = ssl.create_default_context(cadata=self._read("ca.crt"))
+        except (OSError, ValueError) as error:
+            raise SourceError(f"the guest's access to the API server is unreadable: {error}") from None
         # Python 3.13 requires extensions that many clusters' certificate authorities lack.
         trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return _Connection(address.hostname or "", address.port, trust)

@@ -191,3 +191,16 @@ def test_the_age_of_a_key_comes_from_the_api_servers_clock_alone(
     assert next(watch).ages == {"plan.json": 86430.0, "run.json": 30.0}
     api.data = {"run.json": "another"}
     assert next(watch).ages["run.json"] == pytest.approx(30, abs=2)
+
+
+@pytest.mark.parametrize("name", ["url", "ca.crt"])
+@pytest.mark.parametrize("text", [None, "", "no certificate \N{SNOWMAN}"])
+def test_access_that_is_missing_or_damaged_is_a_problem_and_no_end(
+    api: ApiServer, source: ApiObject, name: str, text: str | None
+) -> None:
+    if text is None:
+        (api.access / name).unlink()
+    else:
+        (api.access / name).write_text(text, encoding="utf-8")
+    with pytest.raises(SourceError):
+        first(source)
