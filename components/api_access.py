@@ -78,7 +78,8 @@ def api_access(
         type="kubernetes.io/service-account-token",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[owner, binding])),
     )
-    return token.data.apply(lambda data: _access(names, name, data))
+    # With the id, which is unknown, and so is what follows, if `--target` leaves the Secret out.
+    return pulumi.Output.all(token.id, token.data).apply(lambda created: _access(names, name, created[1]))
 
 
 def _access(names: Names, secret: str, data: Mapping[str, str] | None) -> ApiAccess:
