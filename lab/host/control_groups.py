@@ -102,7 +102,8 @@ class Group:
         for tree in self._trees:
             directory = tree.base / self.name
             if tree.version == 2:
-                for parent in [tree.base, *([directory.parent] if self._member else [])]:
+                # Not a member that others are within: it has processes itself.
+                for parent in [tree.base, *([tree.base / self._lab] if self._member else [])]:
                     parent.mkdir(exist_ok=True)
                     _delegate(parent, tree.controllers)
             directory.mkdir(parents=True, exist_ok=True)
