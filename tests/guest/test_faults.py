@@ -175,7 +175,7 @@ def _restored(faulty: FaultyGuest) -> Iterator[None]:
 
 def kill_agent(faulty: FaultyGuest) -> None:
     """Kill the agent, and keep systemd from starting it again."""
-    faulty.guest.run("systemctl", "kill", "--signal=KILL", "virtwork-faults.service")
+    faulty.guest.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "virtwork-faults.service")
     faulty.guest.run("systemctl", "stop", "virtwork-faults.service")
 
 

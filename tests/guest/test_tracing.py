@@ -13,7 +13,7 @@ import pytest
 from cloudinit.constants import DATABASE_NAME, DATABASE_PORT
 from tests.guest.guest_root import GuestRoot, Response
 from tests.guest.guest_sql import drop_connections
-from tests.guest.running_tiers import START_DATABASE, STOP_DATABASE
+from tests.guest.running_tiers import DATABASE_HOST, START_DATABASE, STOP_DATABASE
 from tests.guest.traced_tiers import ACCESS_LOG, APPLICATION, WEB, TracedTiers, traced_tiers
 from tests.unit.cloudinit.otlp_receiver import Receiver, Span
 
@@ -87,7 +87,7 @@ def test_attributes_follow_the_semantic_conventions(ask: Ask, receiver: Receiver
         "db.operation.name": "SELECT",
         "db.collection.name": "pgbench_accounts",
         "db.query.text": "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
-        "server.address": "127.0.0.1",
+        "server.address": DATABASE_HOST,
         "server.port": DATABASE_PORT,
     }
 
