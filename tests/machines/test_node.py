@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kube import client
-from kube.resources import NODES, PODS
+from kube.resources import NODES, PODS, Object, Resource
 from lab import lifecycle
 from lab.cluster import supervisor
 from lab.config import NODE_NAME, Lab
@@ -19,6 +20,7 @@ from tests.lab.stack import kernel_traces, wait_until
 from tests.machines.machine import in_node
 from tests.own_lab import PROGRESS, own_lab
 
+LEASES = Resource("coordination.k8s.io/v1", "leases")
 SETTINGS = (
     *("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"),
     *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "net/ipv4/ip_forward"),
@@ -42,15 +44,24 @@ def machine_settings() -> dict[str, str]:
     return {name: Path("/proc/sys", name).read_text().strip() for name in SETTINGS}
 
 
-def node_ready(lab: Lab) -> bool:
-    node = client.connect(lab.kubeconfig).get(NODES, NODE_NAME)
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"])
+def node_ready(lab: Lab, since: datetime) -> bool:
+    """Whether the kubelet has renewed its lease since a time, on a node that is ready."""
+    cluster = client.connect(lab.kubeconfig)
+    renewed = cluster.get(LEASES, NODE_NAME, "kube-node-lease")["spec"]["renewTime"]
+    conditions = cluster.get(NODES, NODE_NAME)["status"]["conditions"]
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return ready and datetime.fromisoformat(renewed) > since
 
 
-def handler_ready(lab: Lab) -> bool:
+def handler_states(lab: Lab) -> list[Object]:
     pods = client.connect(lab.kubeconfig).list(PODS, "kubevirt", labels="kubevirt.io=virt-handler")[0]
-    states = [state for pod in pods for state in pod.get("status", {}).get("containerStatuses") or ()]
-    return bool(states) and all(state["ready"] for state in states)
+    return [state for pod in pods for state in pod.get("status", {}).get("containerStatuses") or ()]
+
+
+def handler_ready(lab: Lab, restarts: int) -> bool:
+    """Whether virt-handler is ready after at least so many restarts."""
+    states = handler_states(lab)
+    return bool(states) and all(state["ready"] and state["restartCount"] >= restarts for state in states)
 
 
 def test_kubelet_changes_the_nodes_settings_and_not_this_machines(lab: Lab, settings: dict[str, str]) -> None:
@@ -62,16 +73,20 @@ def test_kubelet_changes_the_nodes_settings_and_not_this_machines(lab: Lab, sett
 def test_a_killed_component_starts_again_and_the_node_serves(lab: Lab, name: str) -> None:
     pid = supervisor.find(lab, name)
     assert pid
+    restarts = sum(state["restartCount"] for state in handler_states(lab))
     os.kill(pid, signal.SIGKILL)
+    killed = datetime.now(UTC)
     wait_until(f"{name} runs again", lambda: supervisor.find(lab, name) not in (None, pid))
 
-    wait_until("the node is ready", lambda: node_ready(lab))
-    wait_until("virt-handler serves", lambda: handler_ready(lab), 180)
+    wait_until("the node is ready", lambda: node_ready(lab, killed), 180)
+    # Only the node's end is that of its containers.
+    wait_until("virt-handler serves", lambda: handler_ready(lab, restarts + (name == "node")), 180)
 
 
 def test_stopping_the_lab_leaves_nothing(lab: Lab, settings: dict[str, str]) -> None:
     leader = components.first_process(lab)
-    os.kill(leader or 0, signal.SIGKILL)
+    assert leader
+    os.kill(leader, signal.SIGKILL)
     lifecycle.stop(lab, PROGRESS)
 
     assert kernel_traces(lab) == []
