@@ -66,6 +66,15 @@ def status(lab: Lab) -> subprocess.CompletedProcess[str]:
     )
 
 
+def passes(stack: Stack) -> bool:
+    """Whether a request passes through all tiers."""
+    try:
+        with stack.client() as client:
+            return client.get("/api/v1/accounts/1").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
 def balance(stack: Stack) -> int:
     with stack.database() as database:
         [found] = database.execute("SELECT sum(abalance) FROM pgbench_accounts").fetchone() or [None]
@@ -210,14 +219,15 @@ def test_after_a_reboot_the_lab_comes_back_with_its_data(stack: Stack) -> None:
     network.down(stack.lab)
     start_again(stack)
     up(stack)
-    wait_until("the web Service answers", stack.answers)
+    wait_until("a request passes through all tiers", lambda: passes(stack), 180)
     assert balance(stack) == before
-    assert status(stack.lab).returncode == 0
+    wait_until("everything is ready", lambda: status(stack.lab).returncode == 0)
 
 
 def test_stopping_a_killed_lab_leaves_nothing(stack: Stack) -> None:
     for process in supervisor.processes(stack.lab).values():
-        os.kill(process.pid or 0, signal.SIGKILL)
+        assert process.pid
+        os.kill(process.pid, signal.SIGKILL)
     lifecycle.stop(stack.lab, PROGRESS)
     assert kernel_traces(stack.lab) == []
     assert not stack.lab.root.exists()
