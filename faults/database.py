@@ -34,7 +34,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
     sleep 0.02
 done
 """
-# systemd thaws the file system, whoever dies.
+# systemd thaws the file system, even if this program is killed.
 _SLOWING = (
     *("systemd-run", "--quiet", "--wait", "--collect", f"--property=RuntimeMaxSec={SLOW_SECONDS + 5}"),
     *(f"--property=ExecStopPost=-fsfreeze --unfreeze {_DISK}", "sh", "-ec", _SLOW),

@@ -126,9 +126,17 @@ class Stack:
         return httpx.Client(base_url=url, timeout=10, trust_env=False)
 
     def answers(self) -> bool:
+        """Whether the web tier is alive."""
+        return self._is_ok("/health")
+
+    def serves(self) -> bool:
+        """Whether a request passes through all tiers."""
+        return self._is_ok("/api/v1/accounts/1")
+
+    def _is_ok(self, path: str) -> bool:
         try:
             with self.client() as client:
-                return client.get("/health").status_code == httpx.codes.OK
+                return client.get(path).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 

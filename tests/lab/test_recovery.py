@@ -66,15 +66,6 @@ def status(lab: Lab) -> subprocess.CompletedProcess[str]:
     )
 
 
-def passes(stack: Stack) -> bool:
-    """Whether a request passes through all tiers."""
-    try:
-        with stack.client() as client:
-            return client.get("/api/v1/accounts/1").status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
 def balance(stack: Stack) -> int:
     with stack.database() as database:
         [found] = database.execute("SELECT sum(abalance) FROM pgbench_accounts").fetchone() or [None]
@@ -219,7 +210,7 @@ def test_after_a_reboot_the_lab_comes_back_with_its_data(stack: Stack) -> None:
     network.down(stack.lab)
     start_again(stack)
     up(stack)
-    wait_until("a request passes through all tiers", lambda: passes(stack), 180)
+    wait_until("a request passes through all tiers", stack.serves, 180)
     assert balance(stack) == before
     wait_until("everything is ready", lambda: status(stack.lab).returncode == 0)
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 
-import httpx
 import pytest
 
 from cloudinit.constants import DATABASE_PORT
@@ -45,15 +44,6 @@ def balance(stack: Stack, account: int) -> int:
     with stack.client() as client:
         found: int = client.get(f"/api/v1/accounts/{account}").json()["balance"]
     return found
-
-
-def serves(stack: Stack) -> bool:
-    """Whether a request passes through all tiers."""
-    try:
-        with stack.client() as client:
-            return client.get("/api/v1/accounts/1").status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
 
 
 def connects(client: Machine, server: Machine, port: int) -> bool:
@@ -104,10 +94,10 @@ def test_a_paused_machine_does_nothing_until_it_is_unpaused(application: Machine
     application.subresource("PUT", "pause")
     try:
         wait_until("it is paused", lambda: application.condition("Paused") == "True", 30)
-        assert not serves(stack)
+        assert not stack.serves()
     finally:
         application.subresource("PUT", "unpause")
-    wait_until("requests pass again", lambda: serves(stack), 60)
+    wait_until("requests pass again", stack.serves, 60)
 
 
 def test_a_reboot_inside_a_machine_keeps_its_instance(application: Machine, stack: Stack) -> None:
@@ -118,7 +108,7 @@ def test_a_reboot_inside_a_machine_keeps_its_instance(application: Machine, stac
         return application.ssh("cat /proc/sys/kernel/random/boot_id") not in ("", boot)
 
     wait_until("it has booted again", rebooted, BOOT_SECONDS)
-    wait_until("it serves again", lambda: serves(stack), BOOT_SECONDS)
+    wait_until("it serves again", stack.serves, BOOT_SECONDS)
     assert application.uid == before
 
 
@@ -128,7 +118,7 @@ def test_a_crash_of_qemu_starts_another_instance(application: Machine, stack: St
     os.kill(process, signal.SIGKILL)
 
     application.wait_replaced(before)
-    wait_until("it serves again", lambda: serves(stack), 60)
+    wait_until("it serves again", stack.serves, 60)
 
 
 def test_a_deleted_instance_is_followed_by_another(web: Machine, stack: Stack) -> None:
@@ -136,7 +126,7 @@ def test_a_deleted_instance_is_followed_by_another(web: Machine, stack: Stack) -
     web.cluster.delete(VIRTUAL_MACHINE_INSTANCES, web.name, web.namespace)
 
     web.wait_replaced(before)
-    wait_until("it serves again", lambda: serves(stack), 60)
+    wait_until("it serves again", stack.serves, 60)
 
 
 def test_draining_the_node_shuts_the_database_down_in_its_grace_time_and_keeps_the_data(
@@ -159,7 +149,7 @@ def test_draining_the_node_shuts_the_database_down_in_its_grace_time_and_keeps_t
         kubectl(stack.lab, "uncordon", "lab")
 
     database.wait_replaced(before)
-    wait_until("it serves again", lambda: serves(stack), 60)
+    wait_until("it serves again", stack.serves, 60)
     assert balance(stack, 7) == kept
 
 
