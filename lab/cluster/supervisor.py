@@ -185,7 +185,7 @@ def _start_supervisord(lab: Lab) -> None:
         umask=0o077,
     )
     deadline = time.monotonic() + _ANSWER_SECONDS
-    while not processes(lab):
+    while not _listed(lab):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise LabError(f"{NAME} doesn't start (exit code {process.wait()}). {last_lines(lab, NAME)}")
@@ -198,18 +198,23 @@ def processes(lab: Lab) -> dict[str, Process]:
     Raises:
         LabError: Supervisord doesn't answer.
     """
-    try:
-        found = _call(lab, "getAllProcessInfo")
-    except NotRunningError:
-        return {}
-    ended = re.findall(r" exited: (\S+) \(", log(lab, NAME).read_text(errors="replace"))
+    found = _listed(lab)
+    ended = re.findall(r" exited: (\S+) \(", log(lab, NAME).read_text(errors="replace")) if found else []
     return {one["name"]: Process(one["statename"], one["pid"] or None, ended.count(one["name"])) for one in found}
 
 
 def find(lab: Lab, name: str) -> int | None:
     """Return the pid of a component that runs."""
-    found = processes(lab).get(name)
-    return found.pid if found else None
+    return next((one["pid"] or None for one in _listed(lab) if one["name"] == name), None)
+
+
+def _listed(lab: Lab) -> list[dict[str, Any]]:
+    """Return what supervisord says about every component; nothing if it doesn't run."""
+    try:
+        found: list[dict[str, Any]] = _call(lab, "getAllProcessInfo")
+    except NotRunningError:
+        return []
+    return found
 
 
 def start(lab: Lab, name: str) -> None:
