@@ -115,3 +115,9 @@ def test_no_bytes_are_answered_with_a_5xx(tiers: GuestRoot, port: int, url: str)
     assert tiers.get(f"{url}/api/v1/accounts/1").status == 200
     error_log = tiers.read("/var/log/nginx/error.log")
     assert not re.search(r"\[(emerg|alert|crit)\]|exited on signal", error_log)
+
+
+def test_responses_to_a_pipeline_that_ends_in_nonsense_are_dropped(tiers: GuestRoot) -> None:
+    # The first response finds its connection closed, which is no error of the application.
+    request = b"GET /api/v1/branches/1 HTTP/1.1\r\nHost: web\r\n\r\n"
+    assert b"400 Bad Request" in responses(tiers, APPLICATION_PORT, request * 2 + b"\0\r\n\r\n")

@@ -102,9 +102,11 @@ class MeasurementMiddleware:
         self._in_progress += 1
         try:
             await self.app(scope, receive, send)
-        except Exception:
-            log.exception("request failed")
-            if not scope["measurement"].status:
+        except Exception as error:
+            if scope["measurement"].status:  # the response was made: only its client can have failed it
+                log.warning("response not sent: %s", error)
+            else:
+                log.exception("request failed")
                 await Response({"error": "internal error"}, status_code=500)(scope, receive, send)
         finally:
             self._in_progress -= 1
