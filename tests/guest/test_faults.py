@@ -367,8 +367,11 @@ def test_latency_ends_although_a_process_was_killed(faulty: FaultyGuest, kill: C
         status, seconds = request(faulty.guest)
         return status == 200 and seconds < 0.15
 
+    def removed() -> bool:
+        return "virtwork_faults" not in faulty.guest.run("nft", "list", "ruleset")
+
     faulty.guest.wait("requests are fast again, and succeed", restored, 10)
-    assert "virtwork_faults" not in faulty.guest.run("nft", "list", "ruleset")
+    faulty.guest.wait("no rule is left once no connection needs it", removed, 10)
 
 
 def test_bandwidth_is_limited_both_ways(faulty: FaultyGuest) -> None:
