@@ -37,7 +37,7 @@ PROGRAMS = (
 )
 SHELL = ("console", "sh", "bash", "shell")
 
-CI = ".ci/run::make test"
+CI = ".ci/run::make test test-machines"
 _CHECKS = "Makefile::test: check"
 _UP = "tests/lab/test_stack_life.py::test_up_returns_when_all_machines_are_ready"
 _DESTROY = "tests/lab/test_stack_life.py::test_destroy_leaves_nothing_in_the_api_on_disk_or_in_the_kernel"
@@ -59,6 +59,7 @@ _SSH_COMMAND = (
 # Commands as written, and what covers them: a test, or a line of a file that CI runs.
 ELSEWHERE = {
     "make test": CI,
+    "make test-machines": CI,
     "make check": _CHECKS,
     "make install": "Makefile::check: install",
     "make unit": "pyproject.toml::tests/unit",
