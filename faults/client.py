@@ -116,7 +116,7 @@ async def _answer(client: httpx.AsyncClient, update: Update | None) -> tuple[str
                 path, body = f"/api/v1/accounts/{update.account}", {"delta": update.delta}
                 response = await client.post(path, json=body)
             else:
-                response = await client.get(f"/api/v1/accounts/{random.randint(1, _READ_ACCOUNTS)}")  # noqa: S311
+                response = await _read(client, f"/api/v1/accounts/{random.randint(1, _READ_ACCOUNTS)}")  # noqa: S311
     except (httpx.ConnectError, httpx.ConnectTimeout):
         return _NOT_SENT, Standing.REFUSED
     except (TimeoutError, httpx.TimeoutException):
@@ -124,6 +124,14 @@ async def _answer(client: httpx.AsyncClient, update: Update | None) -> tuple[str
     except httpx.TransportError:
         return "broken connection", Standing.IN_DOUBT
     return str(response.status_code), standing(response.status_code, retry="Retry-After" in response.headers)
+
+
+async def _read(client: httpx.AsyncClient, path: str) -> httpx.Response:
+    """Send a GET; again if its connection was closed just then, as HTTP clients do (RFC 9110, section 9.2.2)."""
+    try:
+        return await client.get(path)
+    except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+        return await client.get(path)
 
 
 def standing(status: int, *, retry: bool) -> Standing:

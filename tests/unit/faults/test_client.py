@@ -113,6 +113,25 @@ def test_a_server_that_answers_nothing_doesnt_slow_the_client_and_leaves_updates
     assert ledger.count(Standing.IN_DOUBT) > 5
 
 
+def test_a_read_whose_connection_closes_is_sent_once_more_but_not_an_update() -> None:
+    class Server(Accounts):
+        updates: ClassVar[list[tuple[str, int]]] = []
+        read: ClassVar[set[str]] = set()
+
+        def _respond(self, status: int) -> None:
+            if self.path in self.read:
+                super()._respond(status)
+            elif self.command == "GET":
+                self.read.add(self.path)
+            self.close_connection = True
+
+    ledger = Ledger()
+    with serving(Server) as url, Client(url, ledger, RATE) as sent:
+        wait_for(sent, 30)
+    assert sent.failures(0) == {"broken connection": ledger.count(Standing.IN_DOUBT)}
+    assert 5 < ledger.count(Standing.IN_DOUBT) == len(Server.updates)
+
+
 def test_an_update_that_no_connection_was_found_for_was_not_made() -> None:
     ledger = Ledger()
     with serving(Accounts) as url:
