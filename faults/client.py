@@ -32,11 +32,19 @@ class Observation(NamedTuple):
 
 
 class Client(Thread):
-    """Sends requests while the body of a `with` statement runs. At its end, it waits for those on their way."""
+    """Sends requests while the body of a `with` statement runs. At its end, it waits for those on their way.
 
-    def __init__(self, url: str, ledger: Ledger, rate: float) -> None:
+    Args:
+        url: Base URL of what they are sent to.
+        source: Address that they are sent from. This machine has it only while the lab's network is up; without that,
+            requests would follow the default route out of this machine.
+        ledger: Records what came of the updates.
+        rate: Requests per second.
+    """
+
+    def __init__(self, url: str, source: str, ledger: Ledger, rate: float) -> None:
         super().__init__(name="client", daemon=True)
-        self._url, self._ledger, self._rate = url, ledger, rate
+        self._url, self._source, self._ledger, self._rate = url, source, ledger, rate
         self._stopping, self._lock = Event(), Lock()
         self._observed: list[Observation] = []
         self._pending: set[float] = set()
@@ -82,6 +90,7 @@ class Client(Thread):
         transport = httpx.AsyncHTTPTransport(
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            local_address=self._source,
         )
         async with (
             httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT, transport=transport, trust_env=False) as client,

@@ -78,7 +78,7 @@ class Experiments:
     def run(self, fault: Fault) -> Outcome:
         """Inject a fault with load running."""
         broken: list[str] = []
-        with Client(self._stack.url, self._ledger, self._rate) as client:
+        with Client(self._stack.url, str(self._stack.lab.host_address), self._ledger, self._rate) as client:
             self._wait_steady(client, broken)
             start = time.monotonic()
             try:

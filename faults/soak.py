@@ -146,7 +146,7 @@ def measure(stack: Stack, seconds: int, rate: float) -> Soak:
     """
     found, books = Soak(seconds, rate + RPS), Ledger()
     interval = min(max(seconds / _POINTS, _LEAST_INTERVAL), _LONGEST_INTERVAL)
-    with Client(stack.url, books, rate) as client:
+    with Client(stack.url, str(stack.lab.host_address), books, rate) as client:
         began = time.monotonic()
 
         def sample() -> None:

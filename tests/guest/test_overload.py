@@ -67,7 +67,7 @@ def frozen_application(tiers: GuestRoot) -> Iterator[None]:
 @pytest.mark.usefixtures("slow_database")
 @pytest.mark.parametrize("port", [WEB_PORT, APPLICATION_PORT], ids=["web", "application"])
 def test_ten_times_the_capacity_is_refused_at_once_and_leaves_nothing_behind(tiers: GuestRoot, port: int) -> None:
-    seconds = 10.0
+    seconds = 30.0
     logged = len(tiers.read(ERROR_LOG))
     with ThreadPoolExecutor() as threads:
         loading = threads.submit(load, tiers, port, "/api/v1/accounts/#", 10 * CAPACITY, seconds)
