@@ -28,7 +28,7 @@ from lab import lifecycle
 from lab.background import repeating
 from lab.config import Lab
 from lab.errors import LabError, run_command_line
-from lab.progress import Progress
+from lab.progress import Progress, Step
 from measure.failures import WrongUsageError
 from measure.run.plan import seconds_of
 
@@ -113,9 +113,10 @@ def soak(
     lab = Lab.from_environment()
     if lab.machines:
         raise LabError("The soak needs a lab of containers: it looks into the guests' processes.")
-    lab = lifecycle.start(lab, Progress(console))
-    with Stack.deployed(lab, "soak") as stack:
-        found = measure(stack, seconds, rate)
+    progress = Progress(console)
+    lab = lifecycle.start(lab, progress)
+    with Stack.deployed(lab, "soak") as stack, progress.step(f"{duration} of load") as step:
+        found = measure(stack, seconds, rate, step)
     trends = judge(found)
     document = {**asdict(found), "trends": {key: _as_dict(one) for key, one in trends.items()}}
     (results / "soak.json").write_text(json.dumps({**document, "passed": not found.problems}, indent=2) + "\n")
@@ -138,8 +139,14 @@ def schedule(seconds: int) -> list[tuple[float, Fault]]:
     return [((number + 0.25) * seconds / count, FAULTS[number % len(FAULTS)]) for number in range(count)]
 
 
-def measure(stack: Stack, seconds: int, rate: float) -> Soak:
+def measure(stack: Stack, seconds: int, rate: float, step: Step) -> Soak:
     """Load a stack, inject the faults when they are due, and return the figures.
+
+    Args:
+        stack: The stack.
+        seconds: How long.
+        rate: The client's requests per second.
+        step: Shows how far it is.
 
     Raises:
         LabError: A guest or component could not be looked at.
@@ -152,6 +159,10 @@ def measure(stack: Stack, seconds: int, rate: float) -> Soak:
         def sample() -> None:
             with suppress(ApiError, StopIteration):  # a missing point is no failure, but too few are
                 found.add(time.monotonic() - began, usage(stack.lab, stack.name))
+            failed = sum(client.failures(began).values())
+            step.say(
+                f"{(time.monotonic() - began) / seconds:.0%}, {len(found.faults)} faults, {failed} failed requests"
+            )
 
         with repeating(sample, interval):
             for due, fault in schedule(seconds):
