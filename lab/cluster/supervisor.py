@@ -290,6 +290,8 @@ def _call(lab: Lab, method: str, *arguments: str | bool) -> Any:
             [result], _ = loads(connection.getresponse().read())
     except Fault as fault:
         raise LabError(f"{NAME} refuses {method}{arguments}: {fault.faultString}.") from None
+    except ConnectionError:
+        raise NotRunningError(f"{NAME} ended just now in {lab.root}. Start the lab with `make lab`.") from None
     except (OSError, HTTPException) as error:
         raise LabError(f"{NAME} doesn't answer: {error}.") from None
     return result

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -144,6 +145,19 @@ def test_components_end_with_a_killed_supervisord_and_the_next_one_starts_them(l
         supervisor.start(lab, "sleeper")
     run(lab, a_component())
     assert supervisor.find(lab, "sleeper") not in (None, first)
+
+
+def test_a_supervisord_that_is_killed_while_it_is_asked_does_not_run(lab: Lab) -> None:
+    run(lab, a_component())
+    found = supervisor.find(lab, "sleeper")
+    assert found
+    pid = pid_of_supervisord(found)
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(supervisor.processes, lab)
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGKILL)
+        assert asked.result() == {}
 
 
 def test_shutting_down_ends_everything(lab: Lab) -> None:
