@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -108,6 +110,15 @@ def test_a_reboot_inside_a_machine_keeps_its_instance(application: Machine, stac
     wait_until("it has booted again", rebooted, BOOT_SECONDS)
     wait_until("it serves again", stack.serves, BOOT_SECONDS)
     assert application.uid == before
+
+
+def test_a_crash_of_qemu_starts_another_instance(application: Machine, stack: Stack) -> None:
+    before = application.uid
+    process, _ = application.qemu()
+    os.kill(process, signal.SIGKILL)
+
+    application.wait_replaced(before)
+    wait_until("it serves again", stack.serves, 60)
 
 
 def test_a_deleted_instance_is_followed_by_another(web: Machine, stack: Stack) -> None:
