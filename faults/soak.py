@@ -160,9 +160,7 @@ def measure(stack: Stack, seconds: int, rate: float, step: Step) -> Soak:
             with suppress(ApiError, StopIteration):  # a missing point is no failure, but too few are
                 found.add(time.monotonic() - began, usage(stack.lab, stack.name))
             failed = sum(client.failures(began).values())
-            step.say(
-                f"{(time.monotonic() - began) / seconds:.0%}, {len(found.faults)} faults, {failed} failed requests"
-            )
+            step.say(f"{step.seconds / seconds:.0%}, {len(found.faults)} faults, {failed} failed requests")
 
         with repeating(sample, interval):
             for due, fault in schedule(seconds):

@@ -108,6 +108,9 @@ class Process:
 class NotRunningError(LabError):
     """Supervisord doesn't run."""
 
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(f"{NAME} doesn't run in {lab.root}. Start the lab with `make lab`.")
+
 
 def log(lab: Lab, name: str) -> Path:
     """Return a component's log file."""
@@ -290,8 +293,8 @@ def _call(lab: Lab, method: str, *arguments: str | bool) -> Any:
             [result], _ = loads(connection.getresponse().read())
     except Fault as fault:
         raise LabError(f"{NAME} refuses {method}{arguments}: {fault.faultString}.") from None
-    except ConnectionError:
-        raise NotRunningError(f"{NAME} ended just now in {lab.root}. Start the lab with `make lab`.") from None
+    except ConnectionError:  # it has ended meanwhile
+        raise NotRunningError(lab) from None
     except (OSError, HTTPException) as error:
         raise LabError(f"{NAME} doesn't answer: {error}.") from None
     return result
@@ -309,5 +312,5 @@ def _connect(lab: Lab) -> socket.socket:
             os.close(directory)
     except OSError:
         connection.close()
-        raise NotRunningError(f"{NAME} doesn't run in {lab.root}. Start the lab with `make lab`.") from None
+        raise NotRunningError(lab) from None
     return connection
