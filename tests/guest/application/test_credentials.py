@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,9 +27,17 @@ class Application:
         self.log = log
 
     def give(self, name: str, content: str) -> None:
-        """Change a credential as the guest does."""
+        """Change a credential as the guest does, and wait until the application has read it: signals may merge."""
+        already = self._read_again()
         self.guest.write(f"{OWN}/{name}", content)
         self.guest.run("sh", "-c", f"kill -HUP $(pgrep --full '[p]ython3.*--port {PORT}')")
+        deadline = time.monotonic() + 10
+        while self._read_again() == already:
+            assert time.monotonic() < deadline, f"the application did not read its {name} again"
+            time.sleep(0.02)
+
+    def _read_again(self) -> int:
+        return self.log.read_text().count("read the database's credentials again")
 
     def get(self) -> Response:
         return self.guest.get(f"http://127.0.0.1:{PORT}/api/v1/accounts/1")
