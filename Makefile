@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 # The branch, tag or commit that `make preview` compares with.
 BASE ?= main
-# `make lab GUESTS=machines`: QEMU machines on a real node; default: containers, or what the running lab has.
+# `make lab GUESTS=machines`: QEMU machines on a real node. GUESTS=simulated: machines that never boot, by the thousand.
+# Default: containers, or what the running lab has.
 GUESTS ?=
 # Which faults `make faults` injects; default: all. How long `make soak` takes.
 FAULTS ?=

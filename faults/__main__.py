@@ -15,7 +15,7 @@ from faults import cluster, database, deployments, tiers
 from faults.experiment import Experiments, Outcome
 from faults.stack import Stack
 from lab import deployment, lifecycle, repair
-from lab.config import Lab
+from lab.config import GuestKind, Lab
 from lab.errors import LabError, run_command_line
 from lab.progress import Progress
 
@@ -47,7 +47,7 @@ def faults(
     chosen = [FAULTS[name] for name in names or FAULTS]
     results.parent.mkdir(parents=True, exist_ok=True)
     lab = Lab.from_environment()
-    if lab.machines:
+    if lab.kind is not GuestKind.CONTAINERS:
         raise LabError("The faults need a lab of containers: they reach into the guests' processes.")
     lab = lifecycle.start(lab, Progress(console))
     outcomes: list[Outcome] = []

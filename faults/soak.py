@@ -26,7 +26,7 @@ from faults.usage import Usage, usage
 from kube.errors import ApiError
 from lab import lifecycle
 from lab.background import repeating
-from lab.config import Lab
+from lab.config import GuestKind, Lab
 from lab.errors import LabError, run_command_line
 from lab.progress import Progress, Step
 from measure.failures import WrongUsageError
@@ -111,7 +111,7 @@ def soak(
         raise LabError(f"{duration} is too short for a trend: at least {LEAST_SECONDS}s.")
     results.mkdir(parents=True, exist_ok=True)
     lab = Lab.from_environment()
-    if lab.machines:
+    if lab.kind is not GuestKind.CONTAINERS:
         raise LabError("The soak needs a lab of containers: it looks into the guests' processes.")
     progress = Progress(console)
     lab = lifecycle.start(lab, progress)

@@ -50,6 +50,16 @@ class Informer(Thread):
         with self._lock:
             return list(self._objects.values())
 
+    def put(self, item: Object) -> None:
+        """Store the response to a change of an object, unless the cache has a newer one, or the object is gone.
+
+        So the next look at the cache doesn't find the object as it was before.
+        """
+        with self._lock:
+            known = self._objects.get(_key(item))
+            if known and _same(known, item) and _version(known) < _version(item):
+                self._objects[_key(item)] = item
+
     def run(self) -> None:
         """List and watch until the process ends."""
         pause = Event()
@@ -83,10 +93,23 @@ class Informer(Thread):
         return version
 
     def _update(self, item: Object, *, present: bool) -> None:
-        key = item["metadata"].get("namespace", ""), item["metadata"]["name"]
         with self._lock:
-            if present:
-                self._objects[key] = item
-            else:
-                self._objects.pop(key, None)
+            known = self._objects.get(_key(item))
+            if not present:
+                self._objects.pop(_key(item), None)
+            elif not (known and _same(known, item) and _version(known) > _version(item)):
+                self._objects[_key(item)] = item
         self._on_change(item, present)
+
+
+def _key(item: Object) -> tuple[str, str]:
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
+
+
+def _same(one: Object, other: Object) -> bool:
+    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
+
+
+def _version(item: Object) -> int:
+    """Return the version of an object, of which a later one is greater."""
+    return int(item["metadata"]["resourceVersion"])

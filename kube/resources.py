@@ -41,3 +41,6 @@ DATA_VOLUMES = Resource("cdi.kubevirt.io/v1beta1", "datavolumes")
 KUBEVIRTS = Resource("kubevirt.io/v1", "kubevirts")
 VIRTUAL_MACHINE_INSTANCES = Resource("kubevirt.io/v1", "virtualmachineinstances")
 VIRTUAL_MACHINES = Resource("kubevirt.io/v1", "virtualmachines")
+
+SIMULATED = "multi-tier.kubevirt.io/simulated"
+"""Annotation of the VirtualMachineInstances of a lab that boots no guests."""

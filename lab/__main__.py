@@ -15,7 +15,7 @@ from kube import client
 from lab import backend, deployment, lifecycle, repair, root, status, traffic
 from lab.cluster import supervisor
 from lab.cluster.stages import NAMES
-from lab.config import Lab
+from lab.config import GuestKind, Lab
 from lab.errors import LabError, run_command_line
 from lab.machines import images, pods
 from lab.progress import Progress
@@ -62,16 +62,17 @@ def up(stack: _Stack = "") -> None:
     progress = Progress(console)
     lab = lifecycle.start(Lab.from_environment(), progress)
     stack = stack or lab.stack
-    if not lab.machines:
+    if lab.kind is GuestKind.CONTAINERS:
         repair.restart_failed_guests(lab, client.connect(lab.kubeconfig), progress)
     try:
         deployment.up(lab, stack)
     except LabError:
         status.show(lab, console)
         raise
-    cluster, outputs = client.connect(lab.kubeconfig), deployment.outputs(lab, stack)
-    samples = traffic.load_samples(lab, outputs, progress, _LOAD_SECONDS)
-    traffic.show(cluster, outputs, samples, console)
+    if lab.simulated:
+        status.show(lab, console)
+    else:
+        _show_traffic(lab, stack)
     settings = shlex.quote(os.path.relpath(lab.root / "env"))
     typer.echo(f"\nTo use `pulumi` and `kubectl` on the lab: `. {settings}`. To remove the lab: `make lab-down`.")
 
@@ -102,10 +103,22 @@ def show_status() -> None:
 def show_traffic(stack: _Stack = "") -> None:
     """Send some requests through the tiers, and show them and the load generator's latency."""
     lab = Lab.from_environment()
-    stack = stack or lab.stack
+    _check_boots(lab, "there is no traffic")
+    _show_traffic(lab, stack or lab.stack)
+
+
+def _show_traffic(lab: Lab, stack: str) -> None:
     outputs = deployment.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, Progress(console), _LOAD_SECONDS)
     traffic.show(client.connect(lab.kubeconfig), outputs, samples, console)
+
+
+def _check_boots(lab: Lab, consequence: str) -> None:
+    if lab.simulated:
+        raise LabError(
+            f"The guests of this lab are simulated, so {consequence}. For guests that boot, run `make lab-down`, then "
+            "`make lab GUESTS=containers`."
+        )
 
 
 @app.command()
@@ -123,6 +136,7 @@ def logs(component: Annotated[str, typer.Argument(help=f"One of: {', '.join(_LOG
 def show_console(vm: Annotated[str, typer.Argument(help="Name of a VirtualMachine.")]) -> None:
     """Print what a guest has written to its console."""
     lab = Lab.from_environment()
+    _check_boots(lab, "none has a console")
     text = pods.console(client.connect(lab.kubeconfig), vm) if lab.machines else status.console_of(lab, vm)
     typer.echo(text, nl=False)
 
@@ -131,6 +145,7 @@ def show_console(vm: Annotated[str, typer.Argument(help="Name of a VirtualMachin
 def build_image(reference: Annotated[str, typer.Argument(help=f"One of: {', '.join(_REFERENCES)}.")]) -> None:
     """Build a guest image, unless it is in the cache; a lab of machines imports it as well."""
     lab, progress = Lab.from_environment(), Progress(console)
+    _check_boots(lab, "none needs an image")
     known = container_disks.REFERENCES if lab.machines else image.REFERENCES
     if reference not in known:
         raise LabError(f"No image {reference}. Choose one of: {', '.join(known)}.")

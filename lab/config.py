@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -25,7 +26,20 @@ _SUBNET_FILE = "subnet"
 _SUBNET_VARIABLE = "MULTI_TIER_LAB_SUBNET"
 _GUESTS_FILE = "guests-kind"
 _GUESTS_VARIABLE = "MULTI_TIER_LAB_GUESTS"
-_GUESTS = ("containers", "machines")
+
+
+class GuestKind(StrEnum):
+    """What a lab's guests are.
+
+    Attributes:
+        CONTAINERS: Systemd-nspawn containers, started by the lab's node agent.
+        MACHINES: QEMU machines on a real KubeVirt node.
+        SIMULATED: Nothing. The node agent reports on each as if it had booted and were ready.
+    """
+
+    CONTAINERS = "containers"
+    MACHINES = "machines"
+    SIMULATED = "simulated"
 
 
 def _saved(root: Path, name: str) -> str:
@@ -35,14 +49,19 @@ def _saved(root: Path, name: str) -> str:
         return ""
 
 
-def _machines(root: Path, kind: str) -> bool:
-    """Return whether a lab's guests are machines, given the kind that the user asks for; empty: no preference."""
-    if kind and kind not in _GUESTS:
-        raise LabError(f"{_GUESTS_VARIABLE}={kind}: the lab's guests are one of: {', '.join(_GUESTS)}.")
+def _kind(root: Path, wanted: str) -> GuestKind:
+    """Return what a lab's guests are, given what the user wants; empty: no preference."""
+    if wanted and wanted not in list(GuestKind):
+        raise LabError(f"{_GUESTS_VARIABLE}={wanted}: the lab's guests are one of: {', '.join(GuestKind)}.")
+    saved = _saved_kind(root)
+    if wanted and saved and wanted != saved:
+        raise LabError(f"The guests of the lab in {root} are {saved}. To have {wanted}, run `make lab-down` first.")
+    return GuestKind(wanted or saved or GuestKind.CONTAINERS)
+
+
+def _saved_kind(root: Path) -> GuestKind | None:
     saved = _saved(root, _GUESTS_FILE)
-    if kind and saved and kind != saved:
-        raise LabError(f"The guests of the lab in {root} are {saved}. To have {kind}, run `make lab-down` first.")
-    return (kind or saved) == "machines"
+    return GuestKind(saved) if saved in list(GuestKind) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +73,58 @@ class Lab:
         subnet: A /16 from which services, guests and the link to this machine get their addresses.
         uplink: Whether guests may open connections to the outside, for package mirrors.
         movable: Whether the lab may start on another subnet if this one is in use.
-        machines: Whether guests are QEMU machines on a real KubeVirt node, instead of systemd-nspawn containers.
+        kind: What its guests are.
     """
 
     root: Path
     subnet: IPv4Network
     uplink: bool = False
     movable: bool = False
-    machines: bool = False
+    kind: GuestKind = GuestKind.CONTAINERS
 
     @classmethod
     def from_environment(cls) -> Lab:
         """Return the lab that the MULTI_TIER_LAB* variables describe; default: the checkout's own.
 
         Raises:
-            LabError: The subnet is not an IPv4 /16, or the guests are neither containers nor machines.
+            LabError: The subnet is not an IPv4 /16, or there is no such kind of guests.
         """
         root = Path(os.environ.get("MULTI_TIER_LAB") or PROJECT / ".lab").resolve()
         uplink = bool(os.environ.get("MULTI_TIER_LAB_UPLINK"))
-        machines = _machines(root, os.environ.get(_GUESTS_VARIABLE, ""))
+        kind = _kind(root, os.environ.get(_GUESTS_VARIABLE, ""))
         text = os.environ.get(_SUBNET_VARIABLE)
         if not text:
-            return cls.at(root, DEFAULT_SUBNET, uplink=uplink, machines=machines)
+            return cls.at(root, DEFAULT_SUBNET, uplink=uplink, kind=kind)
         try:
             subnet = IPv4Network(text)
         except ValueError as error:
             raise LabError(f"{_SUBNET_VARIABLE}={text}: {error}. Set a /16 such as {DEFAULT_SUBNET}.") from None
         if subnet.prefixlen != DEFAULT_SUBNET.prefixlen:
             raise LabError(f"{_SUBNET_VARIABLE}={text}: the lab needs a /16 such as {DEFAULT_SUBNET}.")
-        return cls(root, subnet, uplink, machines=machines)
+        return cls(root, subnet, uplink, kind=kind)
 
     @classmethod
-    def at(cls, root: Path, preferred: IPv4Network, *, uplink: bool = False, machines: bool = False) -> Lab:
+    def at(
+        cls, root: Path, preferred: IPv4Network, *, uplink: bool = False, kind: GuestKind = GuestKind.CONTAINERS
+    ) -> Lab:
         """Return the lab in a directory: on the subnet that it was started with, else on any free one.
 
         Args:
             root: The lab's directory.
             preferred: The subnet to use if it is free, for a lab that was not started yet.
             uplink: Whether guests may open connections to the outside.
-            machines: Whether guests are machines, for a lab that was not started yet.
+            kind: What its guests are, for a lab that was not started yet.
         """
-        machines = (_saved(root, _GUESTS_FILE) or _GUESTS[machines]) == "machines"
+        kind = _saved_kind(root) or kind
         try:
-            return cls(root, IPv4Network(_saved(root, _SUBNET_FILE)), uplink, machines=machines)
+            return cls(root, IPv4Network(_saved(root, _SUBNET_FILE)), uplink, kind=kind)
         except ValueError:  # not started yet, or torn
-            return cls(root, preferred, uplink, movable=True, machines=machines)
+            return cls(root, preferred, uplink, movable=True, kind=kind)
 
     def save(self) -> None:
         """Save the subnet and the kind of guests, so that later commands find this lab."""
         write_private(self.root / _SUBNET_FILE, f"{self.subnet}\n".encode())
-        write_private(self.root / _GUESTS_FILE, f"{_GUESTS[self.machines]}\n".encode())
+        write_private(self.root / _GUESTS_FILE, f"{self.kind}\n".encode())
 
     @property
     def id(self) -> str:
@@ -114,6 +135,21 @@ class Lab:
     def name(self) -> str:
         """The name of the lab's network namespace and control group, and the prefix of its guests' names."""
         return NAME_PREFIX + self.id
+
+    @property
+    def machines(self) -> bool:
+        """Whether guests are QEMU machines."""
+        return self.kind is GuestKind.MACHINES
+
+    @property
+    def simulated(self) -> bool:
+        """Whether guests are simulated."""
+        return self.kind is GuestKind.SIMULATED
+
+    @property
+    def boots(self) -> bool:
+        """Whether guests boot, and use the lab's network. A lab on a loopback subnet has none."""
+        return self.isolated and not self.simulated
 
     @property
     def stack(self) -> str:

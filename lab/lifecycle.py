@@ -40,7 +40,7 @@ def install(lab: Lab, progress: Progress) -> None:
     if lab.machines:
         node_system.ensure(progress)
         images.archives(lab, progress)
-    elif lab.isolated:
+    elif lab.boots:
         image.ensure(lab, image.GOLDEN, progress)
 
 
@@ -68,6 +68,7 @@ def _start(lab: Lab, progress: Progress) -> Lab:
             if not network.is_up(lab):  # whatever still runs is cut off
                 kill_all(lab)
             network.up(lab)
+        if lab.boots:
             inotify.up()
         if lab.uplink:
             uplink.up(lab)

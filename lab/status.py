@@ -84,13 +84,14 @@ def _why_not_running(lab: Lab, name: str, process: supervisor.Process) -> str:
     return f"ends again and again. {supervisor.last_lines(lab, name)}" if process.state else "not running"
 
 
-def _why_not_ready(cluster: Api, machine: Object) -> str:
+def _why_not_ready(machine: Object, events: list[Object]) -> str:
     """Return why a VM is not ready: its newest warning event, else its failed conditions."""
     metadata = machine["metadata"]
     warnings = [
         event
-        for event in cluster.list(EVENTS, metadata["namespace"], fields="type=Warning")[0]
-        if metadata["name"] in event["involvedObject"]["name"]
+        for event in events
+        if event["metadata"]["namespace"] == metadata["namespace"]
+        and metadata["name"] in event["involvedObject"]["name"]
     ]
     if warnings:
         newest = max(warnings, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
@@ -108,19 +109,21 @@ def _last_console_line(cluster: Api, name: str) -> str:
 
 
 def _machines(lab: Lab, cluster: Api, memory: dict[str, int]) -> tuple[Table, bool]:
-    table = Table(title="Virtual machines", title_justify="left")
+    simulated = ", simulated: nothing has booted, and no traffic can flow" if lab.simulated else ""
+    table = Table(title=f"Virtual machines{simulated}", title_justify="left")
     for column in ("namespace", "name", "state", "address", "MiB"):
         table.add_column(column, justify="right" if column == "MiB" else "left", overflow="fold")
     instances = {item["metadata"]["name"]: item for item in cluster.list(VIRTUAL_MACHINE_INSTANCES)[0]}
-    healthy = True
-    for machine in cluster.list(VIRTUAL_MACHINES)[0]:
+    machines = cluster.list(VIRTUAL_MACHINES)[0]
+    healthy = all(machine.get("status", {}).get("ready") for machine in machines)
+    events = [] if healthy else cluster.list(EVENTS, fields="type=Warning")[0]
+    for machine in machines:
         metadata, state = machine["metadata"], machine.get("status", {})
         words = str(state.get("printableStatus", "unknown"))
         if state.get("ready"):
             words = f"[green]{words}, ready[/]"
         else:
-            healthy = False
-            why = _why_not_ready(cluster, machine) or "not ready yet"
+            why = _why_not_ready(machine, events) or "not ready yet"
             console = _last_console_line(cluster, metadata["name"]) if lab.machines else ""
             words = f"[red]{words}[/]: {escape(why + console)}"
         instance = instances.get(metadata["name"], {})

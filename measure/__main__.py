@@ -35,6 +35,7 @@ from measure.output.files import measured_runs, read_samples, read_summary, runs
 from measure.output.report import write_report
 from measure.output.tables import comparison_table, print_summary, say
 from measure.run.interrupt import interruptible
+from measure.run.inventory import check_booted
 from measure.run.plan import Overrides, seconds_of
 from measure.run.runner import Runner, RunRequest
 from measure.run.stack import StackClient, connect
@@ -143,6 +144,7 @@ def watch(
     seconds = seconds_of(duration) if duration else None
     stack = StackClient(connect(kubeconfig, context), namespace=namespace, name=name)
     stack.load_object()
+    check_booted(stack)
     with interruptible(console.show_cursor) as stop, view(console) as shown:
         watch_load(stack, view=shown, stop=stop, seconds=seconds)
 

@@ -65,6 +65,7 @@ ELSEWHERE = {
     "make unit": "pyproject.toml::tests/unit",
     "make lab-down": _DOWN,
     "make lab GUESTS=machines": "tests/machines/test_life.py::test_no_request_fails_in_a_minute_of_load",
+    "make lab GUESTS=simulated": "tests/lab/test_simulated_guests.py::test_the_stack_is_ready_and_said_to_be_simulated",
     "pulumi up": _UP,
     "pulumi up --refresh": _REPAIRED,
     "pulumi destroy": _DESTROY,

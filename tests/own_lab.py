@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab import lifecycle
-from lab.config import DEFAULT_SUBNET, PROJECT, Lab
+from lab.config import DEFAULT_SUBNET, PROJECT, GuestKind, Lab
 from lab.progress import Progress
 
 PROGRESS = Progress(Console(stderr=True, width=120))
@@ -21,14 +21,14 @@ _NAME = "lab"
 
 
 @contextmanager
-def own_lab(*, name: str = _NAME, uplink: bool = False, machines: bool = False) -> Iterator[Lab]:
+def own_lab(*, name: str = _NAME, uplink: bool = False, kind: GuestKind = GuestKind.CONTAINERS) -> Iterator[Lab]:
     """Yield a lab that is not started yet, in a directory with this name; stop it and remove it at the end."""
     with ExitStack() as held:
         with _locked(PROJECT):
             _remove_abandoned()
             directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=PROJECT))
             held.enter_context(_locked(directory))
-        lab = Lab.at(directory / name, DEFAULT_SUBNET, uplink=uplink, machines=machines)
+        lab = Lab.at(directory / name, DEFAULT_SUBNET, uplink=uplink, kind=kind)
         try:
             yield lab
         finally:

@@ -10,6 +10,7 @@ from threading import Event
 
 from lab.config import Lab
 from lab.node.agent import Agent
+from lab.node.simulation import SimulatedNode
 
 
 def main() -> None:
@@ -20,7 +21,9 @@ def main() -> None:
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    Agent(Lab.from_environment()).run(stopping)
+    lab = Lab.from_environment()
+    node = SimulatedNode(lab) if lab.simulated else Agent(lab)
+    node.run(stopping)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,16 @@ import time
 from threading import Event, Lock
 
 from kube.client import connect
-from kube.errors import ApiError
 from kube.informer import Informer
 from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
 from lab.config import Lab
-from lab.errors import LabError
-from lab.node import cleanup, consoles, record, registration, volumes
+from lab.node import cleanup, consoles, record, registration
 from lab.node.context import Context
 from lab.node.events import Recorder
-from lab.node.instance import InstanceController, vmi_uid_of
+from lab.node.instance import InstanceController
 from lab.node.provisioner import Provisioner
+from lab.node.reports import LAUNCHERS, vmi_name_of, vmi_uid_of
 
-_LAUNCHERS = "kubevirt.io=virt-launcher"
-_RETRY_SECONDS = 0.5
 _LEAVING_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
@@ -40,7 +37,7 @@ class Agent:
             events=events,
             provisioner=Provisioner(lab, self._api, events),
             instances=Informer(handler, VIRTUAL_MACHINE_INSTANCES, self._on_vmi),
-            pods=Informer(self._api, PODS, self._on_pod, labels=_LAUNCHERS),
+            pods=Informer(self._api, PODS, self._on_pod, labels=LAUNCHERS),
         )
         # Not reconciled here: consoles of failed guests are kept as long as their VM exists.
         self._virtual_machines = Informer(self._api, VIRTUAL_MACHINES, self._on_virtual_machine)
@@ -51,16 +48,11 @@ class Agent:
     def run(self, stopping: Event) -> None:
         """Work until told to stop; guests keep running."""
         logger.info("node agent of %s starts", self._lab.root)
-        self._register(stopping)
+        registration.register(self._api, self._lab, stopping)
         self._adopt()
         for thread in (self._context.provisioner, self._context.instances, self._context.pods, self._virtual_machines):
             thread.start()
-        while not stopping.wait(registration.HEARTBEAT_SECONDS):
-            try:
-                registration.heartbeat(self._api, self._lab, record.this_boot())
-                self._trim_consoles()
-            except (ApiError, LabError, OSError) as error:
-                logger.warning("heartbeat: %s", error)
+        registration.keep_alive(self._api, self._lab, stopping, self._trim_consoles)
         logger.info("node agent ends; guests keep running")
         with self._lock:
             self._leaving = True
@@ -70,18 +62,6 @@ class Agent:
         deadline = time.monotonic() + _LEAVING_SECONDS
         for controller in controllers:
             controller.join(max(deadline - time.monotonic(), 0))
-
-    def _register(self, stopping: Event) -> None:
-        """Create the Node and the StorageClass as soon as the API server answers."""
-        while not stopping.is_set():
-            try:
-                registration.heartbeat(self._api, self._lab, record.this_boot())
-                self._api.apply(volumes.storage_class())
-            except ApiError as error:
-                logger.warning("not registered yet: %s", error)
-                stopping.wait(_RETRY_SECONDS)
-            else:
-                return
 
     def _adopt(self) -> None:
         """Take over what an earlier agent left: running guests, ended ones, and half-created ones."""
@@ -107,11 +87,9 @@ class Agent:
             self._wake(metadata["namespace"], metadata["name"], metadata["uid"])
 
     def _on_pod(self, pod: Object, present: bool) -> None:
-        uid, metadata = vmi_uid_of(pod), pod["metadata"]
+        uid = vmi_uid_of(pod)
         if uid and (present or uid in self._controllers):
-            # virt-controller puts the VMI's name in this annotation.
-            name = metadata.get("annotations", {}).get("kubevirt.io/domain", metadata["name"])
-            self._wake(metadata["namespace"], name, uid)
+            self._wake(pod["metadata"]["namespace"], vmi_name_of(pod), uid)
 
     def _wake(self, namespace: str, name: str, uid: str) -> None:
         """Have a VMI reconciled, by a new controller if it has none."""

@@ -12,14 +12,23 @@ from dataclasses import replace
 from threading import Event, Thread
 
 from kube.errors import ApiError
-from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, Object
-from lab.config import NODE_NAME
+from kube.resources import Object
 from lab.errors import LabError
 from lab.node import cleanup, guest, network, record, specification, status
 from lab.node.context import Context
 from lab.node.guest import Guest
 from lab.node.launch import launch, unschedulable
 from lab.node.probes import Health
+from lab.node.reports import (
+    bind,
+    delete_pod,
+    is_deleted,
+    is_ending,
+    phase_of,
+    vmi_uid_of,
+    write_pod,
+    write_vmi,
+)
 from lab.node.specification import BlockedError
 from lab.node.status import Termination
 
@@ -118,7 +127,7 @@ class InstanceController(Thread):
     def _reconcile(self) -> float | None:
         """Do what is due; return the seconds after which to try again, or None to wait for a change."""
         vmi, pod = self._vmi(), self._pod()
-        unwanted = _ending(vmi) or _ending(pod)
+        unwanted = is_ending(vmi) or is_ending(pod)
         if self._guest:
             ended = self._guest.has_ended()
             not_alive = self._health.why_not_alive if self._health else None
@@ -129,7 +138,7 @@ class InstanceController(Thread):
         if self._guest:
             self._report_running(self._guest, vmi, pod)
             return None
-        if not self._termination and "Running" in (_phase(vmi), _phase(pod)):
+        if not self._termination and "Running" in (phase_of(vmi), phase_of(pod)):
             self._termination = self._lose(unwanted=unwanted)
             if vmi and self._termination.failed:
                 self._context.events.record(vmi, "Warning", "GuestFailed", self._termination.message)
@@ -137,8 +146,8 @@ class InstanceController(Thread):
             self._report_termination(self._termination, vmi, pod)
         elif vmi and pod and not unwanted:
             return self._start(vmi, pod)
-        elif pod and _deleted(pod):
-            self._delete_pod(pod)
+        elif pod and is_deleted(pod):
+            delete_pod(self._context.api, pod)
         return None
 
     def _start(self, vmi: Object, pod: Object) -> float | None:
@@ -147,15 +156,14 @@ class InstanceController(Thread):
             if not pod["spec"].get("nodeName"):
                 if why := unschedulable(self._context, vmi, pod):
                     events.record(vmi, "Warning", "FailedScheduling", why)
-                    self._write_pod(pod, status.pod_unscheduled(pod, why, time.time()))
+                    write_pod(self._context.api, pod, status.pod_unscheduled(pod, why, time.time()))
                     return _BLOCKED_SECONDS
-                path = PODS.path(self.namespace, pod["metadata"]["name"], "binding")
-                self._context.api.request("POST", path, status.binding(pod, NODE_NAME))
+                bind(self._context.api, pod)
             self._guest, refused = launch(self._context, vmi)
         except (LabError, OSError, ValueError, KeyError) as error:
             reason = error.reason if isinstance(error, BlockedError) else "FailedGuestStart"
             events.record(vmi, "Warning", reason, str(error))
-            self._write_pod(pod, status.pod_blocked(pod, reason, str(error), time.time()))
+            write_pod(self._context.api, pod, status.pod_blocked(pod, reason, str(error), time.time()))
             return _BLOCKED_SECONDS
         logger.info("%s: guest started at %s", self, self._guest.record.address)
         for limit in refused:
@@ -180,11 +188,11 @@ class InstanceController(Thread):
             why_not_ready=self._health.why_not_ready,
             now=time.time(),
         )
-        self._write_pod(pod, wanted)
+        write_pod(self._context.api, pod, wanted)
         # The cached VMI may be older than the last report.
-        if _phase(vmi) == "Scheduled" and not self._reported_running:
+        if phase_of(vmi) == "Scheduled" and not self._reported_running:
             mac = network.network_of(self._context.lab, self.uid).mac
-            self._write_vmi(vmi, status.vmi_running(vmi, address=address, mac=mac, now=time.time()))
+            write_vmi(self._context.handler, vmi, status.vmi_running(vmi, address=address, mac=mac, now=time.time()))
             self._reported_running = True
             events.record(vmi, "Normal", "Started", f"The guest runs at {address}.")
 
@@ -230,50 +238,12 @@ class InstanceController(Thread):
 
     def _report_termination(self, termination: Termination, vmi: Object | None, pod: Object | None) -> None:
         now = time.time()
-        if vmi and _phase(vmi) in ("Scheduled", "Running"):
-            self._write_vmi(vmi, status.vmi_finished(vmi, failed=termination.failed, now=now))
-        if pod and _phase(pod) not in status.FINAL_PHASES:
-            self._write_pod(pod, status.pod_finished(pod, termination, now))
-        if pod and (_deleted(pod) or vmi is None or _deleted(vmi)):
-            self._delete_pod(pod)
-
-    def _write_vmi(self, vmi: Object, patch: list[Object]) -> None:
-        handler, name = self._context.handler, vmi["metadata"]["name"]
-        handler.patch(VIRTUAL_MACHINE_INSTANCES, name, patch, kind="json", namespace=self.namespace)
-
-    def _write_pod(self, pod: Object, wanted: Object) -> None:
-        """Patch a Pod's status, unless it already has the wanted values."""
-        if status.says(pod.get("status", {}), wanted):
-            return
-        metadata, api = pod["metadata"], self._context.api
-        # The uid keeps the patch off another Pod that has taken the name.
-        body = {"metadata": {"uid": metadata["uid"]}, "status": wanted}
-        api.patch(PODS, metadata["name"], body, kind="strategic-merge", namespace=self.namespace, subresource="status")
-
-    def _delete_pod(self, pod: Object) -> None:
-        """Delete a Pod for good, as kubelet does once nothing of it runs."""
-        metadata = pod["metadata"]
-        self._context.api.delete(PODS, metadata["name"], self.namespace, grace_seconds=0, uid=metadata["uid"])
-
-
-def vmi_uid_of(pod: Object) -> str | None:
-    """Return the uid of the VMI that a launcher Pod belongs to."""
-    uid: str | None = pod["metadata"].get("labels", {}).get("kubevirt.io/created-by")
-    return uid
-
-
-def _phase(item: Object | None) -> str | None:
-    phase: str | None = item.get("status", {}).get("phase") if item else None
-    return phase
-
-
-def _deleted(item: Object) -> bool:
-    return "deletionTimestamp" in item["metadata"]
-
-
-def _ending(item: Object | None) -> bool:
-    """Whether a VMI or Pod is gone, is being deleted, or has finished."""
-    return item is None or _deleted(item) or _phase(item) in status.FINAL_PHASES
+        if vmi and phase_of(vmi) in ("Scheduled", "Running"):
+            write_vmi(self._context.handler, vmi, status.vmi_finished(vmi, failed=termination.failed, now=now))
+        if pod and phase_of(pod) not in status.FINAL_PHASES:
+            write_pod(self._context.api, pod, status.pod_finished(pod, termination, now))
+        if pod and (is_deleted(pod) or vmi is None or is_deleted(vmi)):
+            delete_pod(self._context.api, pod)
 
 
 def _termination_of(ended: Guest, *, unwanted: bool, not_alive: str | None) -> Termination:

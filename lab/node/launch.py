@@ -23,11 +23,8 @@ _BOOT_SECONDS = 10.0  # until a guest has its inotify instances
 
 def unschedulable(context: Context, vmi: Object, pod: Object) -> str | None:
     """Return why a launcher Pod doesn't fit on this node, or None if it does."""
-    labels = registration.labels()
-    selector = pod["spec"].get("nodeSelector") or {}
-    missing = [f"{key}={value}" for key, value in selector.items() if labels.get(key) != value]
-    if missing:
-        return f"The lab's only node doesn't have the label {', '.join(missing)}."
+    if refusal := registration.refusal(pod):
+        return refusal
     used = sum(
         specification.memory(other["spec"]["domain"])
         for other in context.instances.all()

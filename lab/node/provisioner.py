@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -55,10 +56,10 @@ class Provisioner(Thread):
         failed = {_ORPHANS}
         while True:
             failed = {key for key in failed if not self._done(key)}
-            try:
+            with suppress(queue.Empty):
                 failed.add(self._changed.get(timeout=_RETRY_SECONDS if failed else None))
-            except queue.Empty:
-                continue
+                while True:  # what has changed several times is one thing to do
+                    failed.add(self._changed.get_nowait())
 
     def _on_change(self, item: Object, present: bool) -> None:
         self._changed.put((item["metadata"]["namespace"], item["metadata"]["name"]))

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kube.resources import Object
+from kube.resources import SIMULATED, Object
 
 FINAL_PHASES = frozenset({"Succeeded", "Failed"})
 _COMPUTE = "compute"
@@ -157,6 +157,14 @@ def vmi_running(vmi: Object, *, address: str, mac: str, now: float) -> list[Obje
         "queueCount": 1,
     }
     return [*_transition(vmi, "Running", now), {"op": "add", "path": "/status/interfaces", "value": [interface]}]
+
+
+def vmi_simulated(vmi: Object) -> Object:
+    """Return the JSON patch operation that marks a VMI whose guest is simulated."""
+    if vmi["metadata"].get("annotations"):
+        name = SIMULATED.replace("/", "~1")
+        return {"op": "add", "path": f"/metadata/annotations/{name}", "value": "true"}
+    return {"op": "add", "path": "/metadata/annotations", "value": {SIMULATED: "true"}}
 
 
 def vmi_finished(vmi: Object, *, failed: bool, now: float) -> list[Object]:

@@ -130,13 +130,13 @@ def is_pending(claim: Object) -> bool:
 
 
 def provision(lab: Lab, api: Api, claim: Object) -> None:
-    """Create the directory or file and the volume of a claim; kube-controller-manager binds them."""
+    """Create the volume of a claim, and the directory or file behind it; kube-controller-manager binds them."""
     file = file_of(lab, claim)
     if lab.machines:
         # CDI's workers and KubeVirt's launchers, which run as this user, create the file.
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(file.parent, QEMU_USER, QEMU_USER)
-    else:
+    elif not lab.simulated:
         disks.create(file, math.ceil(parse_quantity(claim["spec"]["resources"]["requests"]["storage"])))
     try:
         api.create(PERSISTENT_VOLUMES, volume_for(lab, claim))

@@ -45,7 +45,7 @@ class Module:
         official: Programs that may come from the PATH instead.
         linker_flags: Linker flags besides `-s -w`.
         plugin_version: Version of a Pulumi provider; the same as of its Python package in requirements.txt.
-        for_guests: Whether only guests need it.
+        for_guests: Whether only guests that boot need it.
         for_machines: Whether only a node that boots machines needs it.
         for_audit: Whether only the audit needs it.
         directory: Its directory, if several entries share one.
@@ -73,7 +73,7 @@ class Module:
         """Whether a lab runs its programs."""
         if self.for_audit:
             return False
-        return (lab.isolated or not self.for_guests) and (lab.machines or not self.for_machines)
+        return (lab.boots or not self.for_guests) and (lab.machines or not self.for_machines)
 
     def key(self) -> str:
         """Return the cache key, which depends on the module's files and on how it is built."""

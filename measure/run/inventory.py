@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from measure.failures import MeasureError
+from kube.resources import SIMULATED, VIRTUAL_MACHINE_INSTANCES
+from measure.failures import MeasureError, NotServingError
 from measure.run.stack import StackClient
 from measure.summary import MachineSummary, Storage
 
@@ -45,6 +46,20 @@ def machines(stack: StackClient) -> list[MachineSummary]:
     return sorted(
         (_machine(one) for one in found if _label(one, "instance") == stack.name), key=lambda machine: machine.name
     )
+
+
+def check_booted(stack: StackClient) -> None:
+    """Refuse a stack of simulated machines, as far as its instances can be read.
+
+    Raises:
+        NotServingError: Its machines are simulated.
+    """
+    found = _items(stack, VIRTUAL_MACHINE_INSTANCES.path(stack.namespace))
+    if any(SIMULATED in (one["metadata"].get("annotations") or {}) for one in found):
+        raise NotServingError(
+            f"The machines in namespace {stack.namespace} are simulated: nothing has booted, so no traffic can flow. "
+            "Use a lab whose guests boot: `make lab-down`, then `make lab GUESTS=containers`."
+        )
 
 
 def storage(stack: StackClient) -> Storage | None:

@@ -24,7 +24,7 @@ from measure.output.files import SamplesFile, write
 from measure.output.report import write_report
 from measure.output.tables import print_summary, say
 from measure.run.chaos import Chaos, check_faults, parse_faults, stack_faults
-from measure.run.inventory import machines, storage, versions
+from measure.run.inventory import check_booted, machines, storage, versions
 from measure.run.plan import Overrides, check_memory, run_plan
 from measure.run.session import Session, View
 from measure.run.stack import GATES, PLAN, StackClient
@@ -76,6 +76,7 @@ class Runner:
         with_flags({}, request.gates)  # invalid gates are reported even if the cluster is unreachable
         faults = parse_faults(request.faults) if request.faults else []
         load = stack.load_object()
+        check_booted(stack)
         self._stack_plan = _stack_plan(load.data.get(PLAN))
         self._gates = with_flags(stack_gates(load.data.get(GATES)), request.gates)
         self._plan = run_plan(self._stack_plan, request.overrides)

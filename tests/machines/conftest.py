@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lab import lifecycle
-from lab.config import PROJECT, Lab
+from lab.config import PROJECT, GuestKind, Lab
 from lab.machines import images
 from lab.toolchain.image import GOLDEN
 from tests.lab.conftest import new_key
@@ -21,7 +21,7 @@ from tests.own_lab import PROGRESS, own_lab
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A running lab with a real node."""
-    with own_lab(machines=True) as installed:
+    with own_lab(kind=GuestKind.MACHINES) as installed:
         yield lifecycle.start(installed, PROGRESS)
 
 

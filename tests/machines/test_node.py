@@ -14,7 +14,7 @@ from kube import client
 from kube.resources import NODES, PODS, Object, Resource
 from lab import lifecycle
 from lab.cluster import supervisor
-from lab.config import NODE_NAME, Lab
+from lab.config import NODE_NAME, GuestKind, Lab
 from lab.machines import components
 from tests.lab.stack import kernel_traces, wait_until
 from tests.machines.machine import in_node
@@ -37,7 +37,7 @@ def settings() -> dict[str, str]:
 def lab(settings: dict[str, str]) -> Iterator[Lab]:
     """A lab of machines without any, which the tests may break."""
     assert settings, "recorded before the lab starts"
-    with own_lab(machines=True) as installed:
+    with own_lab(kind=GuestKind.MACHINES) as installed:
         yield lifecycle.start(installed, PROGRESS)
 
 

@@ -48,3 +48,18 @@ def test_a_failed_watch_lists_again_and_reports_missed_deletions(
     _, changes, versions = run([([pod("a", "1"), pod("b", "1")], "1"), ([pod("b", "5")], "5")], error)
     assert changes == [("a", True), ("b", True), ("a", False), ("b", True)]
     assert versions == ["1", "5"]
+
+
+def test_the_response_to_a_change_is_in_the_cache_before_the_watch_reports_it() -> None:
+    informer, _, _ = run([([pod("a", "1")], "1")])
+    informer.put(pod("a", "3"))
+    assert informer.get("shop", "a") == pod("a", "3")
+
+    informer._update(pod("a", "2"), present=True)
+    assert informer.get("shop", "a") == pod("a", "3"), "an older event doesn't undo it"
+
+
+def test_the_response_to_a_change_does_not_bring_back_what_is_gone() -> None:
+    informer, _, _ = run([([pod("a", "1")], "1")], [("DELETED", pod("a", "2"))])
+    informer.put(pod("a", "3"))
+    assert informer.all() == []

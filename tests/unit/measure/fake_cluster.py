@@ -17,6 +17,7 @@ from tests.unit.measure.synthetic import TRACE, Service, plan, requests, steady
 NAMESPACE = "/api/v1/namespaces/multi-tier"
 PROXY = f"{NAMESPACE}/services/multi-tier-load:http/proxy"
 MACHINES = "/apis/kubevirt.io/v1/namespaces/multi-tier/virtualmachines"
+INSTANCES = "/apis/kubevirt.io/v1/namespaces/multi-tier/virtualmachineinstances"
 STORAGE = f"{NAMESPACE}/services/multi-tier-web:http/proxy/api/v1/storage"
 
 
@@ -155,6 +156,7 @@ class FakeCluster:
     has_web: bool = True
     forbidden: bool = False
     memory: str = "1Gi"
+    simulated: bool = False
     storage: dict[str, Any] | None = None
     changes: list[str] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
@@ -189,6 +191,7 @@ class FakeCluster:
             f"{NAMESPACE}/services/multi-tier-web": {} if self.has_web else None,
             STORAGE: self.storage,
             MACHINES: {"items": [self._machine()]},
+            INSTANCES: {"items": [self._instance()]},
             "/version": {"gitVersion": "v1.35.1"},
         }
         if objects.get(path) is None:
@@ -226,6 +229,10 @@ class FakeCluster:
         labels = {"app.kubernetes.io/instance": "multi-tier", "app.kubernetes.io/component": "web"}
         domain = {"memory": {"guest": self.memory}}
         return {"metadata": {"name": "web-0", "labels": labels}, "spec": {"template": {"spec": {"domain": domain}}}}
+
+    def _instance(self) -> dict[str, Any]:
+        annotations = {"multi-tier.kubevirt.io/simulated": "true"} if self.simulated else None
+        return {"metadata": {"name": "web-0", "annotations": annotations}}
 
     def _agent(self, path: str) -> bytes:
         if self.agent.unreachable:

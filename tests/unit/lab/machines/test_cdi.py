@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lab.cluster import certificates
 from lab.cluster.objects import Manifest
-from lab.config import DEFAULT_SUBNET, Lab
+from lab.config import DEFAULT_SUBNET, GuestKind, Lab
 from lab.machines import cdi
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> dict[str, Manifest]:
-    lab = Lab(tmp_path, DEFAULT_SUBNET, machines=True)
+    lab = Lab(tmp_path, DEFAULT_SUBNET, kind=GuestKind.MACHINES)
     certificates.ensure(lab)
     return {item["metadata"]["name"]: item for item in cdi.objects(lab, [])}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lab.cluster import certificates
-from lab.config import DEFAULT_SUBNET, Lab
+from lab.config import DEFAULT_SUBNET, GuestKind, Lab
 from lab.host import kvm
 from lab.machines import virt_handler
 
@@ -16,7 +16,7 @@ DAEMON_SET: dict[str, Any] = {"kind": "DaemonSet", "spec": {"template": {"spec":
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    lab = Lab(tmp_path, DEFAULT_SUBNET, machines=True)
+    lab = Lab(tmp_path, DEFAULT_SUBNET, kind=GuestKind.MACHINES)
     certificates.ensure(lab)
     return lab
 

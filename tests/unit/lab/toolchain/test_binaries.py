@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.config import DEFAULT_SUBNET, Lab
+from lab.config import DEFAULT_SUBNET, GuestKind, Lab
 from lab.root import MARKER
 from lab.toolchain import binaries
 from lab.toolchain.binaries import MODULES, Official
@@ -20,7 +20,7 @@ def programs(lab: Lab) -> set[str]:
 
 
 def test_only_a_lab_of_machines_installs_the_components_of_a_node(tmp_path: Path) -> None:
-    assert programs(Lab(tmp_path, DEFAULT_SUBNET, machines=True)) >= NODE
+    assert programs(Lab(tmp_path, DEFAULT_SUBNET, kind=GuestKind.MACHINES)) >= NODE
     assert not programs(Lab(tmp_path, DEFAULT_SUBNET)) & NODE
 
 
@@ -28,6 +28,12 @@ def test_a_control_plane_without_guests_installs_nothing_that_guests_need(tmp_pa
     loopback = programs(Lab(tmp_path, IPv4Network("127.99.0.0/16")))
     assert {"kube-apiserver", "virt-api"} <= loopback
     assert not loopback & {*NODE, "coredns", "k6"}
+
+
+def test_a_lab_of_simulated_guests_installs_nothing_that_they_would_need(tmp_path: Path) -> None:
+    simulated = programs(Lab(tmp_path, DEFAULT_SUBNET, kind=GuestKind.SIMULATED))
+    assert {"kube-apiserver", "virt-api", "virt-controller"} <= simulated
+    assert not simulated & {*NODE, "coredns", "k6"}
 
 
 def test_builds_from_one_directory_are_cached_apart() -> None:

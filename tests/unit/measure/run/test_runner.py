@@ -303,6 +303,13 @@ class TestAStackThatDoesNotServe:
         assert "No stack multi-tier in namespace multi-tier" in ended.err
         assert not results.exists()
 
+    def test_because_its_machines_are_simulated(self, measure_run: Program, cluster: FakeCluster) -> None:
+        cluster.simulated = cluster.agent.unreachable = True
+        ended = measure_run()
+        assert ended.code == 3
+        assert "The machines in namespace multi-tier are simulated: nothing has booted" in ended.err
+        assert cluster.changes == []
+
     def test_because_its_agent_is_unreachable(self, measure_run: Program, cluster: FakeCluster) -> None:
         cluster.agent.unreachable = True
         ended = measure_run("--timeout", "1s")

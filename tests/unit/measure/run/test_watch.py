@@ -98,6 +98,13 @@ def test_watching_goes_on_in_a_new_guest(
     assert re.search(r"\n +[1-5]/60 s .* database 50.00/50.00/50.00", ended.out)
 
 
+def test_simulated_machines_are_refused(measure: Program, cluster: FakeCluster) -> None:
+    cluster.simulated = cluster.agent.unreachable = True
+    ended = measure("watch")
+    assert ended.code == 3
+    assert "are simulated: nothing has booted" in ended.err
+
+
 def test_without_anything_to_watch_the_exit_code_is_3(measure: Program, cluster: FakeCluster) -> None:
     cluster.agent.unreachable = True
     assert measure("watch").code == 3
