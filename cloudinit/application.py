@@ -65,7 +65,6 @@ def render_application(guest: ApplicationGuest) -> str:
             *fault_files(
                 guest.faults,
                 tier="application",
-                hostname=guest.hostname,
                 service="virtwork-app.service",
                 target_port=DATABASE_PORT,
             ),

@@ -103,7 +103,6 @@ def _files(guest: DatabaseGuest, device: str) -> list[GuestFile]:
         *fault_files(
             guest.faults,
             tier="database",
-            hostname=guest.hostname,
             service=facts.postgresql_units,
             data_disk=facts.database_mount,
         ),

@@ -28,7 +28,6 @@ _Dumper.add_representer(str, _text)
 
 def cloud_config(
     *,
-    hostname: str,
     files: Sequence[GuestFile],
     commands: Sequence[Sequence[str]],
     keys: Mapping[str, Any] | None = None,
@@ -36,13 +35,11 @@ def cloud_config(
     """Render a cloud-config.
 
     Args:
-        hostname: The guest's short name.
         files: Files to write before any command runs.
         commands: Argument vectors to run once, in order.
         keys: More keys, such as those of the disk modules (`fs_setup`, `mounts`).
     """
     document: dict[str, Any] = {
-        "hostname": hostname,
         "package_update": False,
         "package_upgrade": False,
         # One host key instead of four, and no keys on the console: saves seconds of boot time.

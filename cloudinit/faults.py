@@ -25,7 +25,6 @@ def fault_files(
     objects: FaultObjects,
     *,
     tier: str,
-    hostname: str,
     service: str,
     target_port: int | None = None,
     data_disk: str | None = None,
@@ -35,7 +34,6 @@ def fault_files(
     Args:
         objects: The ConfigMaps.
         tier: The guest's tier.
-        hostname: Its host name, which ends with its number in the tier.
         service: Name or pattern of the unit of the tier's service.
         target_port: Port of the tier behind it; None if there is none.
         data_disk: Where its data disk is mounted; None if it has none.
@@ -45,7 +43,6 @@ def fault_files(
         "FAULTS": objects.plan,
         "FAULT_REPORTS": objects.reports,
         "TIER": tier,
-        "MACHINE": -1 if "-canary-" in hostname else int(hostname.rpartition("-")[2]),
         "SERVICE": service,
     }
     if target_port is not None:

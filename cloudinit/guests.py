@@ -30,15 +30,13 @@ class TracingTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """The inputs that all guests have.
+    """The inputs that all guests have. None is one machine's own: its host name is in the metadata.
 
     Attributes:
-        hostname: The short host name.
         family: The distribution's family.
         site: What the environment asks of every guest.
     """
 
-    hostname: str
     family: Family
     site: Site = ANYWHERE
 
@@ -76,7 +74,6 @@ def user_data(
     settings = shell_settings(CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, python or ())))
     units = [_CONFIGURE_UNIT, *([FAULTS_UNIT] if faults else []), *([EXPORTERS_UNIT] if exporters else [])]
     return cloud_config(
-        hostname=guest.hostname,
         keys={**site_keys(guest.site), **(keys or {})},
         files=[
             *site_files(guest.site, family),

@@ -66,7 +66,6 @@ def render_web(guest: WebGuest) -> str:
             *fault_files(
                 guest.faults,
                 tier="web",
-                hostname=guest.hostname,
                 service="nginx.service",
                 target_port=APPLICATION_PORT,
             ),

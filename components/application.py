@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pulumi
 
 from cloudinit import ApiAccess, ApplicationGuest, render_application
@@ -37,9 +35,8 @@ class Application(Tier):
             rights.append(Right("configmaps", certificate))
         api = self._api_access(*rights)
 
-        def user_data(hostname: str, api: ApiAccess) -> str:
+        def user_data(api: ApiAccess) -> str:
             guest = ApplicationGuest(
-                hostname=hostname,
                 family=settings.application.family,
                 api=api,
                 credentials=names.credentials,
@@ -52,10 +49,10 @@ class Application(Tier):
             )
             return render_application(guest)
 
-        for index, hostname in enumerate(self._names.machines(self.tier, settings.application.replicas)):
-            self._machine(index, api.apply(partial(user_data, hostname)))
+        shared = self._user_data(api.apply(user_data))
+        self._replicas(settings.application, shared)
         if canary := settings.application.canary_machines:
-            for index, hostname in enumerate(self._names.machines(self.tier, canary.replicas, canary=True)):
-                self._machine(index, api.apply(partial(user_data, hostname)), canary=canary)
+            for index in range(canary.replicas):
+                self._machine(index, shared, canary=canary)
         self._service()
         self.register_outputs({})

@@ -47,7 +47,6 @@ class Database(Tier):
 
         def user_data(api: ApiAccess) -> str:
             guest = DatabaseGuest(
-                hostname=self._names.machine(self.tier, 0),
                 family=settings.database.family,
                 api=api,
                 credentials=names.credentials,
@@ -67,7 +66,8 @@ class Database(Tier):
         name = self._names.data_disk
         before.append(self._data_volume(name, settings.database.data_disk))
         attached = DataVolumeDisk(data_volume=name, serial=DATA_DISK_SERIAL)
-        self._machine(0, self._api_access(*rights).apply(user_data), attached, depends_on=before)
+        shared = self._user_data(self._api_access(*rights).apply(user_data))
+        self._machine(0, shared, attached, depends_on=before)
         self._service()
         self.register_outputs({})
 

@@ -30,12 +30,11 @@ class Load(Tier):
 
         def user_data(generator: LoadGuest) -> str:
             guest = LoadMachineGuest(
-                hostname=self._names.machine(self.tier, 0),
                 family=settings.load.family,
                 load=generator,
                 site=site(settings),
             )
             return render_load(guest)
 
-        self._machine(0, generator.apply(user_data))
+        self._machine(0, self._user_data(generator.apply(user_data)))
         self.register_outputs({})

@@ -35,13 +35,25 @@ class Names:
     namespace: str
     cluster_domain: str
 
-    def machine(self, tier: TierName, index: int, *, canary: bool = False) -> str:
+    def machine(self, tier: TierName, index: int, *, canary: bool = False, pool: bool = False) -> str:
         """Return the name of a VirtualMachine, which is also the host name of its guest."""
-        return f"{self.name}-{tier}-{'canary-' if canary else ''}{index}"
+        group = self.pool(tier) if pool else f"{self.name}-{tier}{'-canary' if canary else ''}"
+        return f"{group}-{index}"
 
-    def machines(self, tier: TierName, replicas: int, *, canary: bool = False) -> list[str]:
-        """Return the names of a tier's VirtualMachines, or of its canary's."""
-        return [self.machine(tier, index, canary=canary) for index in range(replicas)]
+    def machines(self, tier: TierName, replicas: int, *, canary: bool = False, pool: bool = False) -> list[str]:
+        """Return the names of a tier's VirtualMachines, or of its canary's or pool's."""
+        return [self.machine(tier, index, canary=canary, pool=pool) for index in range(replicas)]
+
+    def pool(self, tier: TierName) -> str:
+        """Return the name of a tier's VirtualMachinePool, by which KubeVirt names its machines.
+
+        It is unlike that of single machines, so that the machines of one kind can replace those of the other.
+        """
+        return f"{self.name}-{tier}-pool"
+
+    def user_data(self, owner: str) -> str:
+        """Return the name of the Secret with the user data of a machine, or of all machines behind a Service."""
+        return f"{owner}-cloud-init"
 
     @property
     def data_disk(self) -> str:

@@ -1,4 +1,4 @@
-"""The common parts of a tier: machines, each with its user data in a Secret, behind one Service."""
+"""The common parts of a tier: machines with their user data in Secrets, behind one Service."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from cloudinit.constants import NODE_METRICS_PORT
 from cloudinit.families import Exporter, has_exporter
 from components.api_access import Right, account, api_access
 from components.guests import tracing_target
+from components.machine_pool import machine_pool
 from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_labels
 from components.names import VERSION, TierName
 from components.settings import Settings
 from components.settings.exposure import ServiceType, WebService
-from components.settings.machines import MachineSettings
+from components.settings.machines import MachineSettings, ReplicatedSettings
 from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
 
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
@@ -49,6 +50,21 @@ class Endpoint:
     def __post_init__(self) -> None:
         if refused := REFUSED_PORTS & {self.port, self.metrics_port}:
             raise ValueError(f"a tier can't use port {min(refused)}: a service mesh reserves it")
+
+
+@dataclass(frozen=True, slots=True)
+class UserData:
+    """User data in a Secret, which all machines share that have the same.
+
+    Attributes:
+        text: The cloud-config; secret.
+        name: Name of the Secret.
+        secret: The Secret.
+    """
+
+    text: pulumi.Output[str]
+    name: str
+    secret: kubernetes.core.v1.Secret
 
 
 class Tier(pulumi.ComponentResource):
@@ -87,53 +103,86 @@ class Tier(pulumi.ComponentResource):
         rights = (*rights, plan, reports)
         return api_access(self._names, self.tier, self._account, rights, pulumi.ResourceOptions(parent=self))
 
+    def _user_data(self, text: pulumi.Output[str], owner: str | None = None) -> UserData:
+        """Declare the Secret with user data.
+
+        Args:
+            text: The cloud-config.
+            owner: The machine that it is for; None: all machines of the tier.
+        """
+        dual_stack = self._settings.dual_stack
+        name = self._names.user_data(owner or self._names.service(self.tier))
+        secret = kubernetes.core.v1.Secret(
+            name.removeprefix(f"{self._names.name}-"),
+            metadata=self._metadata(name),
+            type="Opaque",
+            string_data={"userdata": text, **({"networkdata": render_dual_stack()} if dual_stack else {})},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return UserData(text, name, secret)
+
+    def _replicas(self, settings: ReplicatedSettings, *user_data: UserData) -> None:
+        """Declare the tier's machines, as a pool or one by one.
+
+        Args:
+            settings: Their settings.
+            user_data: The first machine's, the second's, and so on; the last is that of all the others, too.
+        """
+        if not settings.pooled:
+            for index in range(settings.replicas):
+                self._machine(index, user_data[min(index, len(user_data) - 1)])
+            return
+        (shared,) = user_data
+        arguments = self._arguments(self._names.pool(self.tier), settings, shared)
+        opts = pulumi.ResourceOptions(parent=self, depends_on=self._before(shared))
+        self._machines.append(machine_pool(f"{self.tier}-pool", arguments, settings, opts))
+
     def _machine(
         self,
         index: int,
-        user_data: pulumi.Output[str],
+        user_data: UserData,
         data_disk: DataVolumeDisk | None = None,
         depends_on: Sequence[pulumi.Resource] = (),
         canary: MachineSettings | None = None,
     ) -> None:
-        """Declare a machine and the Secret with its user data; with settings of a canary, it is one of those.
+        """Declare a machine; with settings of a canary, it is one of those.
 
         It depends on the machine declared so many before it that at most `maxUnavailable` are replaced at a time: the
         engine replaces a machine, and awaits the new one, before it comes to those that depend on it.
         """
         settings = canary or self._machine_settings
         name = self._names.machine(self.tier, index, canary=canary is not None)
-        resource_name = name.removeprefix(f"{self._names.name}-")
-        secret_name = f"{name}-cloud-init"
-        dual_stack = self._settings.dual_stack
-        secret = kubernetes.core.v1.Secret(
-            f"{resource_name}-cloud-init",
-            metadata=self._metadata(secret_name),
-            type="Opaque",
-            string_data={"userdata": user_data, **({"networkdata": render_dual_stack()} if dual_stack else {})},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        machine = VirtualMachineArgs(
+        earliest = len(self._machines) - self._machine_settings.most_unavailable
+        preceding = self._machines[earliest : earliest + 1] if earliest >= 0 else []
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*self._before(user_data), *depends_on, *preceding])
+        arguments = self._arguments(name, settings, user_data, data_disk)
+        self._machines.append(virtual_machine(name.removeprefix(f"{self._names.name}-"), arguments, opts))
+
+    def _before(self, user_data: UserData) -> list[pulumi.Resource]:
+        """Return what exists before a machine of the tier."""
+        # By name, not by the Secret's outputs: replacing the Secret alone must not replace the machine.
+        return [user_data.secret, *([self._account] if self._account else [])]
+
+    def _arguments(
+        self, name: str, settings: MachineSettings, user_data: UserData, data_disk: DataVolumeDisk | None = None
+    ) -> VirtualMachineArgs:
+        return VirtualMachineArgs(
             name=name,
             namespace=self._names.namespace,
             labels={**self._labels, VERSION: settings.version},
             selector=self._names.pods(self.tier),
             machine=settings,
             timeouts=self._settings.timeouts,
-            user_data=user_data,
-            user_data_secret=secret_name,
-            network_data=dual_stack,
+            user_data=user_data.text,
+            user_data_secret=user_data.name,
+            network_data=self._settings.dual_stack,
+            pooled=settings.pooled,
             readiness=self.endpoint.readiness,
             data_disk=data_disk,
             service_account=self._names.service_account(self.tier) if self._settings.mesh.enabled else None,
             pod_labels=pod_labels(self._settings.mesh),
             pod_annotations=pod_annotations(self._settings.mesh),
         )
-        # By name, not by the Secret's outputs: replacing the Secret alone must not replace the machine.
-        earliest = len(self._machines) - self._machine_settings.most_unavailable
-        preceding = self._machines[earliest : earliest + 1] if earliest >= 0 else []
-        before = [secret, *([self._account] if self._account else []), *depends_on, *preceding]
-        opts = pulumi.ResourceOptions(parent=self, depends_on=before)
-        self._machines.append(virtual_machine(resource_name, machine, opts))
 
     @property
     def _faults(self) -> FaultObjects:

@@ -41,10 +41,10 @@ class DataVolumeDisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualMachineArgs:
-    """One machine.
+    """One machine, or the machines of a pool.
 
     Attributes:
-        name: Name of the VirtualMachine, and host name of the guest.
+        name: Name of the VirtualMachine, and host name of the guest; or name of the VirtualMachinePool.
         namespace: Namespace of the VirtualMachine.
         labels: Labels of the VirtualMachine, its instances and their Pods.
         selector: Labels that select all machines of the tier.
@@ -53,6 +53,7 @@ class VirtualMachineArgs:
         user_data: Cloud-config in the Secret.
         user_data_secret: Name of the Secret with the user data.
         network_data: Whether the Secret has network data, too.
+        pooled: Whether these are the machines of a pool, so that nothing may be one machine's own.
         readiness: Handler of the readiness probe.
         data_disk: An additional disk, if any.
         service_account: Account of the instances' Pods; None: the namespace's default account.
@@ -69,6 +70,7 @@ class VirtualMachineArgs:
     user_data: pulumi.Output[str]
     user_data_secret: str
     network_data: bool
+    pooled: bool = False
     readiness: Mapping[str, Any]
     data_disk: DataVolumeDisk | None = None
     service_account: str | None = None
@@ -80,13 +82,10 @@ def virtual_machine(
     resource_name: str, args: VirtualMachineArgs, opts: pulumi.ResourceOptions
 ) -> kubernetes.apiextensions.CustomResource:
     """Declare a machine, which counts as created once its readiness probe succeeds."""
-    # The hash reveals nothing, because nobody can guess the token in the user data. It must not be a secret: the engine
-    # doesn't notice changes of a secret trigger, and the guest would keep its old user data.
-    trigger = pulumi.Output.unsecret(args.user_data.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()))
     options = pulumi.ResourceOptions(
         # cloud-init runs once per machine, and KubeVirt stages a changed template until the next restart, so a change
         # replaces the machine. The name is fixed, so the old machine has to be deleted first.
-        replacement_trigger=trigger,
+        replacement_trigger=fingerprint(args.user_data),
         replace_on_changes=REPLACING,
         delete_before_replace=True,
         custom_timeouts=pulumi.CustomTimeouts(
@@ -104,12 +103,21 @@ def virtual_machine(
             # `virtctl stop` changes `runStrategy` as another field manager, whose value the next update overrides.
             "annotations": {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/patchForce": "true"},
         },
-        spec=_specification(args),
+        spec=specification(args),
         opts=pulumi.ResourceOptions.merge(opts, options),
     )
 
 
-def _specification(args: VirtualMachineArgs) -> dict[str, Any]:
+def fingerprint(user_data: pulumi.Output[str], machine: str = "") -> pulumi.Output[str]:
+    """Return a hash that changes with the user data, and with what else makes a machine.
+
+    It reveals nothing, because nobody can guess the token in the user data. It must not be a secret: the engine doesn't
+    notice changes of a secret trigger, and the guest would keep its old user data.
+    """
+    return pulumi.Output.unsecret(user_data.apply(lambda text: hashlib.sha256(f"{machine}{text}".encode()).hexdigest()))
+
+
+def specification(args: VirtualMachineArgs) -> dict[str, Any]:
     """Return the VirtualMachine's spec, including what KubeVirt's webhooks would otherwise add."""
     metadata = {"labels": {**args.labels, **args.pod_labels}}
     if args.pod_annotations:
@@ -151,7 +159,7 @@ def _instance(args: VirtualMachineArgs) -> dict[str, Any]:
             **_firmware(args),
             "devices": {
                 "disks": devices,
-                "interfaces": [{"name": "default", "macAddress": _mac_address(args), "masquerade": {}}],
+                "interfaces": [{"name": "default", **_mac_address(args), "masquerade": {}}],
                 "rng": {},
                 **_watchdog(args),
             },
@@ -201,8 +209,8 @@ def _placement(args: VirtualMachineArgs) -> dict[str, Any]:
 
 def _firmware(args: VirtualMachineArgs) -> dict[str, Any]:
     identity = str(_identity(args))
-    machine_type = MACHINE_TYPES[args.machine.architecture]
-    return {"machine": {"type": machine_type}, "firmware": {"uuid": identity, "serial": identity}}
+    firmware = {} if args.pooled else {"firmware": {"uuid": identity, "serial": identity}}
+    return {"machine": {"type": MACHINE_TYPES[args.machine.architecture]}, **firmware}
 
 
 def _identity(args: VirtualMachineArgs) -> uuid.UUID:
@@ -210,13 +218,15 @@ def _identity(args: VirtualMachineArgs) -> uuid.UUID:
     return uuid.uuid5(FIRMWARE_NAMESPACE, f"{args.namespace}/{args.name}")
 
 
-def _mac_address(args: VirtualMachineArgs) -> str:
+def _mac_address(args: VirtualMachineArgs) -> dict[str, str]:
     """Return the address of a machine's interface, locally administered, as only the machine's own Pod sees it.
 
     Without one, each new instance has another address, and a system that stays on its root disk, whose network is
-    configured for the first one, has no network.
+    configured for the first one, has no network. Root disks of a pool don't stay.
     """
-    return ":".join(("02", *(f"{byte:02x}" for byte in _identity(args).bytes[:5])))
+    if args.pooled:
+        return {}
+    return {"macAddress": ":".join(("02", *(f"{byte:02x}" for byte in _identity(args).bytes[:5])))}
 
 
 def _watchdog(args: VirtualMachineArgs) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pulumi
@@ -48,10 +47,9 @@ class Web(Tier):
 
         api = self._api_access()
 
-        def user_data(hostname: str, values: list[Any]) -> str:
+        def user_data(values: list[Any]) -> str:
             api, generator = values
             guest = WebGuest(
-                hostname=hostname,
                 family=settings.web.family,
                 application_host=self._names.service_host(TierName.APPLICATION),
                 api=api,
@@ -63,10 +61,13 @@ class Web(Tier):
             )
             return render_web(guest)
 
-        first, *others = self._names.machines(self.tier, settings.web.replicas)
-        self._machine(0, pulumi.Output.all(api, generator).apply(partial(user_data, first)))
-        for index, hostname in enumerate(others, start=1):
-            self._machine(index, pulumi.Output.all(api, None).apply(partial(user_data, hostname)))
+        kinds = []
+        if generator:
+            text = pulumi.Output.all(api, generator).apply(user_data)
+            kinds.append(self._user_data(text, self._names.machine(self.tier, 0)))
+        if settings.web.count > len(kinds):
+            kinds.append(self._user_data(pulumi.Output.all(api, None).apply(user_data)))
+        self._replicas(settings.web, *kinds)
         service = self._service(settings.web.service)
         exposure = settings.web.expose
         if exposure:

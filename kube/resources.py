@@ -41,6 +41,7 @@ DATA_VOLUMES = Resource("cdi.kubevirt.io/v1beta1", "datavolumes")
 KUBEVIRTS = Resource("kubevirt.io/v1", "kubevirts")
 VIRTUAL_MACHINE_INSTANCES = Resource("kubevirt.io/v1", "virtualmachineinstances")
 VIRTUAL_MACHINES = Resource("kubevirt.io/v1", "virtualmachines")
+VIRTUAL_MACHINE_POOLS = Resource("pool.kubevirt.io/v1beta1", "virtualmachinepools")
 
 SIMULATED = "multi-tier.kubevirt.io/simulated"
 """Annotation of the VirtualMachineInstances of a lab that boots no guests."""

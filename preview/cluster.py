@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,15 @@ from typing import Any
 from components.names import ADOPTABLE
 from kube import client
 from kube.errors import ApiError, StatusError
-from kube.resources import DATA_VOLUMES, NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
+from kube.resources import (
+    DATA_VOLUMES,
+    NAMESPACES,
+    SECRETS,
+    VIRTUAL_MACHINE_POOLS,
+    VIRTUAL_MACHINES,
+    Object,
+    Resource,
+)
 from lab.background import repeating
 from lab.config import Lab
 from preview.masking import secret_values
@@ -119,11 +127,16 @@ class Cluster:
         return repeating(self._make_ready, _POLL_SECONDS)
 
     def _make_ready(self) -> None:
-        machine = {"status": {"created": True, "ready": True, "printableStatus": "Running", "conditions": [_READY]}}
-        volume = {"status": {"phase": "Succeeded"}}
+        ready = {"created": True, "ready": True, "printableStatus": "Running", "conditions": [_READY]}
+        statuses: dict[Resource, Callable[[Object], Object]] = {
+            VIRTUAL_MACHINES: lambda _: ready,
+            VIRTUAL_MACHINE_POOLS: lambda pool: {"readyReplicas": pool["spec"]["replicas"]},
+            DATA_VOLUMES: lambda _: {"phase": "Succeeded"},
+        }
         with suppress(ApiError):  # an object was deleted; the others get their turn in the next round
-            for resource, status in ((VIRTUAL_MACHINES, machine), (DATA_VOLUMES, volume)):
+            for resource, status in statuses.items():
                 for item in self._api.list(resource)[0]:
-                    if "status" not in item or not status["status"].items() <= item["status"].items():
+                    wanted = status(item)
+                    if not wanted.items() <= item.get("status", {}).items():
                         name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
-                        self._api.patch(resource, name, status, namespace=namespace, subresource="status")
+                        self._api.patch(resource, name, {"status": wanted}, namespace=namespace, subresource="status")

@@ -16,6 +16,7 @@ from cloudinit.families import DISTRIBUTIONS, Release, is_floating, release_of
 from components.settings.disks import AccessMode, DataDisk, Fio, Image
 from components.settings.exposure import Exposure, WebService
 from components.settings.model import Contradiction, Model
+from components.settings.pools import PoolSettings, Replicas
 from components.settings.values import (
     LabelValue,
     ObjectName,
@@ -35,7 +36,6 @@ DEFAULT_CONTAINER_DISKS = {
 LEAST_MEMORY = {Family.DEBIAN: "256Mi", Family.FEDORA: "1Gi"}
 
 VirtualCpus = Annotated[int, Field(ge=1, le=128)]
-Replicas = Annotated[int, Field(ge=1, le=100)]
 NodeLabels = Annotated[
     dict[QualifiedName, LabelValue],
     Field(min_length=1),
@@ -196,6 +196,16 @@ class MachineSettings(Model):
     def count(self) -> int:
         """Number of machines."""
         return 1
+
+    @property
+    def most(self) -> int:
+        """Highest number of machines."""
+        return self.count
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the machines are a VirtualMachinePool."""
+        return False
 
     @property
     def most_unavailable(self) -> int:
@@ -360,11 +370,22 @@ class ReplicatedSettings(MachineSettings):
         description="How many machines are replaced at the same time: a number, or a percentage of the tier's, its "
         "canary's included, rounded down to at least one. They are created and deleted in the same order.",
     )
+    pool: PoolSettings = Field(default=PoolSettings(), description="The machines as a VirtualMachinePool.")
 
     @property
     def count(self) -> int:
         """Number of machines."""
         return self.replicas
+
+    @property
+    def most(self) -> int:
+        """Highest number of machines."""
+        return self.pool.autoscaling.max_replicas if self.pool.autoscaling else self.count
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the machines are a VirtualMachinePool."""
+        return self.pool.enabled
 
     @property
     def most_unavailable(self) -> int:
@@ -381,6 +402,20 @@ class ReplicatedSettings(MachineSettings):
     def spread(self) -> TopologySpread:
         """How strictly the tier's machines are spread over nodes."""
         return self.topology_spread
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield what a pool can't do, too."""
+        yield from super().contradictions()
+        if self.pooled and not self.root.container_disk:
+            # cloud-init runs once on each root disk.
+            problem = "needs containerDisk in a pool: KubeVirt restarts its machines, and other disks stay as they were"
+            yield Contradiction("image", problem)
+        if self.pooled and (scaling := self.pool.autoscaling):
+            if scaling.max_replicas < self.replicas:
+                yield Contradiction("pool.autoscaling.maxReplicas", f"is below replicas {self.replicas}")
+            if not (self.cpu_request or self.instancetype):
+                problem = "needs cpuRequest, which it is a percentage of: by default, that is a tenth of the CPUs"
+                yield Contradiction("pool.autoscaling.targetCpu", problem)
 
 
 class Canary(Model):
@@ -419,6 +454,8 @@ class ApplicationSettings(ReplicatedSettings):
         yield from super().contradictions()
         if self.canary is None or self.canary_machines is None:
             return
+        if self.pooled:
+            yield Contradiction("canary", "needs pool.enabled false: all machines of a pool have the same version")
         if self.canary.version == self.version:
             yield Contradiction("canary.version", "is the tier's own version: a mesh can't tell them apart")
         if self.canary.image:

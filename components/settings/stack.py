@@ -165,7 +165,7 @@ class Settings(Model):
     @property
     def machine_names(self) -> dict[TierName, list[str]]:
         """The names of the machines of each tier, its canary's at the end."""
-        found = {tier: self.names.machines(tier, one.count) for tier, one in self.tiers.items()}
+        found = {tier: self.names.machines(tier, one.count, pool=one.pooled) for tier, one in self.tiers.items()}
         if canary := self.application.canary:
             found[TierName.APPLICATION] += self.names.machines(TierName.APPLICATION, canary.replicas, canary=True)
         return found
@@ -188,6 +188,9 @@ class Settings(Model):
             )
         if self.mesh.enabled and self.dual_stack:
             yield Contradiction("ipFamilyPolicy", "needs mesh.enabled false: machines with sidecars have IPv4 only")
+        if self.web.pooled and self.load.enabled and not self.load.dedicated:
+            problem = "needs load.dedicated, or load.enabled false: no machine of a pool can run the load generator"
+            yield Contradiction("web.pool.enabled", problem)
         yield from self._time()
         yield from self._connections()
         yield from self._chaos()
@@ -224,12 +227,13 @@ class Settings(Model):
         exporter = int(self.metrics.enabled)
         available = DATABASE_CONNECTIONS - RESERVED_CONNECTIONS - exporter
         canaries = self.application.canary.replicas if self.application.canary else 0
-        if (self.application.replicas + canaries) * APPLICATION_CONNECTIONS > available:
+        if (self.application.most + canaries) * APPLICATION_CONNECTIONS > available:
+            key = "pool.autoscaling.maxReplicas" if self.application.pool.autoscaling else "replicas"
             problem = (
                 f"need {APPLICATION_CONNECTIONS} connections each, but PostgreSQL accepts {available}: "
                 f"use at most {available // APPLICATION_CONNECTIONS}{', canary.replicas included' if canaries else ''}"
             )
-            yield Contradiction("application.replicas", problem)
+            yield Contradiction(f"application.{key}", problem)
 
     def _namespace(self) -> Iterator[Contradiction]:
         if self.create_namespace and self.database.data_disk.keep:
@@ -244,7 +248,8 @@ class Settings(Model):
             yield Contradiction("namespaceMetadata.labels", problem)
 
     def _name(self) -> Iterator[Contradiction]:
-        longest = max((names[-1] for names in self.machine_names.values()), key=len)
+        names = [self.names.machine(tier, one.most - 1, pool=one.pooled) for tier, one in self.tiers.items()]
+        longest = max(*names, *(of_tier[-1] for of_tier in self.machine_names.values()), key=len)
         if len(longest) > LONGEST_LABEL:
             most = LONGEST_LABEL - len(longest) + len(self.name)
             problem = f"is too long: {longest} has more than {LONGEST_LABEL} characters, so use at most {most}"

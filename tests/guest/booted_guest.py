@@ -64,7 +64,7 @@ def booted_guest(
         user_data: For cloud-init.
         programs: Shell scripts in front of the guest's own programs, by name.
     """
-    hostname = "guest"
+    hostname = "guest-0"
     identity = "11111111-2222-3333-4444-555555555555"
     specification = GuestSpecification(
         namespace="test",

@@ -35,7 +35,6 @@ API_ACCESS=/etc/virtwork/api
 FAULTS=multi-tier-faults
 FAULT_REPORTS=multi-tier-fault-reports
 TIER=web
-MACHINE=0
 SERVICE=nginx.service
 TARGET_PORT={APPLICATION_PORT}
 DATA_DISK={DISK}

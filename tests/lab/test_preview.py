@@ -136,7 +136,7 @@ def test_changed_user_data_replaces_the_database_machine_keeps_its_data_and_show
     assert "- VirtualMachine `multi-tier-database-0`" in text
     assert DATA_KEPT in text
     assert "**Data lost**: everything written to the root disk (containerDisk)" in text
-    assert "- Secret `multi-tier-database-0-cloud-init`" in text
+    assert "- Secret `multi-tier-database-cloud-init`" in text
     assert "changed (secret)" in text
     held = secrets(change, monkeypatch)
     assert held

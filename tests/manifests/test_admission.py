@@ -56,6 +56,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
     "in a mesh": {"mesh": {"enabled": True, "revision": "stable"}, "metrics": {"enabled": True}},
+    "pools": {
+        "application": {
+            "replicas": 2,
+            "cpuRequest": "500m",
+            "pool": {"enabled": True, "autoscaling": {"maxReplicas": 4}},
+        },
+        "web": {"replicas": 3, "maxUnavailable": 2, "pool": {"enabled": True}},
+        "load": {"dedicated": True},
+    },
+    "pools in a mesh": {"application": {"pool": {"enabled": True}}, "mesh": {"enabled": True}},
     "two IP families": {"ipFamilyPolicy": "PreferDualStack"},
     "a load balancer": {
         "web": {

@@ -22,6 +22,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {},
     {"load": {"dedicated": True}},
     {"metrics": {"enabled": True, "serviceMonitors": True}},
+    {"application": {"cpuRequest": 1, "pool": {"enabled": True, "autoscaling": {"maxReplicas": 2}}}},
     {
         "mesh": {"enabled": True, "authorization": True, "mutualTls": "STRICT"},
         "application": {"canary": {"version": "v2", "weight": 10}},

@@ -21,7 +21,7 @@ from .records import Records
 def main() -> int:
     """Run the command; return the exit code."""
     records = Records(Path(os.environ["RUNTIME_DIRECTORY"]))
-    machine = read_machine(os.environ)
+    machine = read_machine(os.environ, socket.gethostname())
     if len(sys.argv) > 1:
         command, name = sys.argv[1:]
         return {"inject": inject, "undo": undo}[command](name, records, machine)

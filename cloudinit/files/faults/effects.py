@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +53,29 @@ class Machine:
     disk: Path | None
 
 
-def read_machine(environment: Mapping[str, str]) -> Machine:
-    """Return the machine that an environment describes; raises KeyError if something is missing."""
+def read_machine(environment: Mapping[str, str], hostname: str) -> Machine:
+    """Return the machine that an environment and a host name describe.
+
+    Raises:
+        KeyError: Something is missing in the environment.
+        ValueError: The host name has no number.
+    """
     port, disk = environment.get("TARGET_PORT"), environment.get("DATA_DISK")
     return Machine(
         tier=environment["TIER"],
-        number=int(environment["MACHINE"]),
+        number=_number(hostname),
         service=environment["SERVICE"],
         target_port=int(port) if port else None,
         disk=Path(disk) if disk else None,
     )
+
+
+def _number(hostname: str) -> int:
+    """Return a machine's number in its tier, with which its name ends; -1 for a canary."""
+    found = re.search(r"(-canary)?-([0-9]+)$", hostname.partition(".")[0])
+    if found is None:
+        raise ValueError(f"the host name {hostname} does not end with a number")
+    return -1 if found[1] else int(found[2])
 
 
 def effect_of(fault: Fault, machine: Machine) -> Effect:

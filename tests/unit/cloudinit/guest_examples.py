@@ -132,7 +132,6 @@ def database(
 ) -> str:
     return render_database(
         DatabaseGuest(
-            hostname="multi-tier-database-0",
             family=family,
             api=api_access(token),
             credentials="multi-tier-credentials",
@@ -160,7 +159,6 @@ def application(
 ) -> str:
     return render_application(
         ApplicationGuest(
-            hostname="multi-tier-application-0",
             family=family,
             api=api_access(token),
             credentials="multi-tier-credentials",
@@ -204,13 +202,12 @@ def load_machine(
     site: Site = ANYWHERE,
 ) -> str:
     with_load = load(token, metrics=metrics, tracing=tracing)
-    return render_load(LoadMachineGuest(hostname="multi-tier-load-0", family=family, load=with_load, site=site))
+    return render_load(LoadMachineGuest(family=family, load=with_load, site=site))
 
 
 def _web(family: Family, with_load: LoadGuest | None, *, metrics: bool = False, tracing: str | None = None) -> str:
     return render_web(
         WebGuest(
-            hostname="multi-tier-web-0",
             family=family,
             application_host=f"multi-tier-application.{DOMAIN}",
             api=api_access(),

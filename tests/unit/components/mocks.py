@@ -154,7 +154,8 @@ class Deployment:
         return {volume["name"]: volume for volume in self.instance(name)["volumes"]}
 
     def user_data(self, machine: str) -> str:
-        return str(self.object("Secret", f"{machine}-cloud-init").inputs["stringData"]["userdata"])
+        secret = self.volumes(machine)["cloudinit"]["cloudInitNoCloud"]["secretRef"]["name"]
+        return str(self.object("Secret", secret).inputs["stringData"]["userdata"])
 
 
 class ProviderMocks(pulumi_mocks.Mocks):

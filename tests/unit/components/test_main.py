@@ -148,12 +148,15 @@ def test_the_namespace_has_the_labels_and_annotations_that_the_cluster_asks_for(
     assert "annotations" not in plain.inputs["metadata"]
 
 
-@pytest.mark.parametrize("name", ["database-0", "application-1", "web-1"])
-def test_a_machine_is_created_after_its_user_data(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("database-0", "database"), ("application-1", "application"), ("web-0", "web-0"), ("web-1", "web")],
+)
+def test_a_machine_is_created_after_its_user_data(name: str, secret: str) -> None:
     deployment = deploy(SCALED)
 
     machine = deployment.object("VirtualMachine", f"multi-tier-{name}")
-    assert machine.depends_on >= urns(deployment, "Secret", f"multi-tier-{name}-cloud-init")
+    assert machine.depends_on >= urns(deployment, "Secret", f"multi-tier-{secret}-cloud-init")
 
 
 def test_the_database_machine_is_created_after_its_data_disk_and_deleted_before_it() -> None:

@@ -80,7 +80,8 @@ def test_machines_have_an_ipv6_address_if_their_services_do() -> None:
     for name in deployment.machines:
         seed = deployment.volumes(name)["cloudinit"]["cloudInitNoCloud"]
         assert seed["networkDataSecretRef"] == seed["secretRef"]
-        network = yaml.safe_load(deployment.object("Secret", f"{name}-cloud-init").inputs["stringData"]["networkdata"])
+        secret = deployment.object("Secret", seed["secretRef"]["name"])
+        network = yaml.safe_load(secret.inputs["stringData"]["networkdata"])
         (interface,) = network["ethernets"].values()
         assert (interface["dhcp4"], interface["addresses"]) == (True, ["fd10:0:2::2/120"])
 
@@ -96,14 +97,29 @@ def test_a_distribution_without_the_exporter_has_no_port_for_it(tier: str) -> No
 
 
 @pytest.mark.parametrize("config", [SCALED, DEDICATED, {"load": {"enabled": False}}])
-def test_user_data_is_a_cloud_config_in_a_secret_of_the_machine(config: dict[str, Any]) -> None:
+def test_user_data_is_a_cloud_config_in_a_secret(config: dict[str, Any]) -> None:
     deployment = deploy(config)
     for name in deployment.machines:
-        reference = deployment.volumes(name)["cloudinit"]["cloudInitNoCloud"]
-
-        assert reference == {"secretRef": {"name": f"{name}-cloud-init"}}
         assert deployment.user_data(name).startswith("#cloud-config\n")
         assert parse(deployment.user_data(name))
+
+
+def test_machines_with_the_same_user_data_share_its_secret() -> None:
+    deployment = deploy({"application": {"replicas": 3}, "web": {"replicas": 3}})
+    made = [one.object_name for one in deployment.of_kind("Secret") if one.object_name.endswith("-cloud-init")]
+    used = [secret_of(deployment, name) for name in deployment.machines]
+
+    assert sorted(made) == sorted(set(used))
+    assert used == [
+        *["multi-tier-application-cloud-init"] * 3,
+        "multi-tier-database-cloud-init",
+        "multi-tier-web-0-cloud-init",  # with the load generator
+        *["multi-tier-web-cloud-init"] * 2,
+    ]
+
+
+def secret_of(deployment: Deployment, machine: str) -> str:
+    return str(deployment.volumes(machine)["cloudinit"]["cloudInitNoCloud"]["secretRef"]["name"])
 
 
 def test_a_tier_reaches_the_one_behind_it_by_its_fully_qualified_name() -> None:

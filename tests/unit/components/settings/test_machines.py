@@ -21,7 +21,7 @@ TOLERATIONS = 'must be a list of at least one Pod toleration, such as [{"key": "
 BOTH = "both size the machine: remove one of them"
 KEYS = (
     "family, architecture, size, vcpus, memory, image, instancetype, preference, cpuRequest, memoryRequest, "
-    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread, maxUnavailable, canary"
+    "nodeSelector, tolerations, evictionStrategy, version, replicas, topologySpread, maxUnavailable, pool, canary"
 )
 
 INVALID: list[tuple[Any, str]] = [
@@ -37,7 +37,7 @@ INVALID: list[tuple[Any, str]] = [
     ({"vcpus": 1.5}, f".vcpus: 1.5 {WHOLE_CPUS}"),
     ({"vcpus": "2"}, f'.vcpus: "2" {WHOLE_CPUS}'),
     ({"vcpus": True}, f".vcpus: true {WHOLE_CPUS}"),
-    ({"replicas": None}, ".replicas: must be a whole number from 1 to 100"),
+    ({"replicas": None}, ".replicas: must be a whole number from 1 to 1,000"),
     ({"memory": "2GB"}, f'.memory: "2GB" {QUANTITY}'),
     ({"memory": "0Gi"}, f'.memory: "0Gi" {QUANTITY}'),
     ({"memory": 2}, f".memory: 2 {QUANTITY}"),
