@@ -36,7 +36,7 @@ preview: install ## report what a change does to each stack, without a cluster: 
 preview-down: install ## stop the control plane that previews keep running
 	@$(PYTHON) -m preview stop
 
-bench: install ## measure delivery, coordinated omission and the cost of measuring, on the lab (20 min)
+bench: install ## measure delivery, coordinated omission, the cost of measuring, and of creating machines (1 h): make bench QUICK=1
 	@$(PYTHON) -m bench
 
 faults: install ## break a stack in every way with load running, and show what a client saw: make faults FAULTS="web-killed ..."

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import costs, frozen_second, plot, rates
+from bench import costs, creating, frozen_second, plot, rates
 from bench.stacks import Variant, running
 from lab import lifecycle
 from lab.config import Lab
@@ -32,29 +32,38 @@ class Part(StrEnum):
     RATES = "rates"
     FROZEN_SECOND = "frozen-second"
     COSTS = "costs"
+    CREATING = "creating"
 
 
 @app.command()
 def bench(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all, 20 minutes.")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all, an hour.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each side of a comparison.")] = 15,
     results: Annotated[Path, typer.Option(help="Parent directory of the results.")] = Path("results/bench"),
+    quick: Annotated[bool, typer.Option(envvar="QUICK", help="Create fewer machines, less often.")] = False,
+    kube_burner: Annotated[
+        Path | None, typer.Option(envvar="KUBE_BURNER", help="A kube-burner program, to compare with.")
+    ] = None,
 ) -> None:
-    """Measure delivery, a frozen second and costs. Print, plot and write the figures."""
-    lab = lifecycle.start(Lab.from_environment(), Progress(console))
+    """Measure delivery, a frozen second, costs and the creation of machines. Print, plot and write the figures."""
     started = datetime.now(UTC)
     directory = results / started.strftime("%Y%m%d-%H%M%S")
     directory.mkdir(parents=True)
     found: dict[str, Any] = {"started": started.isoformat(timespec="seconds"), "machine": _machine()}
     wanted = parts or list(Part)
-    if set(wanted) - {Part.COSTS}:
+    if Part.CREATING in wanted:  # first: it has the machine for itself
+        found["creating"] = creating.measure(console, quick=quick, kube_burner_program=kube_burner)
+    if set(wanted) - {Part.CREATING}:
+        lab = lifecycle.start(Lab.from_environment(), Progress(console))
+    if set(wanted) - {Part.COSTS, Part.CREATING}:
         with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
             for part, module in ((Part.RATES, rates), (Part.FROZEN_SECOND, frozen_second)):
                 if part in wanted:
                     found[part.replace("-", "_")] = module.measure(lab, stack, directory, console)
     if Part.COSTS in wanted:
         found["costs"] = costs.measure(lab, rounds, console)
-    (directory / "bench.json").write_text(json.dumps(found, indent=2) + "\n")
+    for file in (directory / "bench.json", results.with_suffix(".json")):  # of all runs, and of the last one
+        file.write_text(json.dumps(found, indent=2) + "\n")
     plot.save(found, directory / "bench.svg")
     _show(found)
     console.print(f"Written to {directory}/bench.json and bench.svg", markup=False, soft_wrap=True)
@@ -70,6 +79,7 @@ def _show(found: dict[str, Any]) -> None:
         "rates": _rates,
         "frozen_second": _frozen,
         "costs": _costs,
+        "creating": creating.table,
     }
     for part, table in tables.items():
         if part in found:

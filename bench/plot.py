@@ -17,7 +17,7 @@ _PERCENTILES = ("p50", "p99", "p999", "max")
 
 def save(bench: dict[str, Any], path: Path) -> None:
     """Plot the measured parts into an SVG or PNG file."""
-    drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen}
+    drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen, "creating": _creating}
     wanted = [part for part in drawn if part in bench]
     if not wanted:
         return
@@ -49,4 +49,17 @@ def _frozen(frozen: dict[str, Any], axis: Axes) -> None:
     axis.set_xticks(range(len(_PERCENTILES)), ["p50", "p99", "p99.9", "max"])
     axis.set_ylabel("latency in ms")
     axis.set_title("Latency when the application freezes for 1 s")
+    axis.legend()
+
+
+def _creating(creating: dict[str, Any], axis: Axes) -> None:
+    kinds = {"configmaps": "0.6", "created": "#0072b2", "ready": "#d55e00"}
+    for kind, colour in kinds.items():
+        ups = [one for one in creating["runs"] if (one["kind"], one["command"]) == (kind, "up")]
+        axis.plot([one["size"] for one in ups], [one["seconds"] for one in ups], "o", color=colour, label=kind)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("objects")
+    axis.set_ylabel("up, in seconds")
+    axis.set_title("Creating ConfigMaps and machines")
     axis.legend()

@@ -16,7 +16,7 @@ from kube import client
 from lab import deployment, traffic
 from lab.config import PROJECT, Lab
 
-_LAB_STACK = PROJECT / "stacks" / "Pulumi.lab.yaml"
+LAB_STACK = PROJECT / "stacks" / "Pulumi.lab.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def remove(lab: Lab, stack: str, file: Path) -> None:
 
 def configuration(directory: Path, variant: Variant) -> Path:
     """Write the variant's stack file: the lab's, with the variant's names and settings."""
-    document = yaml.safe_load(_LAB_STACK.read_text())
+    document = yaml.safe_load(LAB_STACK.read_text())
     config = document["config"]
     config |= {"multi-tier:name": variant.stack, "multi-tier:namespace": variant.stack}
     for key, value in variant.config.items():
