@@ -35,7 +35,7 @@ class Right:
 def account(names: Names, tier: TierName, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.ServiceAccount:
     """Declare a tier's account. In a mesh, it is the identity of the tier's machines too."""
     return kubernetes.core.v1.ServiceAccount(
-        f"{tier}-account",
+        names.resource(f"{tier}-account"),
         metadata=_metadata(names, tier),
         automount_service_account_token=False,
         opts=opts,
@@ -61,11 +61,12 @@ def api_access(
     ]
     metadata = _metadata(names, tier)
     name = names.service_account(tier)
-    former = pulumi.ResourceOptions(aliases=[pulumi.Alias(name=f"{tier}-reader")])
+    former = pulumi.ResourceOptions(aliases=[pulumi.Alias(name=names.resource(f"{tier}-reader"))])
     options = pulumi.ResourceOptions.merge(opts, former)
-    kubernetes.rbac.v1.Role(f"{tier}-role", metadata=metadata, rules=rules, opts=options)
+    resource_name = names.resource(f"{tier}-role")
+    kubernetes.rbac.v1.Role(resource_name, metadata=metadata, rules=rules, opts=options)
     binding = kubernetes.rbac.v1.RoleBinding(
-        f"{tier}-role",
+        resource_name,
         metadata=metadata,
         role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         subjects=[{"kind": "ServiceAccount", "name": name, "namespace": names.namespace}],
@@ -73,7 +74,7 @@ def api_access(
     )
     # A token that doesn't expire, because a guest can't renew one.
     token = kubernetes.core.v1.Secret(
-        f"{tier}-token",
+        names.resource(f"{tier}-token"),
         metadata={**metadata, "annotations": {"kubernetes.io/service-account.name": name}},
         type="kubernetes.io/service-account-token",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[owner, binding])),

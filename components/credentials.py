@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from cloudinit.constants import DATABASE_NAME, DATABASE_USER
 from components import ownership
+from components.hooks import pausing
 from components.names import TierName
 from components.settings import Settings
 
@@ -15,20 +18,30 @@ from components.settings import Settings
 class Credentials(pulumi.ComponentResource):
     """The application's database credentials.
 
-    As the stack's first resource, the component also remembers where the stack's objects are and what its data disk
-    holds.
+    As the stack's first resource, the component of the first instance also remembers where the stack's objects are and
+    what their data disks hold.
 
     Attributes:
         generated: The resource that generates it, which everything else depends on.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        options = pulumi.ResourceOptions(hooks=ownership.hooks(settings))
-        super().__init__("multi-tier:components:Credentials", "credentials", ownership.remembered(settings), options)
-        self._names = settings.names
+    def __init__(self, settings: Settings, before: Sequence[pulumi.Resource] = (), pause: float | None = None) -> None:
+        """Declare the component and the password.
+
+        Args:
+            settings: Settings of the instance.
+            before: What exists before.
+            pause: Seconds to pause first, if the instance is new.
+        """
+        self._names = names = settings.names
+        first = names.instance == 0
+        hooks = ownership.hooks(settings) if first else pausing(names.resource("pause"), pause) if pause else None
+        remembered = ownership.remembered(settings) if first else None
+        options = pulumi.ResourceOptions(hooks=hooks, depends_on=list(before))
+        super().__init__("multi-tier:components:Credentials", names.resource("credentials"), remembered, options)
         # Letters and digits need no quoting anywhere; 32 of them have 190 bits of entropy.
         self.generated = random.RandomPassword(
-            "password",
+            names.resource("password"),
             length=32,
             special=False,
             keepers=_keepers(settings.database.password_version),
@@ -39,7 +52,7 @@ class Credentials(pulumi.ComponentResource):
         """Declare the Secret, which guests read while they run."""
         names = self._names
         kubernetes.core.v1.Secret(
-            "credentials",
+            names.resource("credentials"),
             metadata={
                 "name": names.credentials,
                 "namespace": names.namespace,

@@ -74,7 +74,7 @@ class Database(Tier):
     def _certificate(self) -> pulumi.Resource:
         """Declare the ConfigMap in which the guest publishes its certificate."""
         return kubernetes.core.v1.ConfigMap(
-            "database-certificate",
+            self._names.resource("database-certificate"),
             metadata=self._metadata(self._names.certificate),
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["data"]),
         )
@@ -87,7 +87,7 @@ class Database(Tier):
         # Adopts an existing claim of this name, for example one restored from a snapshot.
         adopting = {"cdi.kubevirt.io/allowClaimAdoption": "true"}
         return kubernetes.apiextensions.CustomResource(
-            "database-data",
+            self._names.resource("database-data"),
             api_version="cdi.kubevirt.io/v1beta1",
             kind="DataVolume",
             metadata=self._metadata(name, {**adopting, **NOT_AWAITED, **data_disk.contents(self._settings.database)}),

@@ -20,8 +20,8 @@ class Faults(pulumi.ComponentResource):
     """
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("multi-tier:components:Faults", COMPONENT, None, opts)
         names = settings.names
+        super().__init__("multi-tier:components:Faults", names.resource(COMPONENT), None, opts)
         faults = [one.fault for one in settings.chaos.faults]
         plan = FaultPlan(seconds=seconds_of(settings.load.duration), faults=faults)
         for resource_name, name, data in (
@@ -30,6 +30,6 @@ class Faults(pulumi.ComponentResource):
         ):
             metadata = {"name": name, "namespace": names.namespace, "labels": names.labels(COMPONENT)}
             kubernetes.core.v1.ConfigMap(
-                resource_name, metadata=metadata, data=data, opts=pulumi.ResourceOptions(parent=self)
+                names.resource(resource_name), metadata=metadata, data=data, opts=pulumi.ResourceOptions(parent=self)
             )
         self.register_outputs({})

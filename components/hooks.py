@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -38,3 +39,17 @@ def asking(
         before_create=[pulumi.ResourceHook(f"{name}-create", before_create, options)] if create else None,
         before_update=[pulumi.ResourceHook(f"{name}-update", before_update, options)] if update else None,
     )
+
+
+def pausing(name: str, seconds: float) -> pulumi.ResourceHookBinding:
+    """Return the hook of a resource that is created after a pause.
+
+    Args:
+        name: Name of the hook, unique in the stack.
+        seconds: Length of the pause.
+    """
+
+    async def before_create(_: pulumi.ResourceHookArgs) -> None:
+        await asyncio.sleep(seconds)
+
+    return pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(name, before_create)])

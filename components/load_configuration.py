@@ -34,13 +34,13 @@ class LoadConfiguration(pulumi.ComponentResource):
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         # Its name before the generator could have its own machine, so that existing stacks keep their objects.
-        former = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="load", type_="multi-tier:components:Load")])
-        options = pulumi.ResourceOptions.merge(opts, former)
-        super().__init__("multi-tier:components:LoadPlan", "load-plan", None, options)
-        self._names = settings.names
+        self._names = names = settings.names
+        former = pulumi.Alias(name=names.resource("load"), type_="multi-tier:components:Load")
+        options = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[former]))
+        super().__init__("multi-tier:components:LoadPlan", names.resource("load-plan"), None, options)
         self._child = pulumi.ResourceOptions(parent=self)
         kubernetes.core.v1.ConfigMap(
-            "load-plan",
+            names.resource("load-plan"),
             metadata=self._metadata(),
             data={"plan.json": _plan(settings), "gates.json": _gates(settings.gates)},
             opts=self._child,
@@ -79,7 +79,7 @@ class LoadConfiguration(pulumi.ComponentResource):
             ports += [service_port("node-metrics", NODE_METRICS_PORT, mesh=mesh)] if settings.load.dedicated else []
         host = self._names.machine(settings.load.tier, 0)
         kubernetes.core.v1.Service(
-            "load-service",
+            self._names.resource("load-service"),
             metadata={**self._metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},
             spec={
                 "type": "ClusterIP",

@@ -25,9 +25,9 @@ class Monitoring(pulumi.ComponentResource):
     """A ServiceMonitor for the metrics ports of all the stack's Services. The cluster needs the Prometheus operator."""
 
     def __init__(self, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("multi-tier:components:Monitoring", "monitoring", None, opts)
+        super().__init__("multi-tier:components:Monitoring", names.resource("monitoring"), None, opts)
         kubernetes.apiextensions.CustomResource(
-            "service-monitor",
+            names.resource("service-monitor"),
             api_version="monitoring.coreos.com/v1",
             kind="ServiceMonitor",
             metadata={

@@ -23,17 +23,23 @@ class TierName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one stack.
+    """The names of one instance of the application; most stacks have only one.
 
     Attributes:
         name: Prefix of every object's name.
         namespace: Kubernetes namespace of all objects.
         cluster_domain: DNS domain of the cluster.
+        instance: Number of the instance in its stack.
     """
 
     name: str
     namespace: str
     cluster_domain: str
+    instance: int = 0
+
+    def resource(self, name: str) -> str:
+        """Return the name of a resource for Pulumi, where names have to be unique in the stack."""
+        return f"{self.instance}-{name}" if self.instance else name
 
     def machine(self, tier: TierName, index: int, *, canary: bool = False, pool: bool = False) -> str:
         """Return the name of a VirtualMachine, which is also the host name of its guest."""
@@ -118,7 +124,7 @@ class Names:
         return f"{self.name}-isolation"
 
     def labels(self, component: str) -> dict[str, str]:
-        """Return the recommended Kubernetes labels; `instance` alone selects all objects of the stack.
+        """Return the recommended Kubernetes labels; `instance` alone selects all objects of the instance.
 
         The name is unique in the namespace, because a service mesh and Prometheus show it as the name of the service.
         """
@@ -129,6 +135,6 @@ class Names:
         }
 
     def pods(self, component: str | None = None) -> dict[str, str]:
-        """Return the labels that select the launcher Pods of this stack, or of one of its tiers, and no others."""
+        """Return the labels that select the launcher Pods of this instance, or of one of its tiers, and no others."""
         stack = {"app.kubernetes.io/part-of": PRODUCT, "app.kubernetes.io/instance": self.name}
         return {**stack, "app.kubernetes.io/component": component} if component else stack

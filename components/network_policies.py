@@ -33,9 +33,9 @@ class NetworkPolicies(pulumi.ComponentResource):
     def __init__(
         self, settings: Settings, tiers: Sequence[type[Tier]], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("multi-tier:components:NetworkPolicies", "network-policies", None, opts)
-        self._settings = settings
         names = settings.names
+        super().__init__("multi-tier:components:NetworkPolicies", names.resource("network-policies"), None, opts)
+        self._settings = settings
         self._policy("isolation", Access("network", names.isolation, names.pods(), ()), list(self._everywhere()))
         for one in access(settings, tiers):
             self._policy(one.component, one, [self._rule(rule) for rule in one.rules])
@@ -50,7 +50,7 @@ class NetworkPolicies(pulumi.ComponentResource):
             "labels": names.labels(selected.component),
         }
         kubernetes.networking.v1.NetworkPolicy(
-            f"{resource_name}-policy",
+            names.resource(f"{resource_name}-policy"),
             metadata=metadata,
             # No rules deny all ingress; an empty list would show as a change in every preview.
             spec={**spec, "ingress": ingress} if ingress else spec,

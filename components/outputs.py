@@ -27,6 +27,9 @@ def outputs(settings: Settings, external_url: pulumi.Output[str] | str | None = 
         "watch": f"kubectl get vm,vmi -n {names.namespace} -l app.kubernetes.io/instance={names.name} -w",
         "request": f"kubectl get --raw {services}/{names.service(TierName.WEB)}:http/proxy/api/v1/accounts/1",
     }
+    if settings.instances > 1:
+        # Everything else is about the first one.
+        shown["instances"] = [one.name for one in settings.each]
     if external_url is not None:
         shown["externalUrl"] = external_url
     if settings.load.enabled:

@@ -6,7 +6,7 @@ Kubernetes' server-side apply, which Pulumi's provider uses, would change an exi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import pulumi
@@ -38,6 +38,7 @@ def remembered(settings: Settings) -> Inputs:
         "name": settings.name,
         "namespace": settings.namespace,
         "createNamespace": settings.create_namespace,
+        **({"instances": settings.instances} if settings.instances > 1 else {}),
         "dataDisk": contents(settings.database),
     }
 
@@ -72,7 +73,7 @@ def check_same_cluster(api: Api, old: Inputs, new: Inputs) -> None:
         RefusedError: It is another cluster, or it doesn't say.
     """
     before, now = old.get("cluster"), new.get("cluster")
-    if before and now and before != now and not any(_objects(api, old["name"], old["namespace"])):
+    if before and now and before != now and not any(_objects(api, [old["name"]], old["namespace"])):
         raise RefusedError(
             f"The stack is on the cluster at {before}, but {now} has none of its objects. Choose the context of its "
             "cluster: `pulumi config set kubernetes:context <name>`. If that cluster is gone, remove the stack: "
@@ -89,6 +90,11 @@ def check_kept(settings: Settings, old: Inputs) -> None:
     if settings.database.allow_data_loss:
         return
     consent = "To accept that, set multi-tier:database.allowDataLoss to true"
+    if settings.instances < old.get("instances", 1) and not settings.database.data_disk.keep:
+        raise RefusedError(
+            f"multi-tier:instances: {settings.instances} instead of {old['instances']} would delete the data disks of "
+            f"the others with all accounts and history. {consent}"
+        )
     if old["createNamespace"] and not settings.create_namespace:
         raise RefusedError(
             f"multi-tier:createNamespace: false would delete namespace {old['namespace']} with all accounts and "
@@ -120,8 +126,9 @@ def check_free(api: Api, settings: Settings, old: Inputs) -> None:
         if found is None:
             return
         _check_namespace(found["metadata"])
-    if (old.get("name"), old.get("namespace")) != (settings.name, namespace):
-        _check_objects(api, settings)
+    known = old.get("instances", 1) if (old.get("name"), old.get("namespace")) == (settings.name, namespace) else 0
+    if new := settings.each[known:]:
+        _check_objects(api, new)
 
 
 def _check_namespace(metadata: Object) -> None:
@@ -136,27 +143,31 @@ def _check_namespace(metadata: Object) -> None:
         )
 
 
-def _check_objects(api: Api, settings: Settings) -> None:
-    names, data_disk = settings.names, settings.database.data_disk
-    taken = list(_objects(api, names.name, names.namespace))
-    kept = ("DataVolume", names.data_disk)
-    if taken == [kept] and not data_disk.keep:
-        raise RefusedError(
-            f"multi-tier:database.dataDisk.keep: false, but DataVolume {names.data_disk} has the data of an earlier "
-            "stack: set it to true to adopt the disk, or delete the DataVolume"
-        )
-    if taken and taken != [kept]:
+def _check_objects(api: Api, instances: Sequence[Settings]) -> None:
+    """Refuse names of new instances that are taken, but for data disks that shall be adopted."""
+    settings = instances[0]
+    name, namespace = settings.name, settings.namespace
+    taken = list(_objects(api, [one.name for one in instances], namespace))
+    kept = [("DataVolume", one.names.data_disk) for one in instances]
+    disks = [name for kind, name in taken if (kind, name) in kept]
+    if len(taken) > len(disks):
         shown = ", ".join(" ".join(one) for one in taken[:SHOWN])
         more = f" and {len(taken) - SHOWN} more" if len(taken) > SHOWN else ""
         raise RefusedError(
-            f'multi-tier:name: "{names.name}" is taken in namespace {names.namespace}: {shown}{more}. '
+            f'multi-tier:name: "{name}" is taken in namespace {namespace}: {shown}{more}. '
             "Choose another name or namespace, or delete these objects"
+        )
+    if disks and not settings.database.data_disk.keep:
+        raise RefusedError(
+            f"multi-tier:database.dataDisk.keep: false, but DataVolume {disks[0]} has the data of an earlier "
+            "stack: set it to true to adopt the disk, or delete the DataVolume"
         )
 
 
-def _objects(api: Api, name: str, namespace: str) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of each object that says it belongs to a stack of this name."""
+def _objects(api: Api, names: Sequence[str], namespace: str) -> Iterator[tuple[str, str]]:
+    """Yield kind and name of each object that says it belongs to an instance of one of these names."""
+    labels = f"app.kubernetes.io/instance in ({','.join(names)})"
     for kind, resource in KINDS.items():
         with asked("list", resource.plural, namespace):
-            for item in api.list(resource, namespace, labels=f"app.kubernetes.io/instance={name}")[0]:
+            for item in api.list(resource, namespace, labels=labels)[0]:
                 yield kind, item["metadata"]["name"]

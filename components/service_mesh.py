@@ -30,8 +30,8 @@ class ServiceMesh(pulumi.ComponentResource):
     def __init__(
         self, settings: Settings, tiers: Sequence[type[Tier]], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("multi-tier:components:ServiceMesh", "service-mesh", None, opts)
         self._names = settings.names
+        super().__init__("multi-tier:components:ServiceMesh", self._names.resource("service-mesh"), None, opts)
         if settings.mesh.mutual_tls:
             carriers: list[type[Tier]] = [*tiers, *([Load] if settings.load.count else [])]
             for component in carriers:
@@ -53,7 +53,7 @@ class ServiceMesh(pulumi.ComponentResource):
 
     def _object(self, kind: str, component: str, api_version: str, specification: Manifest) -> None:
         kubernetes.apiextensions.CustomResource(
-            f"{component}-{kind.lower()}",
+            self._names.resource(f"{component}-{kind.lower()}"),
             api_version=api_version,
             kind=kind,
             metadata=self._metadata(component, f"{self._names.name}-{component}"),

@@ -74,10 +74,11 @@ class Tier(pulumi.ComponentResource):
     endpoint: ClassVar[Endpoint]
 
     def __init__(self, settings: Settings, machine: MachineSettings, opts: pulumi.ResourceOptions | None) -> None:
-        super().__init__(f"multi-tier:components:{self.tier.capitalize()}", self.tier, None, opts)
+        self._names = settings.names
+        kind = f"multi-tier:components:{self.tier.capitalize()}"
+        super().__init__(kind, self._names.resource(self.tier), None, opts)
         self._settings = settings
         self._machine_settings = machine
-        self._names = settings.names
         self._labels = self._names.labels(self.tier)
         self._machines: list[pulumi.Resource] = []
         # Where it was while only tiers in a mesh had one.
@@ -103,6 +104,10 @@ class Tier(pulumi.ComponentResource):
         rights = (*rights, plan, reports)
         return api_access(self._names, self.tier, self._account, rights, pulumi.ResourceOptions(parent=self))
 
+    def _resource(self, name: str) -> str:
+        """Return the name for Pulumi of an object with this name."""
+        return self._names.resource(name.removeprefix(f"{self._names.name}-"))
+
     def _user_data(self, text: pulumi.Output[str], owner: str | None = None) -> UserData:
         """Declare the Secret with user data.
 
@@ -113,7 +118,7 @@ class Tier(pulumi.ComponentResource):
         dual_stack = self._settings.dual_stack
         name = self._names.user_data(owner or self._names.service(self.tier))
         secret = kubernetes.core.v1.Secret(
-            name.removeprefix(f"{self._names.name}-"),
+            self._resource(name),
             metadata=self._metadata(name),
             type="Opaque",
             string_data={"userdata": text, **({"networkdata": render_dual_stack()} if dual_stack else {})},
@@ -135,7 +140,7 @@ class Tier(pulumi.ComponentResource):
         (shared,) = user_data
         arguments = self._arguments(self._names.pool(self.tier), settings, shared)
         opts = pulumi.ResourceOptions(parent=self, depends_on=self._before(shared))
-        self._machines.append(machine_pool(f"{self.tier}-pool", arguments, settings, opts))
+        self._machines.append(machine_pool(self._resource(arguments.name), arguments, settings, opts))
 
     def _machine(
         self,
@@ -156,7 +161,7 @@ class Tier(pulumi.ComponentResource):
         preceding = self._machines[earliest : earliest + 1] if earliest >= 0 else []
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*self._before(user_data), *depends_on, *preceding])
         arguments = self._arguments(name, settings, user_data, data_disk)
-        self._machines.append(virtual_machine(name.removeprefix(f"{self._names.name}-"), arguments, opts))
+        self._machines.append(virtual_machine(self._resource(name), arguments, opts))
 
     def _before(self, user_data: UserData) -> list[pulumi.Resource]:
         """Return what exists before a machine of the tier."""
@@ -224,7 +229,7 @@ class Tier(pulumi.ComponentResource):
         awaited = ADDRESS_AWAITED if chosen.type is ServiceType.LOAD_BALANCER else NOT_AWAITED
         ready = self._settings.timeouts.ready
         return kubernetes.core.v1.Service(
-            f"{self.tier}-service",
+            self._names.resource(f"{self.tier}-service"),
             metadata=self._metadata(self._names.service(self.tier), {**(chosen.annotations or {}), **awaited}),
             spec=specification,
             opts=pulumi.ResourceOptions(

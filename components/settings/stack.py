@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from cloudinit import Family
 from cloudinit.constants import APPLICATION_CONNECTIONS, DATABASE_CONNECTIONS, RESERVED_CONNECTIONS
@@ -52,6 +52,8 @@ StackName = Annotated[
     allowing("1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"),
 ]
 
+
+Instances = Annotated[int, Field(ge=1, le=1000)]
 
 NamespaceLabels = Annotated[
     dict[QualifiedName, LabelValue],
@@ -102,8 +104,28 @@ def most_in_flight(memory: int, family: Family = Family.DEBIAN) -> int:
     return DEFAULT_CONCURRENCY + max(0, memory - base) // VIRTUAL_USER_BYTES
 
 
+class WaveSettings(Model):
+    """The instances that are created at a time."""
+
+    size: Instances | None = Field(
+        default=None,
+        description="Number of instances that are created at a time; the next ones follow once these serve. Defaults "
+        "to all of them.",
+    )
+    pause: Duration | None = Field(
+        default=None, description="Pause between two waves, while they are created. Defaults to none."
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield a pause between waves that don't exist."""
+        if self.pause and not self.size:
+            yield Contradiction("pause", "needs size: all instances are one wave without it")
+
+
 class Settings(Model):
-    """All settings of a stack."""
+    """All settings of a stack, or of one of its instances."""
+
+    _instance: int = PrivateAttr(default=0)
 
     name: StackName = Field(default="multi-tier", description="Prefix of the name of every object.")
     namespace: NamespaceName = Field(default="multi-tier", description="Kubernetes namespace of all objects.")
@@ -117,6 +139,12 @@ class Settings(Model):
     namespace_metadata: NamespaceMetadata = Field(
         default=NamespaceMetadata(), description="Metadata of the namespace that the stack creates."
     )
+    instances: Instances = Field(
+        default=1,
+        description="Number of independent applications. Each has everything of its own but the namespace; names "
+        "start with <name>, <name>-1, <name>-2 and so on.",
+    )
+    waves: WaveSettings = Field(default=WaveSettings(), description="The instances that are created at a time.")
     database: DatabaseSettings = Field(
         default=DatabaseSettings(), description="The database machine: PostgreSQL with a pgbench schema."
     )
@@ -150,7 +178,17 @@ class Settings(Model):
     @property
     def names(self) -> Names:
         """The names of the stack's objects."""
-        return Names(self.name, self.namespace, self.cluster_domain)
+        return Names(self.name, self.namespace, self.cluster_domain, self._instance)
+
+    @property
+    def each(self) -> list[Settings]:
+        """The settings of each instance. The first one has the stack's own name, and creates the namespace."""
+        return [self, *map(self._copy, range(1, self.instances))]
+
+    def _copy(self, number: int) -> Settings:
+        found = self.model_copy(update={"name": f"{self.name}-{number}", "create_namespace": False})
+        found._instance = number
+        return found
 
     @property
     def dual_stack(self) -> bool:
@@ -174,6 +212,7 @@ class Settings(Model):
         """Yield the contradictions between groups."""
         yield from self._namespace()
         yield from self._name()
+        yield from self._several()
         yield from self._unused_mirrors()
         yield from self._without_load()
         yield from self._generator_memory()
@@ -248,12 +287,26 @@ class Settings(Model):
             yield Contradiction("namespaceMetadata.labels", problem)
 
     def _name(self) -> Iterator[Contradiction]:
-        names = [self.names.machine(tier, one.most - 1, pool=one.pooled) for tier, one in self.tiers.items()]
-        longest = max(*names, *(of_tier[-1] for of_tier in self.machine_names.values()), key=len)
+        last = self.each[-1]
+        names = [last.names.machine(tier, one.most - 1, pool=one.pooled) for tier, one in self.tiers.items()]
+        longest = max(*names, *(of_tier[-1] for of_tier in last.machine_names.values()), key=len)
         if len(longest) > LONGEST_LABEL:
             most = LONGEST_LABEL - len(longest) + len(self.name)
             problem = f"is too long: {longest} has more than {LONGEST_LABEL} characters, so use at most {most}"
             yield Contradiction("name", problem)
+
+    def _several(self) -> Iterator[Contradiction]:
+        """Yield what only one instance can have, or only several."""
+        if self.instances == 1:
+            if self.waves.size:
+                yield Contradiction("waves.size", "needs instances above 1")
+            return
+        if self.web.service.node_port is not None:
+            problem = "needs instances 1: only one Service can have it. Remove it, and the cluster allocates ports"
+            yield Contradiction("web.service.nodePort", problem)
+        if self.web.expose:
+            problem = "needs instances 1: requests for a host go to one instance. Use web.service, or several stacks"
+            yield Contradiction("web.expose", problem)
 
     def _unused_mirrors(self) -> Iterator[Contradiction]:
         given = {

@@ -65,7 +65,7 @@ def test_a_new_stack_needs_a_new_namespace_or_one_without_its_objects() -> None:
     cluster = Cluster(namespace())
     ownership.check_free(cluster, accepted(HERE), {})
     assert len(cluster.asked) == 5
-    assert {labels for _, labels in cluster.asked} == {"app.kubernetes.io/instance=multi-tier"}
+    assert {labels for _, labels in cluster.asked} == {"app.kubernetes.io/instance in (multi-tier)"}
 
 
 def test_an_existing_namespace_is_not_taken_over_without_its_consent() -> None:
@@ -84,6 +84,41 @@ def test_a_second_stack_of_the_same_name_names_what_it_would_take_over() -> None
         f'multi-tier:name: "multi-tier" is taken in namespace multi-tier: DataVolume {DISK}, '
         "DataVolume multi-tier-web-0-root, Secret multi-tier-credentials and 1 more. "
         "Choose another name or namespace, or delete these objects"
+    )
+
+
+def test_further_instances_of_a_stack_need_names_that_are_free() -> None:
+    three = {**HERE, "instances": "3"}
+    old = ownership.remembered(accepted({**HERE, "instances": "2"}))
+    cluster = Cluster({SECRETS: ["multi-tier-2-credentials"]})
+
+    with pytest.raises(
+        RefusedError, match=r'"multi-tier-2" is taken in namespace multi-tier: Secret multi-tier-2-cred'
+    ):
+        ownership.check_free(cluster, accepted(three), old)
+    assert {labels for _, labels in cluster.asked} == {"app.kubernetes.io/instance in (multi-tier-2)"}
+
+    cluster = Cluster({})
+    ownership.check_free(cluster, accepted(three), {})
+    (labels,) = {labels for _, labels in cluster.asked}
+    assert labels == "app.kubernetes.io/instance in (multi-tier,multi-tier-1,multi-tier-2)"
+
+
+def test_fewer_instances_need_consent_to_lose_their_data() -> None:
+    old = ownership.remembered(accepted({"instances": "3"}))
+    losing = {"database": {"allowDataLoss": True}}
+    keeping = {**HERE, "database": {"dataDisk": {"keep": True}}}
+
+    with pytest.raises(RefusedError) as refused:
+        ownership.check_kept(accepted({"instances": "2"}), old)
+    assert str(refused.value) == (
+        "multi-tier:instances: 2 instead of 3 would delete the data disks of the others with all accounts and history. "
+        "To accept that, set multi-tier:database.allowDataLoss to true"
+    )
+    ownership.check_kept(accepted({"instances": "4"}), old)
+    ownership.check_kept(accepted({"instances": "2", **losing}), old)
+    ownership.check_kept(
+        accepted({"instances": "2", **keeping}), ownership.remembered(accepted({"instances": "3", **HERE}))
     )
 
 

@@ -16,7 +16,7 @@ from lab.config import PROJECT
 from tests.unit.components.settings.refused import accepted, named, refusals
 
 STACKS = sorted((PROJECT / "stacks").glob("Pulumi.*.yaml"))
-ENGINE_TYPES = {str: "string", bool: "boolean", list: "array", BaseModel: "object"}
+ENGINE_TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", BaseModel: "object"}
 STACK_NAME = "must be 1 to 63 characters of a-z, 0-9 and -, starting with a letter and not ending with -"
 
 UBUNTU = {"image": {"url": "https://images.example/ubuntu-22.04-server.img"}}
@@ -101,6 +101,25 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"ipFamilyPolicy": "PreferDualStack", "mesh": {"enabled": True}},
         'ipFamilyPolicy: "PreferDualStack" needs mesh.enabled false: machines with sidecars have IPv4 only',
     ),
+    ({"instances": "0"}, "instances: 0 must be a whole number from 1 to 1,000"),
+    (
+        {"instances": "11", "name": "a" * 47},
+        f'name: "{"a" * 47}" is too long: {"a" * 47}-10-application-0 has more than 63 characters, so use at most 46',
+    ),
+    (
+        {"instances": "2", "web": {"service": {"type": "NodePort", "nodePort": 30080}}},
+        "web.service.nodePort: 30080 needs instances 1: only one Service can have it. Remove it, and the cluster "
+        "allocates ports",
+    ),
+    (
+        {"instances": "2", "web": {"expose": {"kind": "Ingress", "host": "shop.example.com"}}},
+        "web.expose: needs instances 1: requests for a host go to one instance. Use web.service, or several stacks",
+    ),
+    ({"waves": {"size": 2}}, "waves.size: 2 needs instances above 1"),
+    (
+        {"instances": "2", "waves": {"pause": "30s"}},
+        'waves.pause: "30s" needs size: all instances are one wave without it',
+    ),
     (
         {"load": {"enabled": False}, "gates": {"total": {"p99": 50.5}}},
         "gates.total.p99: 50.5 has no effect while load.enabled is false: set it to true, or remove this",
@@ -115,6 +134,11 @@ def test_a_mistake_about_the_stack_is_reported_in_one_line(config: dict[str, Any
 
 def test_an_empty_configuration_means_the_defaults() -> None:
     assert accepted({}) == accepted({"database": {}, "load": {}}) == Settings()
+
+
+def test_instances_can_have_a_load_balancer_or_a_port_each() -> None:
+    for kind in ("LoadBalancer", "NodePort"):
+        assert accepted({"instances": "2", "waves": {"size": 1}, "web": {"service": {"type": kind}}})
 
 
 def test_without_load_the_web_machine_needs_less_memory() -> None:

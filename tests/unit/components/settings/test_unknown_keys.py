@@ -17,8 +17,8 @@ UNKNOWN: list[tuple[dict[str, Any], str]] = [
     (
         {"zzz": "1"},
         "zzz: is unknown; the known keys are name, namespace, clusterDomain, createNamespace, namespaceMetadata, "
-        "database, application, web, load, gates, chaos, metrics, tracing, ssh, proxy, packageMirror, "
-        "certificateAuthorities, networkPolicies, ipFamilyPolicy, mesh, timeouts",
+        "instances, waves, database, application, web, load, gates, chaos, metrics, tracing, ssh, proxy, "
+        "packageMirror, certificateAuthorities, networkPolicies, ipFamilyPolicy, mesh, timeouts",
     ),
     ({"web": {"cpu": 2}}, "web.cpu: is unknown; did you mean vcpus?"),
     ({"web": {"scale": 2}}, "web.scale: is unknown here; it belongs to database"),
