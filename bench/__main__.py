@@ -1,10 +1,15 @@
-"""`make bench`: measurements of the project itself on the one-machine lab."""
+"""`make bench`: measurements of the project beside its peers, on labs of its own.
+
+`bench.json` has a section for each part, with figures by name and the measurements behind them. A part that is
+measured again replaces its section and leaves the others.
+"""
 
 from __future__ import annotations
 
 import json
 import platform
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,110 +20,77 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import costs, creating, frozen_second, plot, rates
-from bench.stacks import Variant, running
-from lab import lifecycle
-from lab.config import Lab
+from bench import costs, creating, figures, frozen_second, generating, plot
+from bench.labs import own_lab
 from lab.errors import run_command_line
-from lab.progress import Progress
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 class Part(StrEnum):
-    """The parts of the bench."""
+    """The parts of the bench, and the names of their sections."""
 
-    RATES = "rates"
-    FROZEN_SECOND = "frozen-second"
-    COSTS = "costs"
     CREATING = "creating"
+    GENERATING = "generating"
+    FROZEN_SECOND = "frozen_second"
+    COSTS = "costs"
+
+
+TABLES: dict[Part, Callable[[Any], Table]] = {
+    Part.CREATING: creating.table,
+    Part.GENERATING: generating.table,
+    Part.FROZEN_SECOND: frozen_second.table,
+    Part.COSTS: costs.table,
+}
+# These share a lab whose guests boot.
+WITH_GUESTS = {Part.GENERATING, Part.FROZEN_SECOND, Part.COSTS}
+# Beyond the figures that the bench is for.
+NOT_QUICK = {Part.FROZEN_SECOND, Part.COSTS}
 
 
 @app.command()
 def bench(
     parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all, an hour.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Number of measurements of each side of a comparison.")] = 15,
-    results: Annotated[Path, typer.Option(help="Parent directory of the results.")] = Path("results/bench"),
-    quick: Annotated[bool, typer.Option(envvar="QUICK", help="Create fewer machines, less often.")] = False,
+    quick: Annotated[bool, typer.Option(envvar="QUICK", help="Fewer repeats, smaller sizes: 10 minutes.")] = False,
+    results: Annotated[Path, typer.Option(help="Directory of bench.json and bench.svg.")] = Path("results"),
     kube_burner: Annotated[
         Path | None, typer.Option(envvar="KUBE_BURNER", help="A kube-burner program, to compare with.")
     ] = None,
 ) -> None:
-    """Measure delivery, a frozen second, costs and the creation of machines. Print, plot and write the figures."""
-    started = datetime.now(UTC)
-    directory = results / started.strftime("%Y%m%d-%H%M%S")
-    directory.mkdir(parents=True)
-    found: dict[str, Any] = {"started": started.isoformat(timespec="seconds"), "machine": _machine()}
-    wanted = parts or list(Part)
-    if Part.CREATING in wanted:  # first: it has the machine for itself
-        found["creating"] = creating.measure(console, quick=quick, kube_burner_program=kube_burner)
-    if set(wanted) - {Part.CREATING}:
-        lab = lifecycle.start(Lab.from_environment(), Progress(console))
-    if set(wanted) - {Part.COSTS, Part.CREATING}:
-        with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
-            for part, module in ((Part.RATES, rates), (Part.FROZEN_SECOND, frozen_second)):
-                if part in wanted:
-                    found[part.replace("-", "_")] = module.measure(lab, stack, directory, console)
-    if Part.COSTS in wanted:
-        found["costs"] = costs.measure(lab, rounds, console)
-    for file in (directory / "bench.json", results.with_suffix(".json")):  # of all runs, and of the last one
-        file.write_text(json.dumps(found, indent=2) + "\n")
-    plot.save(found, directory / "bench.svg")
-    _show(found)
-    console.print(f"Written to {directory}/bench.json and bench.svg", markup=False, soft_wrap=True)
+    """Measure the project beside its peers. Print, plot and write the figures."""
+    wanted = parts or [part for part in Part if not (quick and part in NOT_QUICK)]
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / "bench.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    found["machine"] = _machine()
+
+    def record(part: Part, section: dict[str, Any]) -> None:
+        # At once: a part that fails takes nothing from those before it.
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        found[part] = {"measured": began, "quick": quick, **section}
+        path.write_text(json.dumps(found, indent=2) + "\n")
+
+    if Part.CREATING in wanted:
+        record(Part.CREATING, creating.measure(console, quick=quick, kube_burner_program=kube_burner))
+    if set(wanted) & WITH_GUESTS:
+        with own_lab(console) as lab, tempfile.TemporaryDirectory() as directory:
+            if Part.GENERATING in wanted:
+                record(Part.GENERATING, generating.measure(lab, Path(directory), console))
+            if Part.FROZEN_SECOND in wanted:
+                record(Part.FROZEN_SECOND, frozen_second.measure(lab, Path(directory), console))
+            if Part.COSTS in wanted:
+                record(Part.COSTS, costs.measure(lab, console))
+    plot.save(found, results / "bench.svg")
+    for part in wanted:
+        console.print(TABLES[part](found[part]))
+    console.print(figures.table({part: found[part] for part in wanted}))
+    console.print(f"Written to {path} and {results}/bench.svg", markup=False, soft_wrap=True)
 
 
 def _machine() -> dict[str, Any]:
     processors = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {"processors": len(processors), "model": processors[0].partition(": ")[2], "kernel": platform.release()}
-
-
-def _show(found: dict[str, Any]) -> None:
-    tables: dict[str, Callable[[Any], Table]] = {
-        "rates": _rates,
-        "frozen_second": _frozen,
-        "costs": _costs,
-        "creating": creating.table,
-    }
-    for part, table in tables.items():
-        if part in found:
-            console.print(table(found[part]))
-
-
-def _rates(found: list[dict[str, Any]]) -> Table:
-    table = Table("requests/s", "delivery ratio", "burstiness", "p50 ms", "p99 ms", "parts/p50", "within limits")
-    for one in found:
-        table.add_row(
-            str(one["rps"]),
-            f"{one['delivered_share']:.4%}",
-            f"{one['burstiness']:.2f}",
-            f"{one['p50']:.2f}",
-            f"{one['p99']:.2f}",
-            f"{one['parts_over_p50']:.3f}",
-            "yes" if one["within_limits"] else "no",
-        )
-    return table
-
-
-def _frozen(found: dict[str, Any]) -> Table:
-    table = Table("frozen second", "requests", "p50 ms", "p99 ms", "p99.9 ms", "max ms")
-    for name in ("open", "closed"):
-        one = found[name]
-        table.add_row(name, str(one["count"]), *(f"{one[key]:.1f}" for key in ("p50", "p99", "p999", "max")))
-    return table
-
-
-def _costs(found: dict[str, Any]) -> Table:
-    table = Table("cost of", "throughput", "rounds", "limit", "processor time/request", "rounds")
-    for name, one in found.items():
-        row = [f"{-one['cost']:+.1%}", _spread(one["throughput"]["ratio"]), f"-{one['limit']:.0%}"]
-        table.add_row(name, *row, f"{one['cpu']['ratio']['median'] - 1:+.1%}", _spread(one["cpu"]["ratio"]))
-    return table
-
-
-def _spread(ratio: dict[str, Any]) -> str:
-    return f"x{ratio['least']:.2f} to x{ratio['most']:.2f}"
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.table import Table
 
 from bench import saturation
 from bench.collector import Collector, scraping
@@ -22,6 +23,7 @@ from bench.stacks import Running, Variant, running
 from lab.config import Lab
 from lab.errors import LabError
 
+ROUNDS = 15
 CONNECTIONS = 16
 SECONDS = 3
 SAMPLING = 0.1
@@ -60,8 +62,8 @@ class Saturated:
     cpu_ms: float
 
 
-def measure(lab: Lab, rounds: int, console: Console) -> dict[str, Any]:
-    """Measure each cost in a number of interleaved rounds, on stacks with equal guests.
+def measure(lab: Lab, console: Console) -> dict[str, Any]:
+    """Measure each cost in interleaved rounds, on stacks with equal guests.
 
     Returns:
         For each cost the series with and without, their ratios, and the limit.
@@ -85,9 +87,9 @@ def measure(lab: Lab, rounds: int, console: Console) -> dict[str, Any]:
         console.print(f"Warming up each stack for {WARM_UP_SECONDS} s")
         for stack in stacks.values():
             saturation.per_second(stack.url, connections=CONNECTIONS, seconds=WARM_UP_SECONDS)
-        console.print(f"{rounds} rounds of {len(stacks)} stacks, {SECONDS} s each")
+        console.print(f"{ROUNDS} rounds of {len(stacks)} stacks, {SECONDS} s each")
         measured: dict[str, list[Saturated]] = {name: [] for name in stacks}
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             # In random order, so that whatever else the machine does affects all stacks alike.
             for name in random.sample(list(stacks), len(stacks)):
                 measured[name].append(_saturate(stacks[name], SAMPLING if name == "tracing" else 0.0))
@@ -130,3 +132,17 @@ def _sides(unit: str, variant: list[float], base: list[float]) -> dict[str, Any]
 
 def _series(values: Sequence[float]) -> dict[str, Any]:
     return {"values": values, "median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
+def table(found: dict[str, Any]) -> Table:
+    """Return each cost in throughput and in processor time, with the spread of the rounds."""
+    rows = Table("cost of", "throughput", "rounds", "limit", "processor time/request", "rounds")
+    for name in COSTS:
+        one = found[name]
+        row = [f"{-one['cost']:+.1%}", _spread(one["throughput"]["ratio"]), f"-{one['limit']:.0%}"]
+        rows.add_row(name, *row, f"{one['cpu']['ratio']['median'] - 1:+.1%}", _spread(one["cpu"]["ratio"]))
+    return rows
+
+
+def _spread(ratio: dict[str, Any]) -> str:
+    return f"x{ratio['least']:.2f} to x{ratio['most']:.2f}"

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import kube_burner
+from bench.figures import figure, missing
 from bench.fleets import Cost, Fleet, Kind, simulated_lab
 from lab.config import Lab
 
@@ -120,18 +121,6 @@ def slope(seconds: Mapping[int, float]) -> float:
     """Return the slope of the logarithm of the seconds over that of the size, by least squares."""
     sizes, times = ([math.log(one) for one in values] for values in (seconds.keys(), seconds.values()))
     return statistics.linear_regression(sizes, times).slope
-
-
-def figure(values: Sequence[float], summary: Callable[[Sequence[float]], float] = statistics.median) -> dict[str, Any]:
-    """Return a figure, the median by default, with its spread and the number of its repeats."""
-    if not values:
-        return missing("not measured with QUICK=1")
-    return {"value": summary(values), "spread": [min(values), max(values)], "repeats": len(values)}
-
-
-def missing(reason: str) -> dict[str, Any]:
-    """Return a figure that could not be taken."""
-    return {"value": None, "reason": reason}
 
 
 def table(found: Mapping[str, Any]) -> Table:

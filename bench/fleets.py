@@ -13,17 +13,16 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from bench.labs import own_lab
 from bench.stacks import LAB_STACK
 from kube import client
-from lab import environment, lifecycle
-from lab.config import DEFAULT_SUBNET, PROJECT, GuestKind, Lab
+from lab import environment
+from lab.config import GuestKind, Lab
 from lab.errors import LabError
 from lab.host.control_groups import group_of
-from lab.progress import Progress
 
 NAME = "fleet"
 _PROGRAM = Path(__file__).parent / NAME
-_DIRECTORY = PROJECT / ".lab-bench"
 _SECONDS = 1800.0
 _SAMPLE_SECONDS = 0.1
 # At most so many operations at once. With fewer, waiting for machines to become ready would be measured.
@@ -69,15 +68,10 @@ def simulated_lab(console: Console) -> Iterator[Lab]:
     Raises:
         LabError: It doesn't start.
     """
-    progress = Progress(console)
-    lab = Lab.at(_DIRECTORY, DEFAULT_SUBNET, kind=GuestKind.SIMULATED)
-    try:
-        lab = lifecycle.start(lab, progress)
+    with own_lab(console, GuestKind.SIMULATED) as lab:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}}
         client.connect(lab.kubeconfig).apply(namespace)
         yield lab
-    finally:
-        lifecycle.stop(lab, progress)
 
 
 class Fleet:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from bench import closed_loop, runs
-from bench.stacks import Running
+from bench.stacks import Running, Variant, running
 from lab.config import Lab
 
 RPS = 300
@@ -23,12 +24,17 @@ CLOSED_PAUSE_MS = 5
 _DELAY_SECONDS = 8.0  # until the run has started
 
 
-def measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[str, Any]:
+def measure(lab: Lab, results: Path, console: Console) -> dict[str, Any]:
     """Freeze the application while both generators run, and return the latencies that each reports, in milliseconds.
 
     Raises:
         LabError: A run failed.
     """
+    with running(lab, [Variant("load", {"load": {"rps": 1}})]) as (stack,):
+        return _measure(lab, stack, results, console)
+
+
+def _measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[str, Any]:
     server = stack.guests.process(stack.guest("application"), "uvicorn")
     loop = {"connections": CLOSED_CONNECTIONS, "seconds": SECONDS, "pause_ms": CLOSED_PAUSE_MS}
     place = results / "frozen-second"
@@ -46,3 +52,12 @@ def measure(lab: Lab, stack: Running, results: Path, console: Console) -> dict[s
     found = ", ".join(f"{name} model p99.9 {figures['p999']:.0f} ms" for name, figures in models.items())
     console.print(f"frozen second: {found}")
     return {"rps": RPS, "frozen_ms": FROZEN_SECONDS * 1000, **models}
+
+
+def table(found: dict[str, Any]) -> Table:
+    """Return the latencies that each generator reported."""
+    rows = Table("frozen second", "requests", "p50 ms", "p99 ms", "p99.9 ms", "max ms")
+    for name in ("open", "closed"):
+        one = found[name]
+        rows.add_row(name, str(one["count"]), *(f"{one[key]:.1f}" for key in ("p50", "p99", "p999", "max")))
+    return rows

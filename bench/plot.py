@@ -29,13 +29,14 @@ def save(bench: dict[str, Any], path: Path) -> None:
 
 
 def _costs(costs: dict[str, Any], axis: Axes) -> None:
-    for place, cost in enumerate(costs.values()):
+    names = [name for name, cost in costs.items() if isinstance(cost, dict)]
+    for place, cost in enumerate(costs[name] for name in names):
         ratio = cost["throughput"]["ratio"]
         axis.plot(ratio["values"], [place] * len(ratio["values"]), "o", color="0.6", markersize=4)
         axis.plot(ratio["median"], place, "o", color="#0072b2", markersize=8)
         axis.plot([1 - cost["limit"]] * 2, [place - 0.3, place + 0.3], color="#d55e00")
     axis.axvline(1, color="0.8", zorder=0)
-    axis.set_yticks(range(len(costs)), list(costs))
+    axis.set_yticks(range(len(names)), names)
     axis.set_xlabel("throughput with / without (gray: rounds, blue: median, orange: limit)")
     axis.set_title("Cost of measuring")
 
