@@ -97,14 +97,16 @@ class Api:
         items = [{"apiVersion": answer["apiVersion"], "kind": kind, **item} for item in answer["items"] or ()]
         return items, answer["metadata"]["resourceVersion"]
 
-    def watch(self, resource: Resource, version: str, *, labels: str | None = None) -> Iterator[tuple[str, Object]]:
+    def watch(
+        self, resource: Resource, version: str, namespace: str | None = None, *, labels: str | None = None
+    ) -> Iterator[tuple[str, Object]]:
         """Yield (ADDED | MODIFIED | DELETED | BOOKMARK, object) until the server ends the watch.
 
         Raises:
             UnreachableError: The connection broke.
             StatusError: The resource version is too old (status 410): list again.
         """
-        path = resource.path()
+        path = resource.path(namespace)
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",

@@ -28,17 +28,25 @@ class Informer(Thread):
     """
 
     def __init__(
-        self, api: Api, resource: Resource, on_change: Callable[[Object, bool], None], *, labels: str | None = None
+        self,
+        api: Api,
+        resource: Resource,
+        on_change: Callable[[Object, bool], None],
+        *,
+        namespace: str | None = None,
+        labels: str | None = None,
     ) -> None:
-        """Prepare to watch the objects that match the label selector."""
+        """Prepare to watch the objects in a namespace, by default in all, that match the label selector."""
         super().__init__(name=f"informer-{resource.plural}", daemon=True)
         self.synced = Event()
         self._api = api
         self._resource = resource
         self._on_change = on_change
+        self._namespace = namespace
         self._labels = labels
         self._objects: dict[tuple[str, str], Object] = {}
         self._lock = Lock()
+        self._stopping = Event()
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return an object from the cache."""
@@ -61,13 +69,12 @@ class Informer(Thread):
                 self._objects[_key(item)] = item
 
     def run(self) -> None:
-        """List and watch until the process ends."""
-        pause = Event()
+        """List and watch until stopped, or until the process ends."""
         version, logged = "", ""
-        while True:
+        while not self._stopping.is_set():
             try:
                 version = version or self._list()
-                for kind, item in self._api.watch(self._resource, version, labels=self._labels):
+                for kind, item in self._api.watch(self._resource, version, self._namespace, labels=self._labels):
                     version = item["metadata"]["resourceVersion"]
                     if kind != "BOOKMARK":
                         self._update(item, present=kind != "DELETED")
@@ -75,14 +82,18 @@ class Informer(Thread):
                 version = ""
                 if isinstance(error, StatusError) and error.status == HTTPStatus.GONE:
                     continue
-                if repr(error) != logged:
+                if repr(error) != logged and not self._stopping.is_set():
                     logged = repr(error)
                     trace = None if isinstance(error, ApiError) else error
                     logger.warning("%s: %s; retrying", self._resource.plural, error, exc_info=trace)
-                pause.wait(_RETRY_SECONDS)
+                self._stopping.wait(_RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """End the thread with the watch that it is in."""
+        self._stopping.set()
 
     def _list(self) -> str:
-        items, version = self._api.list(self._resource, labels=self._labels)
+        items, version = self._api.list(self._resource, self._namespace, labels=self._labels)
         present = {item["metadata"]["uid"] for item in items}
         for known in self.all():
             if known["metadata"]["uid"] not in present:

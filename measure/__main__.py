@@ -1,4 +1,4 @@
-"""Run load through a stack and judge it; watch load; report on runs and compare them."""
+"""Run load through a stack and judge it; watch load; report on runs and compare them; measure starts."""
 
 from __future__ import annotations
 
@@ -10,37 +10,51 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from components.names import PRODUCT
 from measure.analysis.comparison import compare as compare_runs
+from measure.analysis.startup import parse_gates
 from measure.analysis.timeline import timeline
 from measure.failures import ExitCode, MeasureError, WrongUsageError, command
 from measure.options import (
+    CommandLine,
     Concurrency,
     Duration,
     Faults,
     Gates,
     Kubeconfig,
     KubeContext,
+    Machines,
     Mix,
     Name,
     Namespace,
     Peak,
     Profile,
+    PrometheusUrl,
+    Queries,
     Repeat,
     Results,
     Rps,
     Seed,
+    Selector,
+    StartGates,
+    StartTimeout,
     Timeout,
+    Until,
 )
 from measure.output.files import measured_runs, read_samples, read_summary, runs_in, write
 from measure.output.report import write_report
 from measure.output.tables import comparison_table, print_summary, say
+from measure.run.first_answers import ANSWER_SECONDS
 from measure.run.interrupt import interruptible
 from measure.run.inventory import check_booted
 from measure.run.plan import Overrides, seconds_of
+from measure.run.prometheus import Prometheus, read_queries
 from measure.run.runner import Runner, RunRequest
 from measure.run.stack import StackClient, connect
+from measure.run.startup import Startup, StartupRequest
 from measure.run.view import view
 from measure.run.watch import watch as watch_load
+from measure.startup_summary import Phase
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _LOG_WIDTH = 160
@@ -147,6 +161,51 @@ def watch(
     check_booted(stack)
     with interruptible(console.show_cursor) as stop, view(console) as shown:
         watch_load(stack, view=shown, stop=stop, seconds=seconds)
+
+
+@app.command()
+def startup(
+    command_line: CommandLine = None,
+    machines: Machines = None,
+    until: Until = Phase.SERVING,
+    gate: StartGates = None,
+    timeout: StartTimeout = "20m",
+    queries: Queries = None,
+    prometheus: PrometheusUrl = None,
+    selector: Selector = None,
+    results: Results = Path("results"),
+    namespace: Namespace = "multi-tier",
+    name: Name = "multi-tier",
+    kubeconfig: Kubeconfig = None,
+    context: KubeContext = None,
+) -> None:
+    """Measure how long machines take to start, while a command or something else creates them.
+
+    Exit codes:
+    0 passed
+    1 a gate failed
+    2 wrong usage; nothing was started
+    3 the command failed, or no machine was created
+    4 timed out
+    130 interrupted; the results so far are kept
+    """
+    gates = parse_gates(gate or ())
+    if bool(queries) != bool(prometheus):
+        raise WrongUsageError("--queries and --prometheus need each other.")
+    request = StartupRequest(
+        command=command_line or [],
+        selector=selector or f"app.kubernetes.io/part-of={PRODUCT},app.kubernetes.io/instance={name}",
+        expected=machines,
+        until=until,
+        timeout=seconds_of(timeout),
+        gates=gates,
+        prometheus=Prometheus(prometheus, read_queries(queries)) if prometheus and queries else None,
+        results=results,
+    )
+    api, asking = connect(kubeconfig, context), connect(kubeconfig, context, timeout=ANSWER_SECONDS)
+    with interruptible(console.show_cursor) as stop:
+        code = Startup(api, asking, StackClient(api, namespace=namespace, name=name), request, console, stop=stop).run()
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -17,6 +17,13 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
+def seconds(value: float | None) -> str:
+    """Return a time in seconds, `-` for None; an infinite one is that of a machine that never came so far."""
+    if value is None:
+        return "-"
+    return "not reached" if value == math.inf else f"{value:.2f} s"
+
+
 def share(value: float | None) -> str:
     """Return a share as a percentage, `-` for None."""
     if value is None:

@@ -9,6 +9,8 @@ import typer
 
 from cloudinit import load_plan
 from measure.analysis.gates import GATES
+from measure.analysis.startup import FIGURES, FIRST_ANSWER
+from measure.startup_summary import Phase
 
 _STACK = "the stack's"
 
@@ -66,4 +68,33 @@ Faults = Annotated[
         "tier=application,network.latency=50ms,start=20s,duration=20s. May be given several times.",
         show_default=_STACK,
     ),
+]
+CommandLine = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="COMMAND",
+        help="Command that creates the machines, such as pulumi up --yes.",
+        show_default="none; something else creates them",
+    ),
+]
+Machines = Annotated[
+    int | None, typer.Option(min=1, help="Number of machines that will start.", show_default="those of the command")
+]
+Until = Annotated[Phase, typer.Option(help="Phase that every machine has to reach.")]
+StartGates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate",
+        help=f"Limit to pass, such as ready.p95=30s, web.serving.max=20s or {FIRST_ANSWER}=12s. "
+        f"Phases: {', '.join(Phase)}; figures: {', '.join(FIGURES)}.",
+    ),
+]
+StartTimeout = Annotated[str, typer.Option("--timeout", help="How long all machines may take.")]
+Queries = Annotated[Path | None, typer.Option(help="YAML file with PromQL queries by name.")]
+PrometheusUrl = Annotated[
+    str | None,
+    typer.Option("--prometheus", help="URL of the Prometheus to ask; a bearer token is read from $PROMETHEUS_TOKEN."),
+]
+Selector = Annotated[
+    str | None, typer.Option(help="Label selector of the machines.", show_default="those of the stack")
 ]

@@ -8,8 +8,9 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 
@@ -60,6 +61,30 @@ def replace(path: Path, text: str) -> None:
             new.replace(path)
         finally:
             new.unlink(missing_ok=True)
+
+
+def unused(results: Path, name: str) -> str:
+    """Return a name that no run has, even if one was started in the same second."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if not (results / one).exists())
+
+
+@contextmanager
+def created(directory: Path) -> Iterator[None]:
+    """Create a directory; remove it again if an error leaves it empty."""
+    new = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True)
+    except OSError as error:
+        message = f"Can't create {directory} for the results: {error.strerror}. Set --results."
+        raise WrongUsageError(message) from None
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # not empty
+            for path in new:
+                path.rmdir()
+        raise
 
 
 class SamplesFile:

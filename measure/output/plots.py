@@ -11,12 +11,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from measure.analysis.faults import spans
 from measure.analysis.samples import PARTS, TIERS, Samples, latencies, part
 from measure.analysis.timeline import Timeline
 from measure.output.tables import PART_COLOURS
+from measure.startup_summary import Phase, StartupSummary
 from measure.summary import FaultSummary
 
 _CLIENT, _SCHEDULED = "#CC79A7", "#0072B2"
@@ -38,6 +39,13 @@ _STYLE: dict[Any, object] = {
     ),
 }
 _FAULT = "#D55E00"
+_PHASE_COLOURS = {
+    Phase.CREATED: "#999999",
+    Phase.SCHEDULED: "#E69F00",
+    Phase.RUNNING: "#56B4E9",
+    Phase.READY: "#009E73",
+    Phase.SERVING: "#D55E00",
+}
 _NARROWEST = 0.003  # share of the plot, for a fault that takes no time
 _POINTS = 400
 _LOWEST = 0.01  # ms, lower end of logarithmic axes
@@ -107,6 +115,20 @@ def percentile_plot(samples: Samples) -> str:
         axes.set_xticks(ticks, [f"p{100 - 100 / one:.5g}" for one in ticks])
         axes.minorticks_off()
         return _svg(figure, axes, "percentiles")
+
+
+def startup_plot(summary: StartupSummary) -> str:
+    """Return how many machines have reached each phase, over the time since the start."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(3.4)
+        for phase, colour in _PHASE_COLOURS.items():
+            times = sorted(time for one in summary.machines if (time := getattr(one, phase)) is not None)
+            if times:
+                counts = np.arange(len(times) + 1)
+                axes.step([0.0, *times], counts, where="post", color=colour, linewidth=1.6, label=phase)
+        axes.set(xlabel="time since the start (s)", ylabel="machines", xlim=(0, summary.seconds), ylim=(0, None))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        return _svg(figure, axes, "startup")
 
 
 def _shade(axes: Axes, faults: Sequence[FaultSummary], end: float) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain, count
 from pathlib import Path
 from threading import Event
 
@@ -18,9 +17,9 @@ from measure.analysis.recording import Recording
 from measure.analysis.schedule import with_unsent
 from measure.analysis.summarize import summarize
 from measure.analysis.timeline import timeline
-from measure.failures import ExitCode, NotServingError, WrongUsageError
+from measure.failures import ExitCode, NotServingError
 from measure.formatting import describe, timing
-from measure.output.files import SamplesFile, write
+from measure.output.files import SamplesFile, created, unused, write
 from measure.output.report import write_report
 from measure.output.tables import print_summary, say
 from measure.run.chaos import Chaos, check_faults, parse_faults, stack_faults
@@ -87,7 +86,7 @@ class Runner:
     def run(self) -> ExitCode:
         """Do all runs and return the exit code."""
         results, repeat = self._request.results, self._request.repeat
-        name = _unused(results, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{self._plan.profile}")
+        name = unused(results, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{self._plan.profile}")
         if repeat == 1:
             return self._run(name, results / name)
         worst = ExitCode.PASSED
@@ -103,7 +102,7 @@ class Runner:
     def _run(self, name: str, directory: Path) -> ExitCode:
         recording = Recording.of(replace(self._plan, run=name), self._gates)
         chaos = Chaos(self._stack, self._faults, recording.plan)
-        with self._view(self._console) as view, _created(directory), SamplesFile(directory) as file:
+        with self._view(self._console) as view, created(directory), SamplesFile(directory) as file:
             session = Session(
                 self._stack,
                 recording,
@@ -145,30 +144,6 @@ class Runner:
             gates=self._gates,
             machines=machines(self._stack),
         )
-
-
-def _unused(results: Path, name: str) -> str:
-    """Return a name that no run has, even if one was started in the same second."""
-    numbered = (f"{name}-{number}" for number in count(2))
-    return next(one for one in chain([name], numbered) if not (results / one).exists())
-
-
-@contextmanager
-def _created(directory: Path) -> Iterator[None]:
-    """Create a directory; remove it again if an error leaves it empty."""
-    new = [path for path in (directory, *directory.parents) if not path.exists()]
-    try:
-        directory.mkdir(parents=True)
-    except OSError as error:
-        message = f"Can't create {directory} for the results: {error.strerror}. Set --results."
-        raise WrongUsageError(message) from None
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):  # not empty
-            for path in new:
-                path.rmdir()
-        raise
 
 
 def _stack_plan(text: str | None) -> LoadPlan:

@@ -120,7 +120,7 @@ class StackClient:
     def _apply(self, name: str, data: dict[str, str], version: str | None = None) -> None:
         metadata = {"name": name, "namespace": self.namespace, "resourceVersion": version}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        with _measure_errors():
+        with measure_errors():
             self._api.patch(
                 CONFIG_MAPS,
                 name,
@@ -161,13 +161,13 @@ class StackClient:
             WrongUsageError: Access is denied, or the server is not an API server.
             ApiUnreachableError: No response.
         """
-        with _measure_errors():
+        with measure_errors():
             return self._api.request("GET", path)
 
     def _from_agent(self, path: str) -> bytes:
         proxy = SERVICES.path(self.namespace, f"{self.load_name}:http", "proxy")
         try:
-            with _measure_errors():
+            with measure_errors():
                 return self._api.read(proxy + path)
         except ApiStatusError as error:
             if error.status == HTTPStatus.NOT_FOUND:
@@ -192,18 +192,23 @@ class StackClient:
         )
 
 
-def connect(kubeconfig: Path | None, context: str | None) -> Api:
+def connect(kubeconfig: Path | None, context: str | None, *, timeout: float = _READ_SECONDS) -> Api:
     """Return a client for the cluster of a kubeconfig, or for this Pod's own without one.
+
+    Args:
+        kubeconfig: Kubeconfig file.
+        context: Context to use; None: the current one.
+        timeout: Seconds after which an unanswered request fails.
 
     Raises:
         WrongUsageError: The kubeconfig can't be used.
     """
-    with _measure_errors():
-        return client.connect(kubeconfig, context, local=False, timeout=_READ_SECONDS)
+    with measure_errors():
+        return client.connect(kubeconfig, context, local=False, timeout=timeout)
 
 
 @contextmanager
-def _measure_errors() -> Iterator[None]:
+def measure_errors() -> Iterator[None]:
     """Turn the client's errors into this program's, which have exit codes."""
     try:
         yield
