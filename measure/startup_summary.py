@@ -33,6 +33,7 @@ class MachineStart(SummaryModel):
     ready: float | None = Field(description="Its VirtualMachine is Ready: the readiness probe succeeds.")
     serving: float | None = Field(description="The first good response to a request sent to it.")
     asked: bool = Field(description="Whether requests are sent to it. Otherwise it has no phase serving.")
+    simulated: bool = Field(description="Whether nothing booted: it is a machine of a lab with simulated guests.")
     deleted: bool = Field(description="Whether it was deleted before it had reached its last phase.")
     problem: str = Field(description="Why its last request had no good response; empty if it serves.")
 

@@ -24,6 +24,8 @@ def print_startup(summary: StartupSummary, console: Console) -> None:
         console.print(_phases_table(summary))
     if summary.verdict.gates:
         console.print(_gates_table(summary.verdict.gates))
+    if simulated := sum(one.simulated for one in summary.machines):
+        say(console, f"{simulated:,} of {len(summary.machines):,} machines are simulated: nothing booted.", "yellow")
     if summary.first_answer is not None:
         say(console, f"First good response through all tiers: {seconds(summary.first_answer)} after the start.")
     if summary.resolution is not None:

@@ -112,5 +112,5 @@ class FirstAnswers:
 
 
 def request_of(machine: StartingMachine) -> _Request | None:
-    """Return the request that a machine is sent; None if it is no machine of a tier, and is never asked."""
-    return _REQUESTS.get(machine.tier)
+    """Return the request that a machine is sent; None if it is never asked: it is of no tier, or nothing boots."""
+    return None if machine.simulated else _REQUESTS.get(machine.tier)

@@ -13,7 +13,7 @@ from threading import Lock
 
 from kube.client import Api
 from kube.informer import Informer
-from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
+from kube.resources import PODS, SIMULATED, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES, Object
 from measure.failures import TimedOutError
 from measure.run.stack import measure_errors
 from measure.startup_summary import Phase
@@ -36,6 +36,7 @@ class StartingMachine:
         reached: When it reached each phase that the API server tells of.
         pod: Name of the launcher Pod of its running instance; None before.
         deleted: Whether it was deleted.
+        simulated: Whether nothing boots, as in a lab of simulated guests.
     """
 
     uid: str
@@ -44,6 +45,7 @@ class StartingMachine:
     reached: dict[Phase, float]
     pod: str | None
     deleted: bool
+    simulated: bool = False
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class _Sighting:
     tier: str
     reached: dict[Phase, float] = field(default_factory=dict)
     deleted: bool = False
+    simulated: bool = False
 
 
 class MachineWatch:
@@ -112,14 +115,15 @@ class MachineWatch:
         for uid, machine in machines.items():
             if uid in self._earlier:
                 continue
-            reached, serving = dict(machine.reached), None
+            reached, serving, simulated = dict(machine.reached), None, False
             for instance_uid, instance in of_machine.get(uid, ()):
+                simulated |= instance.simulated
                 _earliest(reached, instance.reached)
                 for pod in of_instance.get(instance_uid, ()):
                     _earliest(reached, pod.reached)
                     if Phase.RUNNING in instance.reached and not (instance.deleted or pod.deleted):
                         serving = pod.name
-            yield StartingMachine(uid, machine.name, machine.tier, reached, serving, machine.deleted)
+            yield StartingMachine(uid, machine.name, machine.tier, reached, serving, machine.deleted, simulated)
 
     def _on_change(self, kind: str, item: Object, present: bool) -> None:
         now = self._clock()
@@ -130,6 +134,7 @@ class MachineWatch:
                 metadata["uid"], _Sighting(metadata["name"], owner, metadata.get("labels", {}).get(_TIER, ""))
             )
             sighting.deleted = not present
+            sighting.simulated |= SIMULATED in (metadata.get("annotations") or {})
             if present:
                 for phase in _PHASES[kind](item):
                     sighting.reached.setdefault(phase, now)

@@ -255,6 +255,7 @@ class Startup:
                 "tier": machine.tier,
                 "asked": request_of(machine) is not None,
                 "deleted": machine.deleted,
+                "simulated": machine.simulated,
                 "problem": "" if Phase.SERVING in reached else self._answers.problem(machine.uid),
                 **times,
             }

@@ -93,9 +93,10 @@ class ApiServer(ThreadingHTTPServer):
     def forget(self, *unseen: tuple[Resource, Object]) -> None:
         """End all watches with 410 Gone, as after etcd's compaction; these objects appear without an event."""
         with self._changed:
-            for resource, item in unseen:
-                self._objects[resource, item["metadata"]["uid"]] = item
             self._events.append((VIRTUAL_MACHINES, "BOOKMARK", {"metadata": {}}))
+            version = {"resourceVersion": str(len(self._events))}
+            for resource, item in unseen:
+                self._objects[resource, item["metadata"]["uid"]] = {**item, "metadata": {**item["metadata"], **version}}
             self._expired = len(self._events)
             self._changed.notify_all()
 
@@ -199,9 +200,10 @@ def machine(name: str, *, ready: bool = False) -> Object:
     return {"metadata": _metadata("vm", name), "status": {"conditions": conditions}}
 
 
-def instance(name: str, phase: str = "Pending") -> Object:
+def instance(name: str, phase: str = "Pending", **annotations: str) -> Object:
     """Return the instance of a machine."""
-    return {"metadata": _metadata("vmi", name, f"vm-{name}"), "status": {"phase": phase}}
+    metadata = {**_metadata("vmi", name, f"vm-{name}"), "annotations": annotations}
+    return {"metadata": metadata, "status": {"phase": phase}}
 
 
 def launcher(name: str, node: str = "") -> Object:

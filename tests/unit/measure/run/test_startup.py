@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import jsonschema
 import pytest
 
-from kube.resources import PODS, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
+from kube.resources import PODS, SIMULATED, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
 from lab.config import PROJECT
 from measure.startup_summary import schema
 from tests.unit.measure.conftest import Ended, Program
@@ -179,6 +179,26 @@ def test_machines_that_cant_serve_are_measured_until_ready(
     meanwhile(server, simulate)
     assert measure_startup("--machines", 1, "--until", "ready").code == 0
     assert document(results)["phases"]["ready"]["unreached"] == 0
+
+
+def test_a_simulated_machine_has_no_phase_serving_and_is_marked(
+    server: ApiServer, measure_startup: MeasureStartup, results: Path
+) -> None:
+    def simulate() -> None:
+        name = "multi-tier-web-0"
+        server.put(VIRTUAL_MACHINES, machine(name))
+        server.put(PODS, launcher(name, "node"))
+        server.put(VIRTUAL_MACHINE_INSTANCES, instance(name, "Running", **{SIMULATED: "true"}))
+        server.put(VIRTUAL_MACHINES, machine(name, ready=True))
+
+    meanwhile(server, simulate)
+    ended = measure_startup("--machines", 1)
+    assert ended.code == 0
+    assert "1 of 1 machines are simulated: nothing booted." in ended.out
+    found = document(results)
+    assert found["machines"][0]["simulated"]
+    assert set(found["phases"]) == {"created", "scheduled", "running", "ready"}
+    assert server.asked == []
 
 
 def test_a_machine_of_no_tier_has_no_phase_serving(
