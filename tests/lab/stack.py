@@ -57,9 +57,13 @@ class Stack:
     def cluster(self) -> Api:
         return client.connect(self.lab.kubeconfig)
 
+    def command(self, *arguments: str) -> list[str]:
+        """Return a command line of the Pulumi CLI."""
+        return [str(self.lab.binaries / "pulumi"), "--non-interactive", *arguments]
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.lab.binaries / "pulumi"), "--non-interactive", *arguments],
+            self.command(*arguments),
             cwd=PROJECT,
             env=environment.process_environment(self.lab),
             capture_output=True,
@@ -105,6 +109,7 @@ class Stack:
         return subprocess.run(
             [sys.executable, "-m", "measure", command, *where, *rest],
             cwd=PROJECT,
+            env=environment.process_environment(self.lab),
             capture_output=True,
             text=True,
             timeout=300,

@@ -9,6 +9,8 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,7 +148,9 @@ def test_the_database_password_is_in_no_log_preview_or_export(stack: Stack) -> N
         assert password not in (guest / "console.log").read_text(errors="replace")
 
 
-def test_more_machines_share_the_load_of_a_dedicated_generator(stack: Stack, collector: Receiver) -> None:
+def test_more_machines_share_the_load_of_a_dedicated_generator(
+    stack: Stack, collector: Receiver, tmp_path: Path
+) -> None:
     stack.configure("multi-tier:application.replicas", 2)
     stack.configure("multi-tier:web.replicas", 2)
     stack.configure("multi-tier:load.dedicated", "true")
@@ -154,7 +158,11 @@ def test_more_machines_share_the_load_of_a_dedicated_generator(stack: Stack, col
     stack.configure("multi-tier:load.memory", "384Mi")
     stack.configure("multi-tier:tracing.endpoint", collector.url)
     stack.configure("multi-tier:tracing.sampling", 0.5)
-    stack.up()
+    where = ("--stack", stack.stack, "--config-file", str(stack.configuration))
+    up = stack.command("up", "--yes", "--skip-preview", "--suppress-progress", *where)
+    started = stack.measure("startup", "--gate", "first_answer=5m", "--results", str(tmp_path), "--", *up)
+    assert started.returncode == 0, started.stdout + started.stderr
+    _check_start(json.loads(next(tmp_path.glob("*/startup.json")).read_text()))
     served: Counter[tuple[str, str]] = Counter()
 
     def all_serve() -> bool:
@@ -169,6 +177,20 @@ def test_more_machines_share_the_load_of_a_dedicated_generator(stack: Stack, col
     generator = stack.load_cluster().status()
     assert generator.run is not None
     assert generator.run.state == "running"
+
+
+def _check_start(start: dict[str, Any]) -> None:
+    """Check what `measure startup` says of machines that are created tier by tier."""
+    names = [one["name"] for one in start["machines"]]
+    new = [f"{NAME}-application-1", f"{NAME}-web-1", f"{NAME}-load-0"]
+    assert set(new) <= set(names), "those that replace others may be among them"
+    for one in start["machines"]:
+        assert 0 < one["created"] < one["scheduled"] < one["running"] < min(one["serving"], one["ready"])
+    times = {tier: phases["serving"] for tier, phases in start["tiers"].items()}
+    assert all(found["unreached"] == 0 for found in times.values())
+    served = {one["name"]: one["serving"] for one in start["machines"]}
+    assert served[new[0]] < served[new[1]] < served[new[2]], "tier by tier"
+    assert start["resolution"] < 1, "requests were that far apart"
 
 
 def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Receiver) -> None:

@@ -1,4 +1,4 @@
-"""docs/measure.md matches the program, and the pipeline examples are valid."""
+"""docs/measure.md and docs/startup.md match the program, and the pipeline examples are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from measure.run.plan import Overrides, run_plan
 from measure.summary import Summary
 from tests.unit.measure.synthetic import plan
 
-PAGE = (PROJECT / "docs" / "measure.md").read_text()
+PAGE = "".join((PROJECT / "docs" / name).read_text() for name in ("measure.md", "startup.md"))
 EXAMPLES = ("github-actions.yaml", "gitlab-ci.yaml")
 
 
