@@ -34,7 +34,7 @@ def hooks(settings: Settings) -> pulumi.ResourceHookBinding:
             if found:
                 check_contents(settings.database, found["metadata"].get("annotations") or {})
 
-    return asking("data-disk", create=create)
+    return asking(settings.names.resource("data-disk"), create=create)
 
 
 def check_contents(database: DatabaseSettings, old: Inputs) -> None:

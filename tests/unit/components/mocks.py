@@ -187,6 +187,7 @@ class RecordingCallbacks:
         self._deployment = deployment
 
     def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        assert hook.name not in self._deployment.hooks, "the engine refuses a second hook of the same name"
         self._deployment.hooks[hook.name] = hook
 
 
