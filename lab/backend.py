@@ -15,6 +15,7 @@ from kube.resources import Object
 from lab import environment
 from lab.config import Lab
 from lab.errors import LabError
+from state.store import Store
 
 # They hold data, or all objects of a namespace. The next update adopts them.
 _ALWAYS_ADOPTED = frozenset({"Namespace", "DataVolume"})
@@ -80,8 +81,12 @@ def _identity(resource: dict[str, Any]) -> tuple[str, str, str] | None:
 
 
 def remove_stale_locks(lab: Lab) -> None:
-    """Remove the locks of engines that were killed. A lock that can't be read is an engine's, if one runs."""
+    """End the updates of engines that were killed. A lock that can't be read is an engine's, if one runs."""
     running = engines(lab)
+    if lab.simulated and not running:
+        store = Store(lab.backend)
+        for stack in store.names():
+            store.end(stack)
     for path in lab.backend.glob(".pulumi/locks/**/*.json"):
         try:
             stale = json.loads(path.read_text())["pid"] not in running

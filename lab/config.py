@@ -18,6 +18,7 @@ NODE_NAME = "lab"
 CLUSTER_DOMAIN = "cluster.local"
 NAME_PREFIX = "multi-tier-"
 API_SERVER_PORT = 6443
+STATE_PORT = 7070
 
 # Every guest's gateway and resolver. Link-local, so it never collides with a network that guests must reach.
 GATEWAY = IPv4Address("169.254.1.1")
@@ -208,8 +209,18 @@ class Lab:
 
     @property
     def backend(self) -> Path:
-        """Pulumi's file backend: the state of the stacks."""
+        """Directory of Pulumi's file backend, or of the state service: the state of the stacks."""
         return self.root / "pulumi"
+
+    @property
+    def state_service(self) -> str:
+        """The URL of the state service, if the lab has one."""
+        return f"http://{self.address}:{STATE_PORT}"
+
+    @property
+    def state_token(self) -> Path:
+        """The token of the state service."""
+        return self.root / "state-token"
 
     @property
     def plugins(self) -> Path:

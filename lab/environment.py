@@ -12,9 +12,12 @@ from lab.files import write_private
 
 def variables(lab: Lab) -> dict[str, str]:
     """Return the variables that point Pulumi and kubectl at the lab."""
+    backend = {"PULUMI_BACKEND_URL": f"file://{quote(str(lab.backend))}"}
+    if lab.simulated:
+        backend = {"PULUMI_BACKEND_URL": lab.state_service, "PULUMI_ACCESS_TOKEN": lab.state_token.read_text().strip()}
     return {
         "KUBECONFIG": str(lab.kubeconfig),
-        "PULUMI_BACKEND_URL": f"file://{quote(str(lab.backend))}",
+        **backend,
         # Empty on purpose: stacks/Pulumi.lab.yaml contains its salt (docs/decisions/0003-lab-passphrase.md).
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_HOME": str(lab.plugins.parent),

@@ -1,4 +1,4 @@
-"""The lab's certificate authority, the certificates that it signs, and kubeconfigs with them."""
+"""The lab's certificate authority, the certificates that it signs, kubeconfigs with them, and a token."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import datetime
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from secrets import token_hex
 
 import yaml
 from cryptography import x509
@@ -207,6 +208,8 @@ def ensure(lab: Lab) -> None:
     certificate, _ = authority.pair()  # its key is never saved
     write_private(lab.pki / "ca.crt", certificate)
     write_private(lab.pki / "service-account.key", _pem(_rsa_key()))
+    if lab.simulated:
+        write_private(lab.state_token, f"{token_hex()}\n".encode())
     if lab.machines:
         # CDI's controller signs the certificates of each upload itself, always with an RSA key.
         _write(lab, CDI_SIGNER, Authority("multi-tier lab CDI", _rsa_key()).pair())

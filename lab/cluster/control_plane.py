@@ -12,8 +12,9 @@ import httpx
 import yaml
 
 from lab.cluster.supervisor import Component
-from lab.config import API_SERVER_PORT, CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
+from lab.config import API_SERVER_PORT, CLUSTER_DOMAIN, GATEWAY, NODE_NAME, STATE_PORT, Lab
 from lab.toolchain import node_image
+from state.server import CAPABILITIES
 
 ETCD_PORT = 2379
 VIRT_API_PORT = 8443
@@ -144,6 +145,13 @@ def kube_apiserver(lab: Lab) -> Component:
         endpoint_reconciler_type="lease" if lab.isolated else "none",
     )
     return Component("kube-apiserver", command, answers(lab, f"{lab.api_server}/readyz"), GO)
+
+
+def state(lab: Lab) -> Component:
+    """Pulumi's state service, for stacks of so many resources that the file backend would take most of the time."""
+    where = (str(lab.backend), "--token-file", str(lab.state_token))
+    command = [sys.executable, "-m", "state", *where, "--address", str(lab.address), "--port", str(STATE_PORT)]
+    return Component("state", command, answers(lab, f"{lab.state_service}{CAPABILITIES}"), {})
 
 
 def _controller(lab: Lab, name: str, port: int, **flags: object) -> Component:

@@ -22,7 +22,7 @@ _MACHINES: _Stages = (
     (cluster.virt_api, cluster.virt_controller, node.kubelet, node.network_policy_controller, node.provisioner),
 )
 _SIMULATED: _Stages = (
-    (cluster.etcd, cluster.kube_apiserver),
+    (cluster.etcd, cluster.kube_apiserver, cluster.state),
     (cluster.kube_controller_manager,),
     (cluster.virt_api, cluster.virt_controller, cluster.node_agent),
 )
