@@ -112,9 +112,10 @@ def _turn_off_attribution(stack: Running) -> None:
 
 
 def _saturate(stack: Running, traced: float) -> Saturated:
-    before = stack.guests.cpu_seconds()
+    before = sum(stack.guests.cpu_seconds().values())
     per_second = saturation.per_second(stack.url, connections=CONNECTIONS, seconds=SECONDS, traced=traced)
-    return Saturated(per_second, (stack.guests.cpu_seconds() - before) * 1000 / (per_second * SECONDS))
+    used = sum(stack.guests.cpu_seconds().values()) - before
+    return Saturated(per_second, used * 1000 / (per_second * SECONDS))
 
 
 def _result(variant: list[Saturated], base: list[Saturated], limit: float) -> dict[str, Any]:

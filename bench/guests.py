@@ -33,9 +33,9 @@ class Guests:
         """Return a guest's IP address."""
         return str(self._instances[name]["status"]["interfaces"][0]["ipAddress"])
 
-    def cpu_seconds(self) -> float:
-        """Return the processor time that the processes of all guests have used, in seconds."""
-        return sum(_cpu_seconds(pid) for name in self._instances for pid in self.processes(name))
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the processor time that each guest's processes have used, those that ended included, in seconds."""
+        return {name: sum(map(cpu_seconds, self.processes(name))) for name in self._instances}
 
     def processes(self, name: str) -> set[int]:
         """Return the ids, on this machine, of a guest's processes."""
@@ -47,24 +47,32 @@ class Guests:
         Raises:
             LabError: Not exactly one process matches.
         """
-        found = [pid for pid in self.processes(name) if all(word in _command(pid) for word in words)]
+        found = self.matching(name, *words)
         if len(found) != 1:
             raise LabError(f"{name} has {len(found)} processes with {' '.join(words)} in their command lines, not one.")
         return found[0]
+
+    def matching(self, name: str, *words: str) -> list[int]:
+        """Return the ids of a guest's processes whose command lines contain all the words."""
+        return [pid for pid in self.processes(name) if all(word in _command(pid) for word in words)]
 
     def leader(self, name: str) -> int:
         """Return the id, on this machine, of a guest's init process."""
         return next(pid for pid in self.processes(name) if _innermost_id(pid) == "1")
 
-    def run(self, name: str, script: str) -> None:
-        """Run a shell script as root in a guest.
+    def run(self, name: str, script: str) -> str:
+        """Run a shell script as root in a guest, and return its standard output.
 
         Raises:
             LabError: A command failed.
         """
         enter = ("nsenter", f"--target={self.leader(name)}", "--mount", "--net", "--pid", "--uts", "--ipc", "--")
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}  # not this machine's proxies
-        run(*enter, "sh", "-ec", script, env=environment, failure=f"A script failed in the guest {name}")
+        return run(*enter, "sh", "-ec", script, env=environment, failure=f"A script failed in the guest {name}")
+
+    def root(self, name: str) -> Path:
+        """Return a guest's root directory, as this machine sees it."""
+        return Path(f"/proc/{self.leader(name)}/root")
 
     def written(self, name: str) -> Path:
         """Return the directory of the files that a guest has written over its image."""
@@ -99,11 +107,11 @@ def _innermost_id(pid: int) -> str:
     return line.split()[-1]
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used, in seconds; 0 if it has exited."""
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process and its ended children have used, in seconds; 0 if it has exited."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    # utime and stime, fields 14 and 15 of proc_pid_stat(5); the first two are cut off above.
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    # utime, stime, cutime and cstime, fields 14 to 17 of proc_pid_stat(5); the first two are cut off above.
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-_PERCENTILES = ("p50", "p99", "p999", "max")
-
 
 def save(bench: dict[str, Any], path: Path) -> None:
     """Plot the measured parts into an SVG or PNG file."""
-    drawn: dict[str, Callable[[Any, Axes], None]] = {"costs": _costs, "frozen_second": _frozen, "creating": _creating}
+    drawn: dict[str, Callable[[Any, Axes], None]] = {
+        "starting": _starting,
+        "creating": _creating,
+        "serving": _serving,
+        "generating": _generating,
+        "costs": _costs,
+    }
     wanted = [part for part in drawn if part in bench]
     if not wanted:
         return
@@ -41,16 +46,39 @@ def _costs(costs: dict[str, Any], axis: Axes) -> None:
     axis.set_title("Cost of measuring")
 
 
-def _frozen(frozen: dict[str, Any], axis: Axes) -> None:
-    for offset, (name, colour) in enumerate({"open": "#0072b2", "closed": "#e69f00"}.items()):
-        places = [place + 0.4 * offset - 0.2 for place in range(len(_PERCENTILES))]
-        label = {"open": "open model", "closed": "closed loop"}[name]
-        axis.bar(places, [frozen[name][percentile] for percentile in _PERCENTILES], 0.4, color=colour, label=label)
-    axis.set_yscale("log")
-    axis.set_xticks(range(len(_PERCENTILES)), ["p50", "p99", "p99.9", "max"])
-    axis.set_ylabel("latency in ms")
-    axis.set_title("Latency when the application freezes for 1 s")
-    axis.legend()
+def _serving(serving: dict[str, Any], axis: Axes) -> None:
+    sides = list(dict.fromkeys(one["side"] for one in serving["runs"]))
+    for place, side in enumerate(sides):
+        values = [one["per_second"] for one in serving["runs"] if one["side"] == side]
+        axis.plot(values, [place] * len(values), "o", color="0.6", markersize=4)
+        axis.plot(statistics.median(values), place, "o", color="#0072b2", markersize=8)
+    axis.set_xscale("log")
+    axis.set_yticks(range(len(sides)), sides)
+    axis.set_xlabel("requests/s (gray: repeats, blue: median)")
+    axis.set_title("Most that is served")
+
+
+def _generating(generating: dict[str, Any], axis: Axes) -> None:
+    runs = [one for one in generating["runs"] if "true_p99_ms" in one]
+    tools = list(dict.fromkeys(one["tool"] for one in runs))
+    for place, tool in enumerate(tools):
+        mine = [one for one in runs if one["tool"] == tool]
+        axis.bar(place, statistics.median(one["p99_ms"] for one in mine), color="#0072b2")
+        truth = statistics.median(one["true_p99_ms"] for one in mine)
+        axis.plot([place - 0.4, place + 0.4], [truth] * 2, color="#d55e00")
+    axis.set_xticks(range(len(tools)), tools)
+    axis.set_ylabel("p99 in ms (orange: true)")
+    axis.set_title("Reported when the application freezes")
+
+
+def _starting(starting: dict[str, Any], axis: Axes) -> None:
+    names = [name for name, one in starting.items() if isinstance(one, dict) and one.get("spread")]
+    for place, name in enumerate(names):
+        axis.plot(starting[name]["spread"], [place] * 2, color="0.6")
+        axis.plot(starting[name]["value"], place, "o", color="#0072b2", markersize=8)
+    axis.set_yticks(range(len(names)), [name.removesuffix("_s").replace("_", " ") for name in names])
+    axis.set_xlabel("seconds")
+    axis.set_title("Starting")
 
 
 def _creating(creating: dict[str, Any], axis: Axes) -> None:

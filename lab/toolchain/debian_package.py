@@ -10,6 +10,7 @@ from lab.errors import LabError
 from lab.toolchain import cache
 
 _DOWNLOAD_SECONDS = 300
+_LONGEST_NAME = 100
 
 
 def unpack(*packages: str) -> Path:
@@ -21,7 +22,10 @@ def unpack(*packages: str) -> Path:
         LabError: Apt doesn't know a package or can't download it.
     """
     release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
-    return cache.get("debian", "-".join((release, *packages)), lambda directory: _fill(directory, packages))
+    name = "-".join((release, *packages))
+    if len(name) > _LONGEST_NAME:
+        name = "-".join((release, packages[0], cache.key(packages)))
+    return cache.get("debian", name, lambda directory: _fill(directory, packages))
 
 
 def _fill(directory: Path, packages: tuple[str, ...]) -> None:

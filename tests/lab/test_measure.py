@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from bench import closed_loop
 from bench.guests import Guests
 from tests.lab.stack import NAME, Stack
 
@@ -98,12 +97,14 @@ def test_a_missed_gate_fails_the_run_and_is_named(stack: Stack, tmp_path: Path) 
 def test_a_frozen_second_shows_in_the_percentiles_and_a_closed_loop_hides_it(stack: Stack, tmp_path: Path) -> None:
     guests = Guests(stack.lab, NAME)
     server = guests.process(f"{NAME}-application-0", "uvicorn")
-    closed: dict[str, float] = {}
+    closed: list[float] = []
 
     def loop() -> None:
+        deadline = time.monotonic() + SECONDS
         with stack.client() as client:
-            url = str(client.base_url).rstrip("/")
-        closed.update(closed_loop.run(stack.lab, url, connections=1, seconds=SECONDS, pause_ms=2))
+            while (sent := time.monotonic()) < deadline:
+                client.get("/api/v1/accounts/1").raise_for_status()
+                closed.append((time.monotonic() - sent) * 1000)
 
     def freeze_later() -> None:
         time.sleep(SECONDS / 2)
@@ -120,5 +121,7 @@ def test_a_frozen_second_shows_in_the_percentiles_and_a_closed_loop_hides_it(sta
     total = summary_of(tmp_path)["latency"]["total"]
     assert total["p999"] >= 900, "a twelfth of all requests waited, up to a second"
     assert total["p99"] >= 500
-    assert closed["max"] >= 900, "the closed loop ran into the same second"
-    assert closed["p999"] < 500, "but reports it as one slow request in thousands"
+    slowest, second = sorted(closed)[:-3:-1]
+    assert slowest >= 900, "the closed loop ran into the same second"
+    assert second < 500, "but reports it as one slow request of thousands"
+    assert len(closed) > 1000
