@@ -4,12 +4,14 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import configuration
+from components.completion import await_resources
 from components.credentials import Credentials
 from components.instance import instances
 from components.mesh import namespace_labels
 from components.outputs import outputs
 
 settings = configuration.load()
+await_resources()
 names = settings.names
 # Its hooks make sure that everything that follows takes over nothing.
 credentials = Credentials(settings)

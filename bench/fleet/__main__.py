@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from components.completion import await_resources
 from components.settings.machines import WebSettings
 from components.settings.stack import TimeoutSettings
 from components.virtual_machine import VirtualMachineArgs, virtual_machine
@@ -46,6 +47,7 @@ def machine(name: str) -> None:
     virtual_machine(name, args, options)
 
 
+await_resources()
 metadata = {"name": NAME, "namespace": NAME}
 secret = kubernetes.core.v1.Secret(NAME, metadata=metadata, string_data={"userdata": USER_DATA})
 for number in range(count):
