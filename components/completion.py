@@ -1,6 +1,6 @@
 """The wait for a program's resources, whose cost grows with their number and not with its square.
 
-The SDK waits until one of all outstanding outputs is complete, then for the rest of them in the same way. A resource has
+The SDK waits until one of all outstanding outputs is complete, and then for the rest in the same way. A resource has
 several outputs, so with thousands of resources, Python does little else.
 """
 
