@@ -73,7 +73,7 @@ def test_an_instance_reaches_none_but_its_own_tiers() -> None:
 def test_each_instance_has_a_password_of_its_own() -> None:
     passwords = [one for one in several().resources if one.type == "random:index/randomPassword:RandomPassword"]
 
-    assert [one.name for one in passwords] == ["password", "1-password", "2-password"]
+    assert {one.name for one in passwords} == {"password", "1-password", "2-password"}
 
 
 def test_the_outputs_are_the_first_ones_and_the_names_of_all() -> None:
