@@ -18,9 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import kube_burner
-from bench.figures import figure, missing
+from bench.figures import Figure, figure, missing, ratio
 from bench.fleets import Cost, Fleet, Kind, simulated_lab
+from bench.kube_burner import KubeBurner
 from lab.config import Lab
 
 COMMANDS: Mapping[str, Callable[[Fleet], Cost]] = {
@@ -35,8 +35,12 @@ LARGEST = 1000
 # Number of objects -> number of measurements of each kind.
 SIZES = {3: 3, 30: 3, 300: 3, 1000: 1}
 QUICK_SIZES = {3: 1, 30: 1, 300: 1, 1000: 1}
-# What QUICK=1 leaves out: by the servers or the file backend, they take minutes.
-QUICK_LIMITS = {Kind.CONFIGMAPS: 300, Kind.CREATED: 1000, Kind.READY: 30}
+# The largest fleet of each kind: what the servers or the file backend take long for, QUICK=1 leaves out.
+LIMITS = {Kind.CONFIGMAPS: 1000, Kind.CREATED: 1000, Kind.FILES: 300, Kind.READY: 1000, Kind.POOLED: 300}
+QUICK_LIMITS = {Kind.CONFIGMAPS: 300, Kind.CREATED: 1000, Kind.FILES: 30, Kind.READY: 30, Kind.POOLED: 30}
+# Number of machines, and of measurements, of the comparison with kube-burner.
+DENSITY = (1000, 3)
+QUICK_DENSITY = (100, 1)
 
 
 def measure(console: Console, *, quick: bool, kube_burner_program: Path | None) -> dict[str, Any]:
@@ -56,15 +60,33 @@ def measure(console: Console, *, quick: bool, kube_burner_program: Path | None) 
     runs: list[dict[str, Any]] = []
     with simulated_lab(console) as lab:
         for size, rounds in (QUICK_SIZES if quick else SIZES).items():
-            kinds = [kind for kind in Kind if not quick or size <= QUICK_LIMITS[kind]]
+            kinds = [kind for kind in Kind if size <= (QUICK_LIMITS if quick else LIMITS)[kind]]
             for _ in range(rounds):
                 # In random order, so that whatever else the machine does affects all kinds alike.
                 for kind in random.sample(kinds, len(kinds)):
                     # The last measurement of the largest fleet needs no end: the lab's own is next.
                     commands = [one for one in COMMANDS if not (quick and size == LARGEST and one == "destroy")]
                     runs += _run(lab, kind, size, commands, console)
-        peer = kube_burner.measure(lab, kube_burner_program, LARGEST, console)
-    return {"guests": "simulated", **figures(runs), "kube_burner": peer, "runs": runs}
+        pool = _beside_kube_burner(lab, kube_burner_program, *(QUICK_DENSITY if quick else DENSITY), runs, console)
+    return {"guests": "simulated", **figures(runs), "pool_ratio_to_kube_burner": pool, "runs": runs}
+
+
+def _beside_kube_burner(
+    lab: Lab, program: Path | None, count: int, rounds: int, runs: list[dict[str, Any]], console: Console
+) -> Figure:
+    """Return how much longer a pool takes to be ready than as many machines of kube-burner's."""
+    if program is None:
+        return missing("KUBE_BURNER doesn't name a kube-burner program")
+    peer = KubeBurner(lab, program)
+    pools, peers = [], []
+    for _ in range(rounds):
+        pooled = _run(lab, Kind.POOLED, count, ("up", "destroy"), console)
+        runs += pooled
+        pools.append(pooled[0]["seconds"])
+        peers.append(peer.seconds(count))
+        console.print(f"{count} by kube-burner: {peers[-1]:.1f} s", highlight=False)
+        runs.append({"kind": "kube-burner", "size": count, "command": "up", "seconds": peers[-1]})
+    return {**ratio(pools, peers), "machines": count}
 
 
 def _run(lab: Lab, kind: Kind, size: int, commands: Sequence[str], console: Console) -> list[dict[str, Any]]:
@@ -86,22 +108,24 @@ def figures(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         wanted = {"kind": kind, "size": size, "command": command}
         return [one["seconds"] for one in runs if wanted.items() <= one.items()]
 
-    def ratio(kind: Kind) -> dict[str, Any]:
-        pairs = zip(seconds(kind, RATIO_SIZE, "up"), seconds(Kind.CONFIGMAPS, RATIO_SIZE, "up"), strict=False)
-        return figure([one / floor for one, floor in pairs])
+    def beside_floor(kind: Kind) -> Figure:
+        found, floor = (seconds(one, RATIO_SIZE, "up") for one in (kind, Kind.CONFIGMAPS))
+        return ratio(found, floor) if found and floor else missing("not measured with QUICK=1")
 
     return {
-        f"ratio_to_floor_{RATIO_SIZE}": ratio(Kind.CREATED),
-        f"ready_ratio_to_floor_{RATIO_SIZE}": ratio(Kind.READY),
+        f"ratio_to_floor_{RATIO_SIZE}": beside_floor(Kind.CREATED),
+        f"ready_ratio_to_floor_{RATIO_SIZE}": beside_floor(Kind.READY),
         "exponent": _exponent(runs, Kind.CREATED),
         "ready_exponent": _exponent(runs, Kind.READY),
+        "file_backend_exponent": _exponent(runs, Kind.FILES),
         f"noop_preview_{LARGEST}_s": figure(seconds(Kind.CREATED, LARGEST, "preview")),
-        "peak_memory_mib": figure([one["memory_mib"] for one in runs if one["size"] == LARGEST], summary=max),
-        "pool_ratio_to_kube_burner": missing("pools are not measured yet"),
+        "peak_memory_mib": figure(
+            [one["memory_mib"] for one in runs if one["size"] == LARGEST and "memory_mib" in one], summary=max
+        ),
     }
 
 
-def _exponent(runs: Sequence[Mapping[str, Any]], kind: Kind) -> dict[str, Any]:
+def _exponent(runs: Sequence[Mapping[str, Any]], kind: Kind) -> Figure:
     """Return the exponent of the growth of `up` with the number of objects, by a fit to each round's sizes."""
     by_size: dict[int, list[float]] = {}
     for one in runs:

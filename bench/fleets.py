@@ -38,12 +38,16 @@ class Kind(StrEnum):
     Attributes:
         CONFIGMAPS: ConfigMaps, the least that the engine can create.
         CREATED: Machines that aren't started.
+        FILES: The same, with the state in the file backend instead of a journal.
         READY: Machines that are started, and awaited until they are ready.
+        POOLED: The same, in one pool.
     """
 
     CONFIGMAPS = "configmaps"
     CREATED = "created"
+    FILES = "created, file backend"
     READY = "ready"
+    POOLED = "pooled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +84,22 @@ class Fleet:
     def __init__(self, lab: Lab, kind: Kind, count: int, directory: Path) -> None:
         """Prepare a stack with a file in this directory; `up` creates the objects."""
         self._lab = lab
-        self._stack = f"{kind}-{count}"
+        self._stack = f"{kind.name.lower()}-{count}"
+        self._variables = {
+            **environment.process_environment(lab),
+            "PULUMI_K8S_CLIENT_QPS": str(_REQUESTS_PER_SECOND),
+            "PULUMI_K8S_CLIENT_BURST": str(_REQUESTS_PER_SECOND),
+        }
+        if kind is Kind.FILES:
+            self._variables["PULUMI_BACKEND_URL"] = f"file://{directory}"
+            kind = Kind.CREATED
         self._file = directory / f"Pulumi.{self._stack}.yaml"
         self._log = directory / f"{self._stack}.log"
         config = {f"{NAME}:kind": str(kind), f"{NAME}:count": count}
         salt = yaml.safe_load(LAB_STACK.read_text())["encryptionsalt"]
         self._file.write_text(yaml.safe_dump({"config": config, "encryptionsalt": salt}))
         try:
-            self._run("stack", "init", self._stack, "--no-select")
+            self._run("stack", "init", self._stack, "--no-select", "--secrets-provider", "passphrase")
         finally:
             # The engine writes this file when it creates a stack. Another one is in use.
             (_PROGRAM / f"Pulumi.{self._stack}.yaml").unlink(missing_ok=True)
@@ -118,10 +130,6 @@ class Fleet:
         """
         group = group_of(self._lab, "pulumi")
         group.create()
-        limits = {
-            "PULUMI_K8S_CLIENT_QPS": str(_REQUESTS_PER_SECOND),
-            "PULUMI_K8S_CLIENT_BURST": str(_REQUESTS_PER_SECOND),
-        }
         command = group.enter([str(self._lab.binaries / "pulumi"), "--non-interactive", *arguments])
         peaks: dict[int, tuple[str, int]] = {}
         begun = time.monotonic()
@@ -129,7 +137,7 @@ class Fleet:
             process = subprocess.Popen(
                 command,
                 cwd=_PROGRAM,
-                env={**environment.process_environment(self._lab), **limits},
+                env=self._variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -6,14 +6,11 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import yaml
-from rich.console import Console
 
 from bench.fleets import NAME, Fleet, Kind
 from kube import client
-from kube.client import Api
 from kube.resources import VIRTUAL_MACHINES, Object
 from lab.command import run
 from lab.config import Lab
@@ -22,56 +19,65 @@ from lab.errors import LabError
 _PREFIX = "burner"
 _SECONDS = 1800.0
 _POLL_SECONDS = 0.5
-_VARIABLE = "KUBE_BURNER"
 
 
-def measure(lab: Lab, program: Path | None, count: int, console: Console) -> dict[str, Any]:
-    """Let kube-burner create machines like those of a fleet, and wait until all are ready.
+class KubeBurner:
+    """A kube-burner program, and a machine for it to create many times: the one that the engine creates."""
 
-    Returns:
-        The number of machines and the seconds, or why they were not measured.
+    def __init__(self, lab: Lab, program: Path) -> None:
+        """Find the program, and let the engine create the machine once.
 
-    Raises:
-        LabError: It failed, or not all machines became ready.
-    """
-    if program is None:
-        return {"seconds": None, "reason": f"{_VARIABLE} doesn't name a kube-burner program"}
-    found = shutil.which(program)
-    if found is None:
-        raise LabError(f"{_VARIABLE}={program} is no program. Build kube-burner and set {_VARIABLE} to its path.")
-    cluster = client.connect(lab.kubeconfig)
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        _write_job(directory, _template(lab, cluster, directory), count)
-        begun = time.monotonic()
-        run(
-            found,
-            "init",
-            "--config=job.yaml",
-            env={"KUBECONFIG": str(lab.kubeconfig), "HOME": name, "PATH": ""},
-            cwd=directory,
-            timeout=_SECONDS,
-            failure="kube-burner failed",
-        )
-        seconds = time.monotonic() - begun
-    machines = [one for one in cluster.list(VIRTUAL_MACHINES, NAME)[0] if one["metadata"]["name"].startswith(_PREFIX)]
-    ready = sum(bool(one.get("status", {}).get("ready")) for one in machines)
-    if ready != count:
-        raise LabError(f"kube-burner ended with {ready} of {count} machines ready.")
-    console.print(f"{count} machines by kube-burner: ready in {seconds:.1f} s", highlight=False)
-    _delete(cluster, machines)
-    return {"count": count, "seconds": seconds}
+        Raises:
+            LabError: It is no program, or the engine failed.
+        """
+        found = shutil.which(program)
+        if found is None:
+            raise LabError(f"KUBE_BURNER={program} is no program. Build kube-burner and set KUBE_BURNER to its path.")
+        self._lab, self._program = lab, found
+        self._cluster = client.connect(lab.kubeconfig)
+        with tempfile.TemporaryDirectory() as directory:
+            fleet = Fleet(lab, Kind.READY, 1, Path(directory))
+            fleet.up()
+            machine = self._cluster.get(VIRTUAL_MACHINES, f"{NAME}-0", NAME)
+            fleet.destroy()
+        kind = {key: machine[key] for key in ("apiVersion", "kind")}
+        metadata = {"name": f"{_PREFIX}-{{{{.Iteration}}}}", "labels": machine["metadata"]["labels"]}
+        self._template = {**kind, "metadata": metadata, "spec": machine["spec"]}
 
+    def seconds(self, count: int) -> float:
+        """Return the seconds in which it creates so many machines, and finds all ready; delete them.
 
-def _template(lab: Lab, cluster: Api, directory: Path) -> Object:
-    """Return the manifest of a machine as the engine declares it."""
-    fleet = Fleet(lab, Kind.READY, 1, directory)
-    fleet.up()
-    machine = cluster.get(VIRTUAL_MACHINES, f"{NAME}-0", NAME)
-    fleet.destroy()
-    name = f"{_PREFIX}-{{{{.Iteration}}}}"
-    kind = {key: machine[key] for key in ("apiVersion", "kind")}
-    return {**kind, "metadata": {"name": name, "labels": machine["metadata"]["labels"]}, "spec": machine["spec"]}
+        Raises:
+            LabError: It failed, or not all are ready.
+        """
+        with tempfile.TemporaryDirectory() as directory:
+            _write_job(Path(directory), self._template, count)
+            begun = time.monotonic()
+            run(
+                self._program,
+                "init",
+                "--config=job.yaml",
+                env={"KUBECONFIG": str(self._lab.kubeconfig), "HOME": directory, "PATH": ""},
+                cwd=Path(directory),
+                timeout=_SECONDS,
+                failure="kube-burner failed",
+            )
+            seconds = time.monotonic() - begun
+        machines = self._cluster.list(VIRTUAL_MACHINES, NAME)[0]
+        ready = sum(bool(one.get("status", {}).get("ready")) for one in machines)
+        self._delete(machines)
+        if ready != count:
+            raise LabError(f"kube-burner ended with {ready} of {count} machines ready.")
+        return seconds
+
+    def _delete(self, machines: list[Object]) -> None:
+        for machine in machines:
+            self._cluster.delete(VIRTUAL_MACHINES, machine["metadata"]["name"], NAME)
+        deadline = time.monotonic() + _SECONDS
+        while self._cluster.list(VIRTUAL_MACHINES, NAME)[0]:
+            if time.monotonic() > deadline:
+                raise LabError("The machines that kube-burner created are still being deleted.")
+            time.sleep(_POLL_SECONDS)
 
 
 def _write_job(directory: Path, template: Object, count: int) -> None:
@@ -89,13 +95,3 @@ def _write_job(directory: Path, template: Object, count: int) -> None:
         "objects": [{"objectTemplate": "machine.yaml", "replicas": 1}],
     }
     (directory / "job.yaml").write_text(yaml.safe_dump({"jobs": [job]}))
-
-
-def _delete(cluster: Api, machines: list[Object]) -> None:
-    for machine in machines:
-        cluster.delete(VIRTUAL_MACHINES, machine["metadata"]["name"], NAME)
-    deadline = time.monotonic() + _SECONDS
-    while cluster.list(VIRTUAL_MACHINES, NAME)[0]:
-        if time.monotonic() > deadline:
-            raise LabError("The machines that kube-burner created are still being deleted.")
-        time.sleep(_POLL_SECONDS)

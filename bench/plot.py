@@ -82,7 +82,14 @@ def _starting(starting: dict[str, Any], axis: Axes) -> None:
 
 
 def _creating(creating: dict[str, Any], axis: Axes) -> None:
-    kinds = {"configmaps": "0.6", "created": "#0072b2", "ready": "#d55e00"}
+    kinds = {
+        "configmaps": "0.6",
+        "created": "#0072b2",
+        "created, file backend": "#56b4e9",
+        "ready": "#d55e00",
+        "pooled": "#009e73",
+        "kube-burner": "#cc79a7",
+    }
     for kind, colour in kinds.items():
         ups = [one for one in creating["runs"] if (one["kind"], one["command"]) == (kind, "up")]
         axis.plot([one["size"] for one in ups], [one["seconds"] for one in ups], "o", color=colour, label=kind)

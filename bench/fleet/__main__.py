@@ -9,7 +9,9 @@ import pulumi_kubernetes as kubernetes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from components.completion import await_resources
+from components.machine_pool import machine_pool
 from components.settings.machines import WebSettings
+from components.settings.pools import PoolSettings
 from components.settings.stack import TimeoutSettings
 from components.virtual_machine import VirtualMachineArgs, virtual_machine
 
@@ -29,30 +31,33 @@ def not_started(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformR
     return pulumi.ResourceTransformResult(properties, args.opts)
 
 
-def machine(name: str) -> None:
-    """Declare a machine."""
-    args = VirtualMachineArgs(
+def arguments(name: str) -> VirtualMachineArgs:
+    """Return what a machine is, or the machines of a pool are."""
+    return VirtualMachineArgs(
         name=name,
         namespace=NAME,
         labels={"app": NAME},
         selector={"app": NAME},
         machine=WebSettings(),
-        timeouts=TimeoutSettings(),
+        timeouts=TimeoutSettings(ready="60m"),
         user_data=pulumi.Output.from_input(USER_DATA),
         user_data_secret=NAME,
         network_data=False,
+        pooled=kind == "pooled",
         readiness={"httpGet": {"path": "/ready", "port": 80}},
     )
-    options = pulumi.ResourceOptions(transforms=[not_started] if kind == "created" else [], depends_on=[secret])
-    virtual_machine(name, args, options)
 
 
 await_resources()
 metadata = {"name": NAME, "namespace": NAME}
 secret = kubernetes.core.v1.Secret(NAME, metadata=metadata, string_data={"userdata": USER_DATA})
-for number in range(count):
+after = pulumi.ResourceOptions(depends_on=[secret])
+if kind == "pooled":
+    machine_pool(NAME, arguments(NAME), WebSettings(replicas=count, pool=PoolSettings(enabled=True)), after)
+for number in range(count if kind != "pooled" else 0):
     name = f"{NAME}-{number}"
     if kind == "configmaps":
         kubernetes.core.v1.ConfigMap(name, metadata={**metadata, "name": name}, data={"number": str(number)})
     else:
-        machine(name)
+        transforms = pulumi.ResourceOptions(transforms=[not_started] if kind == "created" else [])
+        virtual_machine(name, arguments(name), pulumi.ResourceOptions.merge(after, transforms))

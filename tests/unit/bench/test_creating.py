@@ -10,9 +10,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from bench import kube_burner
+from bench import creating, kube_burner
 from bench.creating import figures, slope, table
 from bench.fleets import Kind
+from bench.kube_burner import KubeBurner
 from lab.config import DEFAULT_SUBNET, Lab
 from lab.errors import LabError
 
@@ -42,7 +43,7 @@ def test_the_start_of_the_engine_is_no_part_of_the_exponent() -> None:
 
 def test_what_was_not_measured_is_null_with_a_reason() -> None:
     found = figures([run(Kind.CONFIGMAPS, 3, 1.0)])
-    for name in ("ratio_to_floor_300", "exponent", "noop_preview_1000_s", "pool_ratio_to_kube_burner"):
+    for name in ("ratio_to_floor_300", "exponent", "noop_preview_1000_s", "file_backend_exponent"):
         assert found[name]["value"] is None
         assert found[name]["reason"]
     assert json.loads(json.dumps(found)) == found
@@ -55,14 +56,15 @@ def test_the_table_shows_the_spread_of_each_command() -> None:
     assert "5.0 [4.0-9.0]" in console.export_text()
 
 
-def test_without_kube_burner_there_is_a_reason_instead_of_a_figure() -> None:
-    found = kube_burner.measure(Lab(Path("/lab"), DEFAULT_SUBNET), None, 10, Console())
-    assert found == {"seconds": None, "reason": "KUBE_BURNER doesn't name a kube-burner program"}
-
-
 def test_a_kube_burner_that_is_no_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="is no program"):
-        kube_burner.measure(Lab(Path("/lab"), DEFAULT_SUBNET), tmp_path, 10, Console())
+        KubeBurner(Lab(Path("/lab"), DEFAULT_SUBNET), tmp_path)
+
+
+def test_without_kube_burner_there_is_a_reason_instead_of_a_figure() -> None:
+    found = creating._beside_kube_burner(Lab(Path("/lab"), DEFAULT_SUBNET), None, 10, 1, [], Console())
+    assert found["value"] is None
+    assert "KUBE_BURNER" in found["reason"]
 
 
 def test_kube_burner_is_told_to_create_the_machines_in_one_namespace_and_to_wait(tmp_path: Path) -> None:
