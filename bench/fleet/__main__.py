@@ -22,13 +22,13 @@ config = pulumi.Config()
 kind, count = config.require("kind"), config.require_int("count")
 
 
-def not_started(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult:
+def not_started(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult:
     """Let a machine be created only: it doesn't start, and nothing waits for it."""
     properties = dict(args.props)
     spec, metadata = cast("dict[str, Any]", properties["spec"]), cast("dict[str, Any]", properties["metadata"])
     properties["spec"] = {**spec, "runStrategy": "Halted"}
     properties["metadata"] = {**metadata, "annotations": {"pulumi.com/skipAwait": "true"}}
-    return pulumi.ResourceTransformResult(properties, args.opts)
+    return pulumi.ResourceTransformationResult(properties, args.opts)
 
 
 def arguments(name: str) -> VirtualMachineArgs:
@@ -59,5 +59,6 @@ for number in range(count if kind != "pooled" else 0):
     if kind == "configmaps":
         kubernetes.core.v1.ConfigMap(name, metadata={**metadata, "name": name}, data={"number": str(number)})
     else:
-        transforms = pulumi.ResourceOptions(transforms=[not_started] if kind == "created" else [])
-        virtual_machine(name, arguments(name), pulumi.ResourceOptions.merge(after, transforms))
+        # In this process: a transform would be a call of the engine's for each machine.
+        only = pulumi.ResourceOptions(transformations=[not_started] if kind == "created" else [])
+        virtual_machine(name, arguments(name), pulumi.ResourceOptions.merge(after, only))
