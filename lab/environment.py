@@ -14,7 +14,12 @@ def variables(lab: Lab) -> dict[str, str]:
     """Return the variables that point Pulumi and kubectl at the lab."""
     backend = {"PULUMI_BACKEND_URL": f"file://{quote(str(lab.backend))}"}
     if lab.simulated:
-        backend = {"PULUMI_BACKEND_URL": lab.state_service, "PULUMI_ACCESS_TOKEN": lab.state_token.read_text().strip()}
+        backend = {
+            "PULUMI_BACKEND_URL": lab.state_service,
+            "PULUMI_ACCESS_TOKEN": lab.state_token.read_text().strip(),
+            # Milliseconds in which it collects entries; the service is too near for its 50.
+            "PULUMI_JOURNALING_BATCH_PERIOD": "5",
+        }
     return {
         "KUBECONFIG": str(lab.kubeconfig),
         **backend,

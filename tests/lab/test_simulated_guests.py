@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
+from bench.fleets import NAME as FLEET
+from bench.fleets import Fleet, Kind
 from kube.resources import (
+    CONFIG_MAPS,
     DATA_VOLUMES,
     PERSISTENT_VOLUMES,
     PODS,
@@ -131,6 +135,27 @@ def test_another_agent_continues_where_a_killed_one_stopped(stack: Stack) -> Non
     wait_until("all are ready", lambda: all_ready(stack))
     after = {one["metadata"]["uid"] for one in stack.cluster.list(VIRTUAL_MACHINE_INSTANCES, NAME)[0]}
     assert len(before & after) == MACHINES - 1
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_benchs_fleets_come_and_go(stack: Stack, tmp_path: Path, kind: Kind) -> None:
+    stack.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": FLEET}})
+    resource = CONFIG_MAPS if kind is Kind.CONFIGMAPS else VIRTUAL_MACHINES
+
+    def names() -> set[str]:
+        found = (item["metadata"]["name"] for item in stack.cluster.list(resource, FLEET)[0])
+        return {name for name in found if name.startswith(f"{FLEET}-")}
+
+    fleet = Fleet(stack.lab, kind, 3, tmp_path)
+    created, previewed = fleet.up(), fleet.preview()
+    assert names() == {f"{FLEET}-{number}" for number in range(3)}
+    ready = [item for item in stack.cluster.list(VIRTUAL_MACHINES, FLEET)[0] if item["status"].get("ready")]
+    assert len(ready) == (3 if kind in (Kind.READY, Kind.POOLED) else 0)
+    assert created.seconds > previewed.seconds > 0
+    assert created.memory_mib > 50, "the engine and the language host"
+    assert created.provider_mib > 20
+    fleet.destroy()
+    assert names() == set()
 
 
 def test_destroy_and_the_end_of_the_lab_leave_nothing(stack: Stack) -> None:
