@@ -157,6 +157,9 @@ class Handler(BaseHTTPRequestHandler):
     """Passes each request on to the service."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = (
+        True  # a response is two writes, and the second wouldn't wait for the engine's delayed ACK
+    )
     service: ClassVar[Service]
     token: ClassVar[str]
 
