@@ -106,7 +106,8 @@ def _ours(lab: Lab, stack: Running, directory: Path, rate: int, seconds: int) ->
     guest = next(name for name in stack.guests.names() if stack.guests.matching(name, "load.agent"))
 
     def used() -> float:
-        return sum(cpu_seconds(pid) for word in ("load.agent", "k6") for pid in stack.guests.matching(guest, word))
+        processes = {pid for word in ("load.agent", "k6") for pid in stack.guests.matching(guest, word)}
+        return sum(map(cpu_seconds, processes))
 
     with tempfile.TemporaryDirectory(dir=directory) as place:
         before, began = used(), time.monotonic()

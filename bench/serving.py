@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import re
 import statistics
-from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -65,12 +64,12 @@ def measure(lab: Lab, console: Console, *, quick: bool) -> dict[str, Any]:
         for repeat in range(repeats):
             # In random order, so that whatever else the machine does affects all sides alike.
             for side in random.sample(SIDES, len(SIDES)):
-                one = {"side": side, **_saturate(stack, urls[side], seconds)}
-                for rate in RATES:
+                one: dict[str, Any] = {"side": side, **_saturate(stack, urls[side], seconds)}
+                for rate in RATES[:1] if quick else RATES:
                     found = open_loop.latency(lab, urls[side], rate=rate, seconds=rate_seconds)
                     one |= {f"{name}_ms_at_{rate}": value for name, value in found.items()}
                 runs.append(one)
-                said = f"{one['per_second']:.0f}/s, {sum(one['cpu_ms'].values()):.3f} ms of processor time each"
+                said = f"{one['per_second']:.0f}/s, {one['cpu_ms']:.3f} ms of processor time each"
                 console.print(f"{repeat + 1}/{repeats} {side}: {said}", highlight=False)
             limits["pgbench"].append(_pgbench(stack, seconds))
             nginx = saturation.per_second(urls["nginx"], connections=CONNECTIONS, seconds=seconds, path="/status")
@@ -78,13 +77,14 @@ def measure(lab: Lab, console: Console, *, quick: bool) -> dict[str, Any]:
     return {**figures(runs), **{f"{name}_per_second": figure(one) for name, one in limits.items()}, "runs": runs}
 
 
-def _saturate(stack: Running, url: str, seconds: int) -> dict[str, Any]:
+def _saturate(stack: Running, url: str, seconds: int) -> dict[str, float]:
     before = stack.guests.cpu_seconds()
     per_second = saturation.per_second(url, connections=CONNECTIONS, seconds=seconds)
     after = stack.guests.cpu_seconds()
     names = {tier: stack.guest(tier) for tier in TIERS}
     used = {tier: (after[name] - before[name]) * 1000 / (per_second * seconds) for tier, name in names.items()}
-    return {"per_second": per_second, "cpu_ms": used}
+    each = {f"cpu_ms_{tier}": milliseconds for tier, milliseconds in used.items()}
+    return {"per_second": per_second, "cpu_ms": sum(used.values()), **each}
 
 
 def _pgbench(stack: Running, seconds: int) -> float:
@@ -104,27 +104,18 @@ def _pgbench(stack: Running, seconds: int) -> float:
 def figures(runs: list[dict[str, Any]]) -> dict[str, Figure]:
     """Return the figures by name; ratios are to the recipe's in the same repeat, except where they say otherwise."""
 
-    def values(side: str, value: Callable[[dict[str, Any]], float]) -> list[float]:
-        return [value(one) for one in runs if one["side"] == side]
+    def values(side: str, key: str) -> list[float]:
+        return [one[key] for one in runs if one["side"] == side and key in one]
 
-    def throughput(one: dict[str, Any]) -> float:
-        return float(one["per_second"])
-
-    def cpu(one: dict[str, Any]) -> float:
-        return float(sum(one["cpu_ms"].values()))
-
+    throughput = values(OURS, "per_second")
     found = {
-        "throughput_ratio": ratio(values(OURS, throughput), values(RECIPE, throughput)),
-        "throughput_ratio_to_go": ratio(values(OURS, throughput), values(GO, throughput)),
-        "cpu_ms_per_request": figure(values(OURS, cpu)),
+        "throughput_ratio": ratio(throughput, values(RECIPE, "per_second")),
+        "throughput_ratio_to_go": ratio(throughput, values(GO, "per_second")),
+        "cpu_ms_per_request": figure(values(OURS, "cpu_ms")),
+        **{f"cpu_ms_per_request_{tier}": figure(values(OURS, f"cpu_ms_{tier}")) for tier in TIERS},
     }
-    for tier in TIERS:
-        found[f"cpu_ms_per_request_{tier}"] = figure(values(OURS, lambda one, tier=tier: one["cpu_ms"][tier]))  # type: ignore[misc]
-    for rate in RATES:
-        for name in ("p50", "p99"):
-            key = f"{name}_ms_at_{rate}"
-            sides = (values(side, lambda one, key=key: one[key]) for side in (OURS, RECIPE))  # type: ignore[misc]
-            found[f"{name}_ratio_at_{rate}"] = ratio(*sides)
+    for key in (f"{name}_ms_at_{rate}" for rate in RATES for name in ("p50", "p99")):
+        found[key.replace("_ms_", "_ratio_")] = ratio(values(OURS, key), values(RECIPE, key))
     return found
 
 
@@ -137,7 +128,7 @@ def table(found: dict[str, Any]) -> Table:
     for side in SIDES:
         runs = [one for one in found["runs"] if one["side"] == side]
         keys = ("per_second", f"p50_ms_at_{rate}", f"p99_ms_at_{rate}")
-        cpu = (f"{statistics.median(one['cpu_ms'][tier] for one in runs):.3f}" for tier in TIERS)
+        cpu = (f"{statistics.median(one[f'cpu_ms_{tier}'] for one in runs):.3f}" for tier in TIERS)
         rows.add_row(side, *(text(figure([one[key] for one in runs])) for key in keys), *cpu)
     for name in ("pgbench", "nginx"):
         rows.add_row(f"{name} alone", text(found[f"{name}_per_second"]))
