@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 
 from kube.resources import Object
 from lab import backend, environment
-from lab.config import DEFAULT_SUBNET, Lab
+from lab.config import DEFAULT_SUBNET, GuestKind, Lab
 from lab.errors import LabError
+from state.store import StackName, Store
 from tests.lab.stack import wait_until
 
 
@@ -166,3 +168,20 @@ def test_only_providers_that_outlived_their_engine_are_killed(lab: Lab, tmp_path
                 os.kill(pid, signal.SIGKILL)
         engine.kill()
         engine.wait()
+
+
+def test_a_killed_update_with_a_journal_is_ended_and_what_it_had_begun_is_known(lab: Lab) -> None:
+    simulated = replace(lab, kind=GuestKind.SIMULATED)
+    simulated.state_token.write_text("a-token\n")
+    assert environment.variables(simulated)["PULUMI_BACKEND_URL"] == simulated.state_service
+    assert environment.variables(simulated)["PULUMI_ACCESS_TOKEN"] == "a-token"
+
+    stack, store = StackName("multi-tier", "lab"), Store(simulated.backend)
+    store.create(stack)
+    store.begin(stack, "killed")
+    pending = {"type": "creating", "resource": resource("VirtualMachine", "web-0")}
+    store.append(stack, "killed", [{"kind": 0, "sequenceID": 1, "operationID": 1, "operation": pending}])
+    backend.remove_stale_locks(simulated)
+    assert backend.pending_operations(simulated, "lab") == [pending]
+    assert [one["metadata"]["name"] for one in backend.orphans(simulated, "lab")] == ["web-0"]
+    assert store.running(stack) is None
