@@ -37,7 +37,8 @@ class Service:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.routes: list[tuple[str, str, Callable[..., Document]]] = [
+        # Method, path, and what answers; None: nothing does, as of what is displayed, which is much and isn't kept.
+        self.routes: list[tuple[str, str, Callable[..., Document] | None]] = [
             ("GET", CAPABILITIES, lambda *_: {"capabilities": []}),
             ("GET", r"/api/user", self.user),
             ("GET", r"/api/user/stacks", self.stacks),
@@ -57,7 +58,7 @@ class Service:
             ("POST", rf"{_UPDATE}/renew_lease", self.renew),
             ("POST", rf"{_UPDATE}/complete", self.complete),
             ("POST", rf"{_UPDATE}/cancel", self.cancel),
-            ("POST", rf"{_UPDATE}/events/batch", lambda *_: {}),
+            ("POST", rf"{_UPDATE}/events/batch", None),
         ]
 
     def user(self, _: Document) -> Document:
@@ -164,9 +165,9 @@ class Handler(BaseHTTPRequestHandler):
     token: ClassVar[str]
 
     def _answer(self) -> None:
-        body = self._body()
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            status, document = HTTPStatus.OK, self._call(body)
+            status, document = HTTPStatus.OK, self._call(content)
         except RefusedError as error:
             status, document = error.status, {"code": error.status, "message": str(error)}
         except ConflictError as error:
@@ -184,19 +185,22 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the base class's names
 
-    def _body(self) -> bytes:
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        return gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
-
-    def _call(self, body: bytes) -> Document:
+    def _call(self, content: bytes) -> Document:
         target = urlsplit(self.path)
         for method, path, call in self.service.routes:
             if method == self.command and (found := re.fullmatch(path, target.path)):
                 names = [unquote(name) for name in found.groups()]
                 self._authorize(names)
+                if call is None:
+                    return {}
                 query = {key: values[-1] for key, values in parse_qs(target.query).items()}
-                return call({**query, **(json.loads(body) if body.strip() else {})}, *names)
+                return call({**query, **self._document(content)}, *names)
         raise RefusedError(HTTPStatus.NOT_FOUND, f"This state service has no {self.command} {target.path}")
+
+    def _document(self, content: bytes) -> Document:
+        body = gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
+        found: Document = json.loads(body) if body.strip() else {}
+        return found
 
     def _authorize(self, names: list[str]) -> None:
         """Refuse a request without the user's token, or, about an update, that of the update."""
