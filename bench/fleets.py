@@ -143,7 +143,7 @@ class Fleet:
             )
             try:
                 while process.poll() is None and time.monotonic() < begun + _SECONDS:
-                    peaks |= {pid: found for pid in group.pids() if (found := _peak(pid))}
+                    peaks |= {pid: found for pid in _family(process.pid) if (found := _peak(pid))}
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(_SAMPLE_SECONDS)
             finally:
@@ -156,6 +156,16 @@ class Fleet:
         provider = sum(used for program, used in peaks.values() if program.startswith(_PROVIDER))
         engine = sum(used for _, used in peaks.values()) - provider
         return Cost(seconds, engine / 1024, provider / 1024)
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and all that it and its descendants have started."""
+    family = [pid]
+    for member in family:
+        for children in Path(f"/proc/{member}/task").glob("*/children"):
+            with suppress(OSError):  # it has just ended
+                family += map(int, children.read_text().split())
+    return family
 
 
 def _peak(pid: int) -> tuple[str, int] | None:
