@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -131,6 +131,7 @@ class Fleet:
         group = group_of(self._lab, "pulumi")
         group.create()
         command = group.enter([str(self._lab.binaries / "pulumi"), "--non-interactive", *arguments])
+        places = list(group.directories())  # once: to find them takes a walk through all control groups
         peaks: dict[int, tuple[str, int]] = {}
         begun = time.monotonic()
         with self._log.open("w") as log:
@@ -143,7 +144,7 @@ class Fleet:
             )
             try:
                 while process.poll() is None and time.monotonic() < begun + _SECONDS:
-                    peaks |= {pid: found for pid in _family(process.pid) if (found := _peak(pid))}
+                    peaks |= {pid: found for pid in _members(places) if (found := _peak(pid))}
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(_SAMPLE_SECONDS)
             finally:
@@ -158,14 +159,8 @@ class Fleet:
         return Cost(seconds, engine / 1024, provider / 1024)
 
 
-def _family(pid: int) -> list[int]:
-    """Return a process and all that it and its descendants have started."""
-    family = [pid]
-    for member in family:
-        for children in Path(f"/proc/{member}/task").glob("*/children"):
-            with suppress(OSError):  # it has just ended
-                family += map(int, children.read_text().split())
-    return family
+def _members(groups: Iterable[Path]) -> set[int]:
+    return {int(pid) for group in groups for pid in (group / "cgroup.procs").read_text().split()}
 
 
 def _peak(pid: int) -> tuple[str, int] | None:

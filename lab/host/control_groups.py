@@ -130,7 +130,7 @@ class Group:
         """Return the processes in the group and below."""
         return {
             int(word)
-            for top in self._directories()
+            for top in self.directories()
             for directory, _, _ in os.walk(top)
             for word in _words(Path(directory, "cgroup.procs"))
             if word != "0"
@@ -153,14 +153,14 @@ class Group:
 
     def remove(self) -> None:
         """Remove the group and the groups below it, if they exist."""
-        for top in self._directories():
+        for top in self.directories():
             for directory, _, _ in os.walk(top, topdown=False):
                 _remove_directory(Path(directory))
 
     def memory_usage(self) -> dict[str, int]:
         """Return the bytes that each group below uses, without reclaimable file pages; nothing if none is accounted."""
         used: dict[str, int] = {}
-        for top in self._directories():
+        for top in self.directories():
             for directory in filter(Path.is_dir, top.iterdir()):
                 # Callers in different groups may have created the same one twice.
                 if (found := _memory(directory)) is not None:
@@ -170,14 +170,14 @@ class Group:
     def memory_of_pods(self) -> dict[str, int]:
         """Return the bytes that each Pod of a kubelet uses, by the Pod's uid."""
         used: dict[str, int] = {}
-        for top in self._directories():
+        for top in self.directories():
             for place, below, _ in os.walk(top):
                 for name in below:
                     if name.startswith("pod") and (found := _memory(Path(place, name))) is not None:
                         used[name.removeprefix("pod")] = found
         return used
 
-    def _directories(self) -> Iterator[Path]:
+    def directories(self) -> Iterator[Path]:
         """Yield the group's directories, including those that a caller in another group created."""
         for tree in self._trees:
             for directory, below, _ in os.walk(tree.mount):
