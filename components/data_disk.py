@@ -9,7 +9,7 @@ import pulumi
 from components.cluster import asked, provider_api
 from components.hooks import Inputs, RefusedError, asking
 from components.settings import Settings
-from components.settings.machines import DatabaseSettings
+from components.settings.tiers import DatabaseSettings
 from kube.errors import KubeconfigError, UnreachableError
 from kube.resources import DATA_VOLUMES
 

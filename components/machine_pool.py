@@ -13,8 +13,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.cluster import provider_api
-from components.settings.machines import ReplicatedSettings
 from components.settings.pools import Autoscaling
+from components.settings.tiers import ReplicatedSettings
 from components.settings.values import seconds_of
 from components.virtual_machine import VirtualMachineArgs, fingerprint, specification
 from kube.client import Api

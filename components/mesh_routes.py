@@ -6,8 +6,8 @@ from typing import Any
 
 from components.names import VERSION, TierName
 from components.settings import Settings
-from components.settings.machines import Canary
 from components.settings.mesh import Fault
+from components.settings.tiers import Canary
 
 NETWORKING = "networking.istio.io/v1"
 STABLE, CANARY = "stable", "canary"

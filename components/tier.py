@@ -20,7 +20,8 @@ from components.mesh import REFUSED_PORTS, app_protocol, pod_annotations, pod_la
 from components.names import VERSION, TierName
 from components.settings import Settings
 from components.settings.exposure import ServiceType, WebService
-from components.settings.machines import MachineSettings, ReplicatedSettings
+from components.settings.machines import MachineSettings
+from components.settings.tiers import ReplicatedSettings
 from components.virtual_machine import DataVolumeDisk, VirtualMachineArgs, virtual_machine
 
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}

@@ -10,9 +10,9 @@ import pulumi_kubernetes as kubernetes
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from components.completion import await_resources
 from components.machine_pool import machine_pool
-from components.settings.machines import WebSettings
 from components.settings.pools import PoolSettings
 from components.settings.stack import TimeoutSettings
+from components.settings.tiers import WebSettings
 from components.virtual_machine import VirtualMachineArgs, virtual_machine
 
 NAME = "fleet"

@@ -14,17 +14,12 @@ from components.names import Names, TierName
 from components.settings.chaos import ChaosSettings
 from components.settings.guests import Certificate, PackageMirrorSettings, ProxySettings, SshSettings
 from components.settings.load import DEFAULT_CONCURRENCY, GateSettings, LoadSettings
-from components.settings.machines import (
-    LEAST_MEMORY,
-    ApplicationSettings,
-    DatabaseSettings,
-    MachineSettings,
-    WebSettings,
-)
+from components.settings.machines import LEAST_MEMORY, MachineSettings
 from components.settings.mesh import MeshSettings
 from components.settings.model import Contradiction, Model
 from components.settings.network import IpFamilyPolicy, NetworkPolicySettings
 from components.settings.telemetry import MetricsSettings, TracingSettings
+from components.settings.tiers import ApplicationSettings, DatabaseSettings, WebSettings
 from components.settings.values import (
     Annotations,
     DomainName,

@@ -13,8 +13,9 @@ from components.application import Application
 from components.database import Database
 from components.mesh import REFUSED_PORTS
 from components.outputs import outputs
-from components.settings import Settings, machines
+from components.settings import Settings
 from components.settings.machines import Size
+from components.settings.tiers import DatabaseSettings, WebSettings
 from components.web import Web
 from lab.__main__ import app
 from lab.cluster.stages import NAMES
@@ -55,10 +56,7 @@ def test_the_guests_page_has_the_names_that_the_families_give() -> None:
 def test_the_guests_page_has_the_figures_of_every_size() -> None:
     text = GUESTS.read_text()
     for size in Size:
-        figures = [
-            (tier.sizes[size].vcpus, tier.sizes[size].memory)
-            for tier in (machines.DatabaseSettings, machines.WebSettings)
-        ]
+        figures = [(tier.sizes[size].vcpus, tier.sizes[size].memory) for tier in (DatabaseSettings, WebSettings)]
         cells = [f"{vcpus} CPU{'s' if vcpus > 1 else ''}, {memory}" for vcpus, memory in figures]
         assert f" | {' | '.join(cells)} |" in text
 

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from components import configuration, tier
 from components.settings import Settings
-from components.settings.machines import WebSettings
 from components.settings.refusals import parse
 from components.settings.schema import schema_of
+from components.settings.tiers import WebSettings
 from components.settings.values import Quantity
 from components.virtual_machine import VirtualMachineArgs, virtual_machine
 from tests.unit.components.mocks import deploy
