@@ -124,8 +124,10 @@ def startup_plot(summary: StartupSummary) -> str:
         for phase, colour in _PHASE_COLOURS.items():
             times = sorted(time for one in summary.machines if (time := getattr(one, phase)) is not None)
             if times:
-                counts = np.arange(len(times) + 1)
-                axes.step([0.0, *times], counts, where="post", color=colour, linewidth=1.6, label=phase)
+                counts = [*range(len(times) + 1), len(times)]
+                axes.step(
+                    [0.0, *times, summary.seconds], counts, where="post", color=colour, linewidth=1.6, label=phase
+                )
         axes.set(xlabel="time since the start (s)", ylabel="machines", xlim=(0, summary.seconds), ylim=(0, None))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, axes, "startup")

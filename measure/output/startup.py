@@ -22,6 +22,7 @@ def print_startup(summary: StartupSummary, console: Console) -> None:
     """Print a start's results and its verdict."""
     if summary.phases:
         console.print(_phases_table(summary))
+        say(console, "created counts from the start, the other phases from when their machine was created.")
     if summary.verdict.gates:
         console.print(_gates_table(summary.verdict.gates))
     if simulated := sum(one.simulated for one in summary.machines):
@@ -53,8 +54,7 @@ def write_startup(directory: Path, summary: StartupSummary) -> Path:
 
 
 def _phases_table(summary: StartupSummary) -> Table:
-    title = "Start latency (s): created since the start, the other phases since created"
-    made = table(title, "phase", "machines", *FIGURES)
+    made = table("Start latency (s)", "phase", "machines", *FIGURES)
     for phase in Phase:
         if phase in summary.phases:
             made.add_row(phase, *_cells(summary.phases[phase]), style="bold")
