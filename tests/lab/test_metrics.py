@@ -19,6 +19,8 @@ from cloudinit.constants import (
     WEB_METRICS_PORT,
 )
 from lab.config import PROJECT
+from measure.failures import WrongUsageError
+from measure.run import prometheus as asking
 from tests.lab.prometheus import Prometheus, prometheus
 from tests.lab.stack import NAME, Stack, wait_until
 
@@ -133,3 +135,17 @@ def test_the_dashboard_finds_the_stack_by_its_variables(server: Prometheus) -> N
         selector = variables[name]["definition"].removeprefix("label_values(").rpartition(",")[0]
         samples = server.query(selector.replace("$namespace", NAME))
         assert {sample.labels[name] for sample in samples} == {NAME}
+
+
+def test_a_start_keeps_what_prometheus_says_of_its_time(server: Prometheus) -> None:
+    end = time.time()
+    queries = {"targets": "sum(up)"}
+    found = asking.Prometheus(server.url, queries)
+    found.check()
+    answer = found.ask(end - SECONDS / 2, end)["targets"]
+    assert answer.problem == ""
+    ((_, values),) = (dict(one).values() for one in answer.series if isinstance(one, dict))
+    assert isinstance(values, list)
+    assert len(values) >= SECONDS / 2
+    with pytest.raises(WrongUsageError, match="'targets': Prometheus refuses it: bad_data: "):
+        asking.Prometheus(server.url, {"targets": "sum("}).check()
