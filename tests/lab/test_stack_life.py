@@ -190,7 +190,6 @@ def _check_start(start: dict[str, Any]) -> None:
     assert all(found["unreached"] == 0 for found in times.values())
     served = {one["name"]: one["serving"] for one in start["machines"]}
     assert served[new[0]] < served[new[1]] < served[new[2]], "tier by tier"
-    assert start["resolution"] < 1, "requests were that far apart"
 
 
 def test_one_request_is_one_trace_from_the_generator_to_the_query(collector: Receiver) -> None:
