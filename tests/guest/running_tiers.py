@@ -48,7 +48,7 @@ def running_tiers(guest: GuestRoot, logs: Path) -> Iterator[None]:
         guest.running("sh", "-c", start, log=logs / "application"),
         guest.running("nginx", "-c", "/etc/virtwork/nginx.conf", "-g", "daemon off;", log=logs / "nginx"),
     ):
-        guest.get_until(f"{WEB}/api/v1/accounts/1", 200)
+        guest.get_until(f"{WEB}/api/v1/accounts/1", 200, seconds=60)  # on a busy machine
         yield
     log = (logs / "application").read_text(encoding="utf-8")
     assert "Traceback" not in log, log[log.find("Traceback") - 1000 :][:5000]

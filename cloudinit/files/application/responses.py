@@ -1,30 +1,37 @@
-"""Responses of the application: JSON, and headers that say who responded and how long each part took."""
+"""Responses of the application: JSON, and what it refuses."""
 
 import json
-import os
-import socket
+from collections.abc import Mapping
 
-from starlette.responses import JSONResponse  # type: ignore[import-not-found,unused-ignore]
-from starlette.types import Receive, Scope, Send  # type: ignore[import-not-found,unused-ignore]
-
-from .constants import DRAINING
-
-_SERVED_BY = (b"x-served-by", socket.gethostname().encode())
-# One encoder for all responses: making one takes longer than using it.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Response(JSONResponse):  # type: ignore[misc,unused-ignore]
-    """A JSON response; sending it stops the request's clock."""
+class Response:
+    """A JSON response.
 
-    def render(self, content: object) -> bytes:
-        """Return the body."""
-        return _encode(content).encode("ascii")
+    Args:
+        content: The body; bytes are JSON already.
+        status: The HTTP status.
+        headers: More headers.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response."""
-        self.raw_headers.append(_SERVED_BY)
-        self.raw_headers += scope["measurement"].headers(self.status_code)
-        if os.path.exists(DRAINING):  # noqa: PTH110, a Path takes longer
-            self.raw_headers.append((b"connection", b"close"))
-        await super().__call__(scope, receive, send)
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.body = content if isinstance(content, bytes) else _encode(content).encode("ascii")
+        self.status = status
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()] if headers else []
+
+
+class Refusal(Exception):  # noqa: N818 a refused request is the client's error
+    """A request that is not served.
+
+    Args:
+        status: The HTTP status.
+        reason: What is wrong with it, in words.
+        headers: More headers.
+    """
+
+    def __init__(self, status: int, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.response = Response({"error": reason}, status, headers)

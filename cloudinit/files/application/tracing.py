@@ -4,8 +4,7 @@ import os
 import random
 import re
 
-from starlette.types import Scope  # type: ignore[import-not-found,unused-ignore]
-
+from .asgi import Message
 from .clocks import ACQUIRE, APP, CONNECT, QUERY, Clocks
 from .constants import DATABASE_NAME
 from .otlp import Exporter, Kind
@@ -35,7 +34,7 @@ class Tracing:
         self._exporter.close()
 
     def report(
-        self, scope: Scope, method: str, route: str, status: int, clocks: Clocks, trace: re.Match[bytes]
+        self, scope: Message, method: str, route: str, status: int, clocks: Clocks, trace: re.Match[bytes]
     ) -> None:
         """Report one request that has been served.
 
@@ -91,7 +90,7 @@ class _Spans:
         return span_id
 
 
-def _request_attributes(scope: Scope, method: str, route: str, status: int) -> Attributes:
+def _request_attributes(scope: Message, method: str, route: str, status: int) -> Attributes:
     """Return the attributes of OpenTelemetry's conventions for HTTP servers."""
     attributes: Attributes = {
         "http.request.method": method,

@@ -1,10 +1,10 @@
-"""Checks of what clients send; an HTTPException says what is allowed."""
+"""Checks of what clients send; a Refusal says what is allowed."""
 
 import asyncio
 import json
 
-from starlette.exceptions import HTTPException  # type: ignore[import-not-found,unused-ignore]
-from starlette.requests import ClientDisconnect, Request  # type: ignore[import-not-found,unused-ignore]
+from .asgi import Request
+from .responses import Refusal
 
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's int4, the type of every number in pgbench's tables
 LARGEST_BODY = 256  # bytes
@@ -20,14 +20,14 @@ def identifier(text: str, thing: str, largest: int) -> int:
     """Return an id from its part of the path.
 
     Raises:
-        HTTPException: 400 for anything but a positive integer, 404 above the largest possible id.
+        Refusal: 400 for anything but a positive integer, 404 above the largest possible id.
     """
     digits = text.lstrip("0")
     if not (digits.isascii() and digits.isdigit()):
-        raise HTTPException(400, f"{thing} id must be a positive integer")
+        raise Refusal(400, f"{thing} id must be a positive integer")
     # By length first: Python refuses to convert a number of thousands of digits.
     if len(digits) > len(str(largest)) or int(digits) > largest:
-        raise HTTPException(404, f"no such {thing}")
+        raise Refusal(404, f"no such {thing}")
     return int(digits)
 
 
@@ -35,32 +35,35 @@ async def delta(request: Request) -> int:
     """Return the change of a balance from a request's body.
 
     Raises:
-        HTTPException: 400, 408, 413 or 415.
+        Refusal: 400, 408, 413 or 415.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise HTTPException(415, "the body must be JSON, with the header Content-Type: application/json")
+    media_type = request.header(b"content-type").partition(b";")[0].strip().lower()
+    if media_type != b"application/json":
+        raise Refusal(415, "the body must be JSON, with the header Content-Type: application/json")
     try:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _body(request)
         found = json.loads(body.decode("utf-8"))
     except TimeoutError:
-        raise HTTPException(408, f"the body did not arrive within {BODY_SECONDS:g} s") from None
-    except (ValueError, RecursionError, ClientDisconnect):
-        raise HTTPException(400, _CHANGE) from None
+        raise Refusal(408, f"the body did not arrive within {BODY_SECONDS:g} s") from None
+    except (ValueError, RecursionError):
+        raise Refusal(400, _CHANGE) from None
     if not isinstance(found, dict) or set(found) != {"delta"}:
-        raise HTTPException(400, _CHANGE)
+        raise Refusal(400, _CHANGE)
     value = found["delta"]
     # type(), not isinstance(): to Python, true is an integer.
     if type(value) is not int or not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-        raise HTTPException(400, _CHANGE)
+        raise Refusal(400, _CHANGE)
     return value
 
 
 async def _body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
+    body, more = b"", True
+    while more:
+        message = await request.receive()
+        # Of a client that is gone, there is no more.
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > LARGEST_BODY:
-            raise HTTPException(413, f"the body must be at most {LARGEST_BODY} bytes")
+            raise Refusal(413, f"the body must be at most {LARGEST_BODY} bytes")
     return body

@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 BATCH_SPANS = 512
@@ -21,8 +22,9 @@ TIMEOUT = 5.0  # seconds, for the connect and for each read
 LONGEST_TEXT = 1024  # characters of one attribute
 LARGEST_RESPONSE = 65536  # bytes of a response that are read
 
-_OPENING = '{"resourceSpans":[{"resource":%s,"scopeSpans":[{"scope":{"name":"multi-tier"},"spans":['
+_OPENING = '{"resourceSpans":[{"resource":{"attributes":[%s]},"scopeSpans":[{"scope":{"name":"multi-tier"},"spans":['
 _CLOSING = "]}]}]}"
+OK, ERROR = "{}", '{"code":2}'
 
 log = logging.getLogger("otlp")
 
@@ -59,8 +61,8 @@ class Exporter:
         self._connection = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         self._host, self._port = url.hostname, url.port
         self._path = url.path.rstrip("/") + "/v1/traces"
-        resource = {"attributes": _attributes({"service.name": service_name, "host.name": socket.gethostname()})}
-        self._opening = _OPENING % json.dumps(resource)
+        resource = {"service.name": service_name, "host.name": socket.gethostname()}
+        self._opening = _OPENING % ",".join(_attribute(key, value) for key, value in resource.items())
         self._queue: deque[str] = deque()
         self._wake = threading.Event()
         self._closing = False
@@ -102,19 +104,14 @@ class Exporter:
         if len(self._queue) >= QUEUE_SPANS:
             self._account.drop(1)
             return
-        span: dict[str, object] = {
-            "traceId": trace_id,
-            "spanId": span_id,
-            "parentSpanId": parent_id,
-            "name": name,
-            "kind": int(kind),
-            "startTimeUnixNano": _nanoseconds(start),
-            "endTimeUnixNano": _nanoseconds(end),
-            "attributes": _attributes(attributes or {}),
-            "status": {"code": 2} if error else {},
-        }
-        # Serialized here: in the exporter's thread, a batch at a time, it would stall the other threads.
-        self._queue.append(json.dumps(span))
+        # Serialized here: in the exporter's thread, a batch at a time, it would stall the other threads. Written out,
+        # because most spans differ in nothing but their ids and times.
+        described = ",".join([_attribute(key, value) for key, value in attributes.items()]) if attributes else ""
+        self._queue.append(
+            f'{{"traceId":"{trace_id}","spanId":"{span_id}","parentSpanId":"{parent_id}","name":{_text(name)},'
+            f'"kind":{kind:d},"startTimeUnixNano":"{_nanoseconds(start)}","endTimeUnixNano":"{_nanoseconds(end)}",'
+            f'"attributes":[{described}],"status":{ERROR if error else OK}}}'
+        )
         if len(self._queue) >= BATCH_SPANS:
             self._wake.set()
 
@@ -195,8 +192,13 @@ def _nanoseconds(seconds: float) -> str:
     return f"{round(seconds * 1e6)}000"
 
 
-def _attributes(attributes: Mapping[str, Value]) -> list[dict[str, object]]:
-    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+# Typed, because 1, 1.0 and True are equal, but have different values in JSON.
+@lru_cache(maxsize=1024, typed=True)
+def _attribute(key: str, value: Value) -> str:
+    return json.dumps({"key": key, "value": _value(value)})
+
+
+_text = lru_cache(maxsize=1024)(json.dumps)
 
 
 def _value(value: Value) -> dict[str, object]:

@@ -119,8 +119,9 @@ def test_a_disabled_feature_is_not_imported(tiers: GuestRoot, settings: list[str
         from application import server
 
         async def main():
-            async with server.lifespan(server.service):
-                print([name for name in ("prometheus_client", "application.otlp") if name in sys.modules])
+            await server.start()
+            print([name for name in ("prometheus_client", "application.otlp") if name in sys.modules])
+            await server.stop()
 
         asyncio.run(main())
     """
