@@ -44,7 +44,8 @@ def deployed(stack: Running, progress: Progress) -> Iterator[dict[str, str]]:
             place.mkdir(parents=True)
             place.chmod(0o755)
         packages = debian_package.unpack(*_PACKAGES) / "usr/lib/python3/dist-packages"
-        shutil.copytree(packages, places[application] / "packages")
+        # Links to packages that the development server doesn't need lead nowhere.
+        shutil.copytree(packages, places[application] / "packages", ignore_dangling_symlinks=True)
         shutil.copy(_RECIPE / "server.py", places[application])
         shutil.copy(_built(progress), places[application])
         template = Environment(undefined=StrictUndefined, autoescape=False).from_string(  # noqa: S701 not HTML
