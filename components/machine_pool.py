@@ -62,7 +62,11 @@ def machine_pool(
         metadata={
             **metadata,
             "name": args.name,
-            "annotations": {"pulumi.com/waitFor": f"jsonpath={{$[?@.readyReplicas > {settings.replicas - 1}]}}"},
+            # Without an autoscaler, the next update overrides what somebody has scaled.
+            "annotations": {
+                "pulumi.com/waitFor": f"jsonpath={{$[?@.readyReplicas > {settings.replicas - 1}]}}",
+                "pulumi.com/patchForce": "true",
+            },
         },
         spec=spec,
         opts=pulumi.ResourceOptions.merge(opts, options),

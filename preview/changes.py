@@ -201,6 +201,8 @@ def consequences(change: Change, all_changes: Sequence[Change]) -> list[str]:
     match change.kind:
         case "VirtualMachine":
             return list(_machine_consequences(change, all_changes))
+        case "VirtualMachinePool":
+            return list(_disks(_template(change.old), set(), ""))
         case "DataVolume" | "PersistentVolumeClaim":
             return [f"{LOST}: everything on this disk"]
         case "Namespace":
@@ -232,6 +234,10 @@ def _lesser_consequences(change: Change) -> Iterator[str]:
                 and change.rescaled
             ):
                 yield f"{LOST}: all accounts and history on this disk, which the setup recreates {change.rescaled}"
+            if change.kind == "VirtualMachinePool" and _template(change.old) != _template(change.new):
+                yield from _disks(_template(change.old), set(), "")
+                most = code(str(change.new["spec"]["maxUnavailable"]))
+                yield f"Rolling change: KubeVirt drains and restarts at most {most} of the machines at a time"
             if any(one.path == _RETAIN and one.old for one in change.differences):
                 yield "No longer retained: deleted, with its data, when it leaves the stack"
 
@@ -247,6 +253,12 @@ def _machine_consequences(change: Change, all_changes: Iterable[Change]) -> Iter
         yield f"Rolling change: drained and replaced {turn}, while other machines of the tier serve"
     elif replaced:
         yield "Downtime: from the stop of the old machine until the new one is ready"
+
+
+def _template(pool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the spec of a pool's machines."""
+    found: Mapping[str, Any] = pool.get("spec", {}).get("virtualMachineTemplate", {}).get("spec", {})
+    return found
 
 
 def _disks(spec: Mapping[str, Any], removed: set[tuple[str, str]], rescaled: str) -> Iterator[str]:

@@ -2,93 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
 
 from kube.resources import VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
-from lab.config import PROJECT, Lab
-from lab.toolchain.image import GOLDEN
-from measure.analysis.recording import SampleBuffer
-from measure.analysis.samples import Samples
+from lab.config import Lab
 from tests.lab.stack import Stack, wait_until
+from tests.lab.under_load import RPS, TIERS, deployed_under_load, under_load
 
 NAME = "rolling"
-RPS = 100
-TIERS = ("application", "web")
 
 
 @pytest.fixture(scope="module")
 def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two application and two web machines, under load from a machine of its own."""
-    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
-    config = document["config"]
-    config |= {"multi-tier:name": NAME, "multi-tier:namespace": NAME}
-    for tier in TIERS:
-        config[f"multi-tier:{tier}"]["replicas"] = 2
-    config["multi-tier:load"] = {
-        "dedicated": True,
-        "image": {"containerDisk": GOLDEN},
-        "memory": "384Mi",
-        "vcpus": 1,
-        "rps": RPS,
-        "duration": "1h",
-        "mix": {"write": 30},
-    }
-    configuration = tmp_path_factory.mktemp("rolling") / f"Pulumi.{NAME}.yaml"
-    configuration.write_text(yaml.safe_dump(document))
-    rolling = Stack(control_plane, configuration, stack=NAME, name=NAME)
-    assert rolling.run("stack", "select", "--create", NAME).returncode == 0
-    # Pulumi writes the new stack's salt to a new file, but the configuration in use has one.
-    (PROJECT / "stacks" / configuration.name).unlink(missing_ok=True)
-    with rolling.deployed(5) as stack:
-        wait_until("load is sent", lambda: stack.load_cluster().status().samples.next > 0, 30)
+    with deployed_under_load(control_plane, tmp_path_factory.mktemp(NAME), NAME, {"replicas": 2}) as stack:
         yield stack
-
-
-class Load:
-    """The requests that were sent during a change, and for two seconds after it."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._cluster = stack.load_cluster()
-        self._offset = self._cluster.status().samples.next
-        self._started = time.monotonic()
-        self._buffer = SampleBuffer()
-
-    def finish(self) -> None:
-        time.sleep(2)
-        seconds = time.monotonic() - self._started
-        while lines := self._cluster.samples(self._offset):
-            self._buffer.append(lines)
-            self._offset += len(lines)
-        assert len(self.samples) > 0.9 * RPS * seconds, "the generator was not interrupted"
-
-    @property
-    def samples(self) -> Samples:
-        return self._buffer.samples
-
-    @property
-    def failed(self) -> list[tuple[float, bytes, int, int]]:
-        """The requests that failed: when, of which kind, with which status and error."""
-        bad = self.samples[self.samples["good"] == 0]
-        return [(float(one["due"]), one["kind"], int(one["status"]), int(one["error"])) for one in bad]
-
-    @property
-    def acknowledged_writes(self) -> int:
-        return int(np.count_nonzero((self.samples["kind"] == b"write") & (self.samples["status"] == 200)))
-
-
-@contextmanager
-def under_load(stack: Stack) -> Iterator[Load]:
-    load = Load(stack)
-    yield load
-    load.finish()
 
 
 def machine(stack: Stack, name: str) -> dict[str, Any]:

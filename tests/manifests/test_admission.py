@@ -56,6 +56,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "no load": {"load": {"enabled": False}},
     "load on its own machine, with metrics": {"load": {"dedicated": True}, "metrics": {"enabled": True}},
     "in a mesh": {"mesh": {"enabled": True, "revision": "stable"}, "metrics": {"enabled": True}},
+    "two instances": {"instances": "2", "web": {"service": {"type": "LoadBalancer"}}},
     "pools": {
         "application": {
             "replicas": 2,

@@ -102,6 +102,26 @@ def test_a_replaced_machine_loses_its_root_disk_and_keeps_its_data_disk() -> Non
     ]
 
 
+def test_a_pool_rolls_only_if_its_machines_change() -> None:
+    def pool(mark: str, replicas: int = 3) -> dict[str, Any]:
+        volumes = [{"name": "root", "containerDisk": {"image": IMAGE}}]
+        template = {"metadata": {"annotations": {"hash": mark}}, "spec": {"volumes": volumes}}
+        spec = {
+            "replicas": replicas,
+            "maxUnavailable": "25%",
+            "virtualMachineTemplate": {"spec": {"template": template}},
+        }
+        return manifest("VirtualMachinePool", "multi-tier-web-pool", spec=spec)
+
+    lost = "**Data lost**: everything written to the root disk (containerDisk)"
+    assert all_consequences(step("update", pool("a"), pool("b"))) == [
+        lost,
+        "Rolling change: KubeVirt drains and restarts at most `25%` of the machines at a time",
+    ]
+    assert all_consequences(step("update", pool("a"), pool("a", replicas=5))) == []
+    assert all_consequences(step("delete", pool("a"), None)) == [lost]
+
+
 def test_a_tier_whose_machines_wait_for_each_other_rolls() -> None:
     def member(name: str, *after: str) -> list[dict[str, Any]]:
         state = machine(name, IMAGE)
