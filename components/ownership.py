@@ -90,9 +90,10 @@ def check_kept(settings: Settings, old: Inputs) -> None:
     if settings.database.allow_data_loss:
         return
     consent = "To accept that, set multi-tier:database.allowDataLoss to true"
-    if settings.instances < old.get("instances", 1) and not settings.database.data_disk.keep:
+    instances = _instances(old)
+    if settings.instances < instances and not settings.database.data_disk.keep:
         raise RefusedError(
-            f"multi-tier:instances: {settings.instances} instead of {old['instances']} would delete the data disks of "
+            f"multi-tier:instances: {settings.instances} instead of {instances} would delete the data disks of "
             f"the others with all accounts and history. {consent}"
         )
     if old["createNamespace"] and not settings.create_namespace:
@@ -106,6 +107,11 @@ def check_kept(settings: Settings, old: Inputs) -> None:
                 f'multi-tier:{key}: "{new}" instead of "{old[key]}" would delete the data disk with all accounts and '
                 f"history, and start with a new one. {consent}"
             )
+
+
+def _instances(old: Inputs) -> int:
+    """Return the number of instances; every number from the engine is a float."""
+    return int(old.get("instances", 1))
 
 
 def check_free(api: Api, settings: Settings, old: Inputs) -> None:
@@ -126,7 +132,7 @@ def check_free(api: Api, settings: Settings, old: Inputs) -> None:
         if found is None:
             return
         _check_namespace(found["metadata"])
-    known = old.get("instances", 1) if (old.get("name"), old.get("namespace")) == (settings.name, namespace) else 0
+    known = _instances(old) if (old.get("name"), old.get("namespace")) == (settings.name, namespace) else 0
     if new := settings.each[known:]:
         _check_objects(api, new)
 

@@ -124,7 +124,7 @@ def test_a_tier_that_is_no_pool_any_more_fails_no_request(stack: Stack) -> None:
     path = "multi-tier:application.pool.autoscaling"
     stack.run("config", "rm", "--path", path, "--stack", NAME, "--config-file", str(stack.configuration))
     for tier in TIERS:
-        stack.configure(f"multi-tier:{tier}.pool.enabled", False)
+        stack.configure(f"multi-tier:{tier}.pool.enabled", "false")
     with under_load(stack) as load:
         stack.up()
 
@@ -136,7 +136,7 @@ def test_a_tier_that_is_no_pool_any_more_fails_no_request(stack: Stack) -> None:
 
 def test_nothing_of_a_pool_is_left_after_destroy(stack: Stack) -> None:
     for tier in TIERS:
-        stack.configure(f"multi-tier:{tier}.pool.enabled", True)
+        stack.configure(f"multi-tier:{tier}.pool.enabled", "true")
     stack.up()
     stack.pulumi("destroy", "--yes", "--skip-preview")
 
