@@ -4,6 +4,5 @@ set -eu
 
 systemd-sysusers virtwork-app.conf
 virtwork-restart-pauses
-systemctl daemon-reload
 # Don't wait: it starts once its credentials are there.
 systemctl enable --now --no-block virtwork-credentials.service virtwork-app.service virtwork-drain.service

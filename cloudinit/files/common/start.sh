@@ -6,5 +6,5 @@ if [ ! -d /run/systemd/system ]; then
     echo "multi-tier: REFUSED: this image does not run systemd, which starts every service of this tier." >/dev/console
     exit 1
 fi
-systemctl daemon-reload
+# Enabling has systemd read its units anew.
 systemctl enable --now --no-block --quiet "$@"

@@ -3,6 +3,5 @@
 set -eu
 
 virtwork-restart-pauses
-systemctl daemon-reload
 # Don't wait: the setup starts the server once it succeeds, and is repeated until then.
 systemctl enable --now --no-block virtwork-database-setup.service virtwork-credentials.service

@@ -3,6 +3,5 @@
 set -eu
 
 virtwork-restart-pauses
-systemctl daemon-reload
 # Don't wait: an image without k6 downloads it first.
 systemctl enable --now --no-block virtwork-multi-tier-load.service

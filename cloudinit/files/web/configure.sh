@@ -15,14 +15,15 @@ install -m 0644 /etc/virtwork/nginx.conf /etc/nginx/nginx.conf
 [ -e /proc/net/if_inet6 ] || sed -i '/listen \[::\]/d' /etc/nginx/nginx.conf
 
 virtwork-restart-pauses
-systemctl daemon-reload
+set -- virtwork-upstream.service virtwork-drain.service virtwork-logrotate.timer
+[ ! -e /etc/systemd/system/virtwork-web-spans.service ] || set -- "$@" virtwork-web-spans.service
+load=
+[ ! -e /etc/systemd/system/virtwork-multi-tier-load.service ] || load=virtwork-multi-tier-load.service
+# All at once, because systemd reads its units anew each time. nginx's settings are among them.
+# shellcheck disable=SC2086 # no word, without a load generator
+systemctl enable --quiet "$@" $load
 # Restart: the image may already run it with its welcome page.
 systemctl restart nginx.service
-systemctl enable --now virtwork-upstream.service virtwork-drain.service virtwork-logrotate.timer
-if [ -e /etc/systemd/system/virtwork-web-spans.service ]; then
-    systemctl enable --now virtwork-web-spans.service
-fi
-if [ -e /etc/systemd/system/virtwork-multi-tier-load.service ]; then
-    # Don't wait: an image without k6 downloads it first.
-    systemctl enable --now --no-block virtwork-multi-tier-load.service
-fi
+systemctl start "$@"
+# Don't wait: an image without k6 downloads it first.
+[ -z "$load" ] || systemctl start --no-block "$load"
