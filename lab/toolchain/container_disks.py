@@ -12,7 +12,7 @@ from lab import mounts
 from lab.command import run
 from lab.progress import Progress
 from lab.toolchain import binaries, boot_disk, cache, oci_archive
-from lab.toolchain.image import CONTAINED, GOLDEN, PLAIN, QUIET
+from lab.toolchain.image import CONTAINED, FAST, GOLDEN, PLAIN, QUIET
 from lab.toolchain.node_image import QEMU_USER
 
 PLAIN_13 = "quay.io/containerdisks/debian:13"
@@ -52,27 +52,6 @@ echo LANG=C.UTF-8 > "$1"/etc/default/locale
 # As in Debian's own image of the release: names don't go through systemd-resolved's stub.
 _NO_STUB = 'ln -sf /run/systemd/resolve/resolv.conf "$1"/etc/resolv.conf'
 _STUB = 'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1"/etc/resolv.conf'
-# Without what a tier's first boot doesn't need: timers, kernel interfaces, half of cloud-init's modules. Python trusts
-# its caches, since checking them means to read all sources. The ssh server starts when somebody connects.
-_FAST = """
-set -eu
-chroot "$1" systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
-  e2scrub_reap.service fstrim.timer man-db.timer dev-hugepages.mount proc-sys-fs-binfmt_misc.automount \
-  sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-  systemd-binfmt.service systemd-pstore.service
-chroot "$1" systemctl disable --quiet ssh.service
-chroot "$1" systemctl enable --quiet ssh.socket
-cat > "$1"/etc/cloud/cloud.cfg.d/95_golden.cfg <<'EOF'
-datasource_list: [NoCloud, ConfigDrive, None]
-cloud_init_modules: [bootcmd, write-files, growpart, resizefs, disk_setup, mounts, set_hostname, update_hostname,
-  update_etc_hosts, ca-certs, users-groups, ssh]
-cloud_config_modules: [ssh-import-id, locale, set-passwords, apt-configure, ntp, timezone, runcmd]
-cloud_final_modules: [package-update-upgrade-install, write-files-deferred, scripts-vendor, scripts-per-once,
-  scripts-per-boot, scripts-per-instance, scripts-user, phone-home, final-message, power-state-change]
-EOF
-chroot "$1" python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3 /usr/lib/python3.11
-rm -rf "$1"/usr/share/man/* "$1"/usr/share/locale/*
-"""
 # Identities that each guest must make for itself, and traces of the build.
 _TIDY = """
 set -eu
@@ -113,7 +92,7 @@ def _recipe(reference: str, progress: Progress) -> _Recipe:
     k6 = binaries.built("k6", progress) / "k6"
     names = tuple(sorted({*_SERVER, *packages(Family.DEBIAN)}))
     install_k6 = f'install -m 0755 {shlex.quote(str(k6))} "$1"/usr/local/bin/k6'
-    hooks = (QUIET, install_k6, _NETWORK, _NO_STUB, _FAST, _TIDY)
+    hooks = (QUIET, install_k6, _NETWORK, _NO_STUB, FAST, _TIDY)
     return _Recipe("bookworm", names, hooks, _SMALL_INITRD, "quiet")
 
 
