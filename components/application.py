@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from cloudinit import ApiAccess, ApplicationGuest, render_application
@@ -25,8 +27,10 @@ class Application(Tier):
         clients=TierName.WEB,
     )
 
-    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(settings, settings.application, opts)
+    def __init__(
+        self, settings: Settings, behind: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(settings, settings.application, behind, opts)
 
         names = self._names
         rights = [Right("secrets", names.credentials)]

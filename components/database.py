@@ -36,7 +36,7 @@ class Database(Tier):
     )
 
     def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(settings, settings.database, opts)
+        super().__init__(settings, settings.database, (), opts)
 
         machine, names = settings.database, self._names
         rights = [Right("secrets", names.credentials)]

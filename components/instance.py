@@ -72,15 +72,15 @@ def _instance(settings: Settings, credentials: Credentials, shared: Sequence[pul
 
     credentials.store(after())
     database = Database(settings, after(credentials))
-    application = Application(settings, after(database))
+    application = Application(settings, [database], after())
 
     load = LoadConfiguration(settings, after()) if settings.load.enabled else None
     last: list[pulumi.Resource] = []
     if load and settings.load.dedicated:
-        web = Web(settings, None, after(application))
-        last.append(Load(settings, load.generator, after(load, web)))
+        web = Web(settings, None, [application], after())
+        last.append(Load(settings, load.generator, [web], after(load)))
     else:
-        web = Web(settings, load.generator if load else None, after(application, load))
+        web = Web(settings, load.generator if load else None, [application], after(load))
 
     last.append(Faults(settings, after(web)))  # no fault disturbs the creation of the machines
     if settings.metrics.service_monitors:

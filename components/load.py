@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from cloudinit import LoadGuest, LoadMachineGuest, render_load
@@ -24,9 +26,13 @@ class Load(Tier):
     )
 
     def __init__(
-        self, settings: Settings, generator: pulumi.Output[LoadGuest], opts: pulumi.ResourceOptions | None = None
+        self,
+        settings: Settings,
+        generator: pulumi.Output[LoadGuest],
+        behind: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(settings, settings.load, opts)
+        super().__init__(settings, settings.load, behind, opts)
 
         def user_data(generator: LoadGuest) -> str:
             guest = LoadMachineGuest(

@@ -69,17 +69,35 @@ class UserData:
 
 
 class Tier(pulumi.ComponentResource):
-    """A tier. What depends on it starts once its children exist and its machines are ready."""
+    """A tier. What depends on it starts once its children exist and its machines are ready.
+
+    Only its machines wait for the tier behind it: that tier boots while the other objects are created.
+    """
 
     tier: ClassVar[TierName]
     endpoint: ClassVar[Endpoint]
 
-    def __init__(self, settings: Settings, machine: MachineSettings, opts: pulumi.ResourceOptions | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        machine: MachineSettings,
+        behind: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None,
+    ) -> None:
+        """Declare the component.
+
+        Args:
+            settings: Settings of the instance.
+            machine: Settings of the tier's machines.
+            behind: What has to serve before a machine of this tier is created.
+            opts: Options of the component.
+        """
         self._names = settings.names
         kind = f"multi-tier:components:{self.tier.capitalize()}"
         super().__init__(kind, self._names.resource(self.tier), None, opts)
         self._settings = settings
         self._machine_settings = machine
+        self._behind = behind
         self._labels = self._names.labels(self.tier)
         self._machines: list[pulumi.Resource] = []
         # Where it was while only tiers in a mesh had one.
@@ -167,7 +185,7 @@ class Tier(pulumi.ComponentResource):
     def _before(self, user_data: UserData) -> list[pulumi.Resource]:
         """Return what exists before a machine of the tier."""
         # By name, not by the Secret's outputs: replacing the Secret alone must not replace the machine.
-        return [user_data.secret, *([self._account] if self._account else [])]
+        return [user_data.secret, *([self._account] if self._account else []), *self._behind]
 
     def _arguments(
         self, name: str, settings: MachineSettings, user_data: UserData, data_disk: DataVolumeDisk | None = None

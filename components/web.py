@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -40,10 +41,11 @@ class Web(Tier):
     def __init__(
         self,
         settings: Settings,
-        generator: pulumi.Output[LoadGuest] | None = None,
+        generator: pulumi.Output[LoadGuest] | None,
+        behind: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(settings, settings.web, opts)
+        super().__init__(settings, settings.web, behind, opts)
 
         api = self._api_access()
 

@@ -97,7 +97,7 @@ def test_the_tier_in_front_starts_once_all_machines_of_a_pool_are_ready() -> Non
 
     assert pool.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={$[?@.readyReplicas > 2]}"
     assert pool.request.customTimeouts.create == "7m"
-    assert deployment.component("web").depends_on >= {pool.urn}
+    assert deployment.object("VirtualMachinePool", "multi-tier-web-pool").depends_on >= {pool.urn}
 
 
 @pytest.mark.parametrize(

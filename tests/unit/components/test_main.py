@@ -33,8 +33,19 @@ def test_a_tier_starts_once_the_tier_behind_it_serves() -> None:
     application = urns(deployment, "VirtualMachine", "multi-tier-application-0", "multi-tier-application-1")
     application |= urns(deployment, "Service", "multi-tier-application")
 
-    assert deployment.component("application").depends_on >= database
-    assert deployment.component("web").depends_on >= application
+    for name in ("application-0", "application-1"):
+        assert deployment.object("VirtualMachine", f"multi-tier-{name}").depends_on >= database
+    for name in ("web-0", "web-1"):
+        assert deployment.object("VirtualMachine", f"multi-tier-{name}").depends_on >= application
+
+
+def test_what_a_machine_needs_is_created_while_the_tier_behind_it_starts() -> None:
+    deployment = deploy(SCALED)
+    machines = {one.urn for one in deployment.resources if one.type == MACHINE}
+    needed = [one for tier in ("application", "web") for one in deployment.under(tier) if one.urn not in machines]
+
+    assert {one.type.rpartition(":")[2] for one in needed} >= {"ServiceAccount", "Secret", "Service", "Role"}
+    assert [one.name for one in needed if one.depends_on & machines] == []
 
 
 @pytest.mark.parametrize(
@@ -71,9 +82,10 @@ def test_a_canary_is_replaced_in_turn_with_its_tier() -> None:
 
 
 def awaited_machines(deployment: Deployment, name: str) -> list[str]:
-    """Return the machines on which a machine depends."""
-    depends_on = deployment.object("VirtualMachine", name).depends_on
-    return [one for one in deployment.machines if deployment.object("VirtualMachine", one).urn in depends_on]
+    """Return the machines of its own tier on which a machine depends."""
+    depends_on, tier = deployment.object("VirtualMachine", name).depends_on, name.split("-")[2]
+    of_tier = [one for one in deployment.machines if one.split("-")[2] == tier]
+    return [one for one in of_tier if deployment.object("VirtualMachine", one).urn in depends_on]
 
 
 def test_a_machine_waits_for_others_without_being_replaced_because_of_them() -> None:
@@ -101,10 +113,10 @@ def test_the_load_generator_starts_once_it_can_read_its_plan() -> None:
 
 def test_a_dedicated_load_machine_starts_once_the_web_tier_serves() -> None:
     deployment = deploy({**DEDICATED, **SCALED})
-    expected = urns(deployment, "VirtualMachine", "multi-tier-web-0", "multi-tier-web-1")
-    expected |= {resource.urn for resource in deployment.under("load-plan")}
+    web = urns(deployment, "VirtualMachine", "multi-tier-web-0", "multi-tier-web-1")
 
-    assert deployment.component("load").depends_on >= expected
+    assert deployment.object("VirtualMachine", "multi-tier-load-0").depends_on >= web
+    assert deployment.component("load").depends_on >= {resource.urn for resource in deployment.under("load-plan")}
     assert not deployment.component("web").depends_on & urns(deployment, "ConfigMap", "multi-tier-load")
 
 
@@ -172,8 +184,9 @@ def test_services_are_not_awaited_because_ready_machines_are_endpoints_already()
 
     for service in services:
         assert service.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
-    for machine in deployment.of_kind("VirtualMachine"):
-        assert not machine.depends_on & {service.urn for service in services}
+    for tier in ("database", "application", "web"):
+        machine = deployment.object("VirtualMachine", f"multi-tier-{tier}-0")
+        assert not machine.depends_on & urns(deployment, "Service", f"multi-tier-{tier}")
 
 
 def test_a_machine_has_to_become_ready_within_the_timeout() -> None:
