@@ -108,10 +108,12 @@ def _turns(steps: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     machines = {state["urn"]: state for state in states if state.get("inputs", {}).get("kind") == "VirtualMachine"}
     metadata = {urn: state["inputs"]["metadata"] for urn, state in machines.items()}
     tiers = {urn: found.get("labels", {}).get(_TIER) for urn, found in metadata.items()}
-    turns = {
-        urn: next((metadata[one]["name"] for one in state.get("dependencies") or () if one in machines), "")
-        for urn, state in machines.items()
-    }
+
+    def preceding(urn: str) -> str:
+        before = (one for one in machines[urn].get("dependencies") or () if one in machines)
+        return next((metadata[one]["name"] for one in before if tiers[one] == tiers[urn]), "")
+
+    turns = {urn: preceding(urn) for urn in machines}
     rolling = {tiers[urn] for urn, after in turns.items() if after}
     return {urn: after for urn, after in turns.items() if tiers[urn] in rolling}
 

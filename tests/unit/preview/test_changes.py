@@ -129,7 +129,9 @@ def test_a_tier_whose_machines_wait_for_each_other_rolls() -> None:
         urns = [step("same", None, machine(one))["urn"] for one in after]
         return [one | {"newState": one["newState"] | {"dependencies": urns}} for one in replacement(state, state)]
 
-    steps = [*member("web-0"), *member("web-1"), *member("web-2", "web-0"), *member("database-0")]
+    behind = "database-0"  # each machine waits for the tier behind its own, too
+    web = [*member("web-0", behind), *member("web-1", behind), *member("web-2", behind, "web-0")]
+    steps = [*web, *member(behind)]
     found = changes(steps)
     downtime = {change.name: consequences(change, found)[-1] for change in found}
 
