@@ -14,6 +14,7 @@ from lab.node import seed
 from lab.node.specification import GuestSpecification
 from tests.guest.guest_root import GuestRoot
 
+HOSTNAME = "guest-0"
 # The mounts end with the namespace, and the machine with the process.
 _BOOT = """
 mount -t overlay overlay -o lowerdir="$1",upperdir="$2/upper",workdir="$2/work" "$2/root"
@@ -64,13 +65,12 @@ def booted_guest(
         user_data: For cloud-init.
         programs: Shell scripts in front of the guest's own programs, by name.
     """
-    hostname = "guest-0"
     identity = "11111111-2222-3333-4444-555555555555"
     specification = GuestSpecification(
         namespace="test",
-        name=hostname,
+        name=HOSTNAME,
         uid=identity,
-        hostname=hostname,
+        hostname=HOSTNAME,
         instance_id=identity,
         image="",
         memory=0,
@@ -88,7 +88,7 @@ def booted_guest(
     for name in ("work", "root"):
         (place / name).mkdir()
     console = place / "console"
-    command = ["unshare", *_NAMESPACES, "sh", "-euc", _BOOT, "sh", str(image), str(place), hostname]
+    command = ["unshare", *_NAMESPACES, "sh", "-euc", _BOOT, "sh", str(image), str(place), HOSTNAME]
     with console.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as holder:
         try:
             yield BootedGuest(_systemd_of(holder, console), console)

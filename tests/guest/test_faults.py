@@ -24,7 +24,7 @@ import pytest
 from cloudinit.constants import APPLICATION_PORT
 from cloudinit.fault_plan import Fault, FaultPlan, Kind, render_fault_plan
 from cloudinit.files.faults.network import Impairment, netem_commands, redirection
-from tests.guest.booted_guest import BootedGuest, booted_guest
+from tests.guest.booted_guest import HOSTNAME, BootedGuest, booted_guest
 from tests.unit.api_server import ApiServer, api_server
 from tests.unit.cloudinit.guest_examples import web
 
@@ -85,7 +85,7 @@ class FaultyGuest:
     @property
     def report(self) -> dict[str, Any]:
         """What the guest reports about the fault."""
-        reports = json.loads(self.api.objects[REPORTS].get("multi-tier-web-0", "[]"))
+        reports = json.loads(self.api.objects[REPORTS].get(HOSTNAME, "[]"))
         return next((one for one in reports if one["id"] == f"{self.name}-0-0"), {})
 
     def wait_begun(self) -> None:
