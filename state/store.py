@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
+from lab.files import write_private
 from state.replay import Document, replay
 
 # As the hosted service: the engine renews its lease after half of this time.
@@ -46,7 +47,7 @@ class Store:
         meta = self._root / "meta.yaml"
         if not meta.exists():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(meta, b"version: 1\n")  # stacks are in directories of their projects
+            write_private(meta, b"version: 1\n")  # stacks are in directories of their projects
 
     def names(self) -> list[StackName]:
         """Return the stacks."""
@@ -98,7 +99,7 @@ class Store:
             journal = self._journal(stack)
             journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             header = {"update": update, "base": self._digest(stack)}
-            _write(journal, json.dumps(header).encode() + b"\n")
+            write_private(journal, json.dumps(header).encode() + b"\n")
 
     def append(self, stack: StackName, update: str, entries: list[Document]) -> None:
         """Add entries to an update's journal. When this returns, they are on the disk.
@@ -187,7 +188,7 @@ class Store:
         document = {"version": _VERSION, "checkpoint": named}
         path = self._checkpoint(stack)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(path, json.dumps(document, separators=(",", ":")).encode())
+        write_private(path, json.dumps(document, separators=(",", ":")).encode())
 
     def _checkpoint(self, stack: StackName) -> Path:
         return self._root / "stacks" / stack.project / f"{stack.name}.json"
@@ -204,14 +205,3 @@ def _seek_end(journal: BinaryIO) -> None:
         journal.seek(0)
         journal.truncate(journal.read().rfind(b"\n") + 1)
         journal.seek(0, os.SEEK_END)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; after a crash, it has either the old or the new content."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.touch(mode=0o600)
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
