@@ -6,14 +6,16 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from lab.config import PROJECT, Lab
-from tests.lab.stack import Stack
+from lab import lifecycle
+from lab.config import PROJECT, GuestKind, Lab
+from tests.lab.stack import Stack, stack_file
+from tests.own_lab import PROGRESS, own_lab
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".lab*", "results", "__pycache__", ".*_cache")
 
@@ -32,14 +34,21 @@ def new_key(directory: Path) -> str:
 def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack `lab`, up and serving; destroyed at the end of the session."""
     directory = tmp_path_factory.mktemp("stack")
-    configuration = directory / "Pulumi.lab.yaml"
-    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
-    document["config"]["multi-tier:metrics"] = {"enabled": True}
-    document["config"]["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
-    document["config"]["multi-tier:database"]["fio"] = {"enabled": True, "runtime": "1s"}
-    configuration.write_text(yaml.safe_dump(document))
-    with Stack(control_plane, configuration).deployed(5) as stack:
+
+    def change(config: dict[str, Any]) -> None:
+        config["multi-tier:metrics"] = {"enabled": True}
+        config["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
+        config["multi-tier:database"]["fio"] = {"enabled": True, "runtime": "1s"}
+
+    with Stack(control_plane, stack_file(directory, change)).deployed(5) as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def simulated_lab() -> Iterator[Lab]:
+    """A lab that boots no guests."""
+    with own_lab(kind=GuestKind.SIMULATED) as installed:
+        yield lifecycle.start(installed, PROGRESS)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import yaml
 
 from cloudinit.constants import DATABASE_NAME, DATABASE_PORT, DATABASE_USER
 from kube import client
@@ -33,6 +34,15 @@ def wait_until(what: str, check: Callable[[], bool], timeout: float = 60.0) -> N
     while not check():
         assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
         time.sleep(0.1)
+
+
+def stack_file(directory: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """Write the file of the stack `lab` to a directory, with its settings changed."""
+    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
+    change(document["config"])
+    path = directory / "Pulumi.lab.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
 
 
 @dataclass
@@ -79,6 +89,11 @@ class Stack:
 
     def up(self, *arguments: str) -> None:
         self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", *arguments)
+
+    def create(self) -> None:
+        """Create the stack and bring it up."""
+        assert self.run("stack", "select", "--create", self.stack).returncode == 0
+        self.up()
 
     @contextmanager
     def deployed(self, seconds: float) -> Iterator[Stack]:

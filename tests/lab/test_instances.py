@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
-import yaml
 
 from kube.resources import NAMESPACES, SECRETS, VIRTUAL_MACHINES, Object
-from lab import lifecycle
-from lab.config import PROJECT, GuestKind, Lab
-from tests.lab.stack import NAME, Stack
-from tests.own_lab import PROGRESS, own_lab
+from lab.config import Lab
+from tests.lab.stack import NAME, Stack, stack_file
 
 PREFIXES = [NAME, f"{NAME}-1", f"{NAME}-2", f"{NAME}-3"]
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with own_lab(kind=GuestKind.SIMULATED) as installed:
-        yield lifecycle.start(installed, PROGRESS)
-
-
-@pytest.fixture(scope="module")
-def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def stack(simulated_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Two instances; destroyed by the last test."""
-    configuration = tmp_path_factory.mktemp("stack") / "Pulumi.lab.yaml"
-    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
-    document["config"]["multi-tier:instances"] = 2
-    document["config"]["kubernetes:kubeClientSettings"] = {"qps": 200, "burst": 400, "timeout": 60}
-    configuration.write_text(yaml.safe_dump(document))
-    found = Stack(lab, configuration)
-    assert found.run("stack", "select", "--create", found.stack).returncode == 0
-    found.up()
+
+    def change(config: dict[str, Any]) -> None:
+        config["multi-tier:instances"] = 2
+        config["kubernetes:kubeClientSettings"] = {"qps": 200, "burst": 400, "timeout": 60}
+
+    found = Stack(simulated_lab, stack_file(tmp_path_factory.mktemp("stack"), change))
+    found.create()
     return found
 
 

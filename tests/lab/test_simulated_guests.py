@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from bench.fleets import NAME as FLEET
 from bench.fleets import Fleet, Kind
@@ -24,31 +23,24 @@ from kube.resources import (
 )
 from lab import environment, lifecycle
 from lab.cluster import supervisor
-from lab.config import PROJECT, GuestKind, Lab
-from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
-from tests.own_lab import PROGRESS, own_lab
+from lab.config import PROJECT, Lab
+from tests.lab.stack import NAME, Stack, kernel_traces, stack_file, wait_until
+from tests.own_lab import PROGRESS
 
 REPLICAS = 10
 MACHINES = 1 + 2 * REPLICAS
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with own_lab(kind=GuestKind.SIMULATED) as installed:
-        yield lifecycle.start(installed, PROGRESS)
-
-
-@pytest.fixture(scope="module")
-def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def stack(simulated_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The stack `lab`, scaled out; brought up, and destroyed by the last test."""
-    configuration = tmp_path_factory.mktemp("stack") / "Pulumi.lab.yaml"
-    document = yaml.safe_load((PROJECT / "stacks" / "Pulumi.lab.yaml").read_text())
-    for tier in ("application", "web"):
-        document["config"][f"multi-tier:{tier}"]["replicas"] = REPLICAS
-    configuration.write_text(yaml.safe_dump(document))
-    found = Stack(lab, configuration)
-    assert found.run("stack", "select", "--create", found.stack).returncode == 0
-    found.up()
+
+    def change(config: dict[str, Any]) -> None:
+        for tier in ("application", "web"):
+            config[f"multi-tier:{tier}"]["replicas"] = REPLICAS
+
+    found = Stack(simulated_lab, stack_file(tmp_path_factory.mktemp("stack"), change))
+    found.create()
     return found
 
 
