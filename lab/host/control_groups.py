@@ -93,8 +93,13 @@ class Group:
         mountinfo, membership = (Path(f"/proc/self/{name}").read_text() for name in ("mountinfo", "cgroup"))
         self._trees = hierarchies(mountinfo, membership, self._lab, controllers)
 
-    def create(self, *, memory: int | None = None, cpus: float | None = None) -> list[str]:
+    def create(self, *, memory: int | None = None, cpus: float | None = None, weight: int = 1) -> list[str]:
         """Create the group, with limits in bytes and in processors.
+
+        Args:
+            memory: The most that it may use, in bytes.
+            cpus: The most processors that it may use.
+            weight: Its share of the processors when they are short, to that of a group which is given none.
 
         Returns:
             The limits that this machine can't enforce, such as "memory".
@@ -113,10 +118,13 @@ class Group:
         limits: dict[str, dict[int, dict[str, str]]] = {}  # controller -> version -> file -> content
         if memory is not None:
             limits["memory"] = {1: {"memory.limit_in_bytes": str(memory)}, 2: {"memory.max": str(memory)}}
+        cpu = {1: {"cpu.shares": str(1024 * weight)}, 2: {"cpu.weight": str(100 * weight)}}
         if cpus is not None:
             quota, period = str(round(cpus * CPU_PERIOD_US)), str(CPU_PERIOD_US)
-            v1 = {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": quota}
-            limits["cpu"] = {1: v1, 2: {"cpu.max": f"{quota} {period}"}}
+            cpu[1] |= {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": quota}
+            cpu[2] |= {"cpu.max": f"{quota} {period}"}
+        if cpus is not None or weight != 1:
+            limits["cpu"] = cpu
         return [controller for controller, files in limits.items() if not self._limit(controller, files)]
 
     def enter(self, command: Sequence[str]) -> list[str]:

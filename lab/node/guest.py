@@ -23,6 +23,8 @@ from lab.node.specification import GuestSpecification
 
 # Exit code of systemd-nspawn when the guest reboots: its parent is to start it again (EXIT_FORCE_RESTART).
 REBOOT = 133
+# Guests go on serving while all of the lab's components start at once, each of which has a weight of 1.
+_WEIGHT = 4
 
 # /proc/sys/net is the guest's own, and a virtual machine may change its settings.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
@@ -109,7 +111,7 @@ def start(lab: Lab, specification: GuestSpecification, rootfs: Path, reserved: R
     known = replace(reserved, files=tuple(disk.file for disk in specification.disks))
     try:
         group = group_of(lab, uid)
-        refused = group.create(memory=specification.memory, cpus=specification.cpus)
+        refused = group.create(memory=specification.memory, cpus=specification.cpus, weight=_WEIGHT)
         links = network.network_of(lab, uid)
         network.up(links, known.address, lab.address)
         root = _mount(record.directory(lab, uid), specification, rootfs)

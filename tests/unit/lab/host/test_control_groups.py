@@ -71,3 +71,11 @@ def test_memory_is_counted_for_each_member_whoever_created_its_group(tmp_path: P
     group = Group(LAB)
     group._trees = [Hierarchy(tmp_path, 1, frozenset({"memory"}), tmp_path)]
     assert group.memory_usage() == {"etcd": 45, "guest": 90}
+
+
+def test_a_limit_and_a_weight_of_the_processors_do_not_replace_each_other(tmp_path: Path) -> None:
+    group = Group(f"{LAB}/guest")
+    group._trees = [Hierarchy(tmp_path, 1, frozenset({"cpu"}), tmp_path)]
+    assert group.create(cpus=1.5, weight=4) == []
+    written = {file.name: file.read_text() for file in (tmp_path / LAB / "guest").iterdir()}
+    assert written == {"cpu.shares": "4096", "cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "150000"}
