@@ -173,7 +173,7 @@ MODULES = (
     Module("pulumi-resource-kubernetes", {"pulumi-resource-kubernetes": "."}, 5.5, plugin_version="4.25.0"),
     Module(
         "coredns",
-        {"coredns": "github.com/coredns/coredns"},
+        {"coredns": "."},
         1.5,
         {"coredns": Official(("-version",), r"CoreDNS-1\.1[1-9]\.")},
         for_guests=True,

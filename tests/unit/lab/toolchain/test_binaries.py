@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def test_a_lab_of_simulated_guests_installs_nothing_that_they_would_need(tmp_pat
 def test_builds_from_one_directory_are_cached_apart() -> None:
     shared = [module for module in MODULES if module.source.name == "kubevirt"]
     assert len({module.key() for module in shared}) == len(shared) > 1
+
+
+def test_programs_that_share_kubernetes_packages_have_them_compiled_once() -> None:
+    versions: dict[str, set[str]] = {}
+    for name in ("kubernetes", "coredns", "kube-router", "pulumi-resource-kubernetes"):
+        required, _, _ = (binaries.SOURCES / name / "go.mod").read_text().partition("\nreplace")
+        for path, version in re.findall(r"^\t(\S+) (v\S+)", required, re.MULTILINE):
+            versions.setdefault(path, set()).add(version)
+    # Kubernetes' own module replaces these, and so has no version for them.
+    assert {path: found for path, found in versions.items() if len(found - {"v0.0.0"}) > 1} == {}
 
 
 def test_a_labs_own_program_on_the_path_is_no_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
