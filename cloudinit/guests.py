@@ -13,6 +13,12 @@ from cloudinit.guest_files import GuestFile, guest_file, program, shell_settings
 from cloudinit.site import ANYWHERE, Site, site_commands, site_files, site_keys
 
 _CONFIGURE_UNIT = "virtwork-configure.service"
+# Runs a command as soon as cloud-init has written the files, by the names that its service has had: the two stages that
+# follow, and only then `runcmd`, take a second or more. A shell, because the command does not exist yet.
+_EARLY = (
+    *("cloud-init-per", "instance", "virtwork-start", "systemd-run", "--no-block", "--collect", "--quiet"),
+    *("--property=After=cloud-init.service cloud-init-network.service", "/bin/sh"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +79,9 @@ def user_data(
     )
     settings = shell_settings(CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, python or ())))
     units = [_CONFIGURE_UNIT, *([FAULTS_UNIT] if faults else []), *([EXPORTERS_UNIT] if exporters else [])]
+    start = [f"{PROGRAMS}/virtwork-start", *units]
     return cloud_config(
-        keys={**site_keys(guest.site), **(keys or {})},
+        keys={**site_keys(guest.site), **(keys or {}), "bootcmd": [[*_EARLY, *start]]},
         files=[
             *site_files(guest.site, family),
             GuestFile(path=f"{SETTINGS}/guest.conf", content=settings),
@@ -91,5 +98,5 @@ def user_data(
             *files,
             *exporter_files(family, *exporters, faults=faults),
         ],
-        commands=[[f"{PROGRAMS}/virtwork-start", *units]],
+        commands=[start],
     )

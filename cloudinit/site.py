@@ -69,6 +69,8 @@ class Site:
 
 
 ANYWHERE = Site()
+# cloud-init writes the package manager's sources in its stage "config", which may not have ended.
+_AWAIT_CLOUD_CONFIG = "-/usr/bin/systemctl start cloud-config.service"
 
 
 def site_keys(site: Site) -> Mapping[str, Any]:
@@ -106,7 +108,8 @@ def site_commands(site: Site, family: Family) -> list[str]:
     """Return the commands to run before packages are installed, as a unit's ExecStart= takes them."""
     # May fail: an image without the program gets it later with a package, which then runs it.
     trust = [f"-{FACTS[family].update_trust}"] if site.certificate_authorities else []
-    return [*trust, *([f"{PROGRAMS}/virtwork-package-mirror"] if _mirror(site.mirrors, family) else [])]
+    mirror = [_AWAIT_CLOUD_CONFIG, f"{PROGRAMS}/virtwork-package-mirror"] if _mirror(site.mirrors, family) else []
+    return [*trust, *mirror]
 
 
 def _downloads(site: Site) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudinit import Proxy, Site
+from cloudinit import Mirrors, Proxy, Site
 from lab.config import Lab
 from lab.toolchain.image import PLAIN, ensure
 from tests.guest.booted_guest import BootedGuest, booted_guest
@@ -21,6 +21,7 @@ from tests.unit.cloudinit.guest_examples import database, load_machine
 SITE = Site(proxy=Proxy(http=f"http://127.0.0.1:{PORT}"))
 CONFIGURE = "virtwork-configure.service"
 SETUP = "virtwork-database-setup.service"
+LAST_STAGE = "cloud-final.service"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,29 @@ def test_the_setup_of_the_database_is_repeated_until_its_disk_is_there(image: Pa
         guest.wait("the server runs", lambda: guest.property_of(server, "ActiveState") == "active")
         assert "the data disk /dev/disk/by-id/virtio-database is not mounted" in guest.console
         assert guest.run("ss", "--listening", "--numeric", "--no-header", "sport = 5432")
+
+
+def test_a_guest_is_configured_before_cloud_init_has_ended(image: Path, tmp_path: Path) -> None:
+    with booted_guest(image, tmp_path, load_machine()) as guest:
+        guest.wait("cloud-init has ended", lambda: guest.property_of(LAST_STAGE, "ActiveState") == "active")
+        began = [int(guest.property_of(unit, "InactiveExitTimestampMonotonic")) for unit in (CONFIGURE, LAST_STAGE)]
+        assert began == sorted(began)
+        assert guest.property_of(CONFIGURE, "ActiveState") == "active"
+        assert guest.run("systemctl", "is-enabled", CONFIGURE, check=False).strip() == "disabled", "it ran once"
+        assert guest.run("systemctl", "list-units", "--state=failed", "--no-legend", "--plain") == ""
+
+
+def test_the_mirror_is_in_force_after_cloud_init_has_written_its_own_sources(image: Path, tmp_path: Path) -> None:
+    site = Site(mirrors=Mirrors(debian_primary="http://mirror.example/debian"))
+    with booted_guest(image, tmp_path, load_machine(site=site)) as guest:
+        guest.wait("cloud-init has ended", lambda: guest.property_of(LAST_STAGE, "ActiveState") == "active")
+        guest.wait("it works", lambda: guest.property_of(CONFIGURE, "ActiveState") == "active")
+        assert guest.run("head", "--lines=1", "/etc/apt/sources.list") == "# Written by virtwork-package-mirror.\n"
+
+
+def test_a_guest_that_cant_be_configured_early_is_by_cloud_inits_last_command(image: Path, tmp_path: Path) -> None:
+    with booted_guest(image, tmp_path, load_machine(), {"systemd-run": "exit 1"}) as guest:
+        guest.wait("it works", lambda: guest.property_of(CONFIGURE, "ActiveState") == "active")
 
 
 def test_an_image_whose_python_is_too_old_is_refused_once(image: Path, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 echo "multi-tier: installing missing packages:$missing"
+# cloud-init writes the package manager's sources in its stage "config", which may not have ended.
+systemctl start cloud-config.service || true
 # shellcheck source=/dev/null
 [ ! -e /etc/virtwork/downloads.conf ] || . /etc/virtwork/downloads.conf
 

@@ -45,6 +45,7 @@ def test_exporters_are_installed_after_the_tier_and_independently(tier: str, fam
 
     assert guest["runcmd"][0][1] == "virtwork-configure.service"
     assert guest["runcmd"][0][-1] == "virtwork-exporters.service"
+    assert guest["bootcmd"][0][-len(guest["runcmd"][0]) :] == guest["runcmd"][0]
     assert "After=virtwork-configure.service\n" in unit
     assert not re.search("Requires|BindsTo", unit)
     packages = {program.package for program in FACTS[family].exporters.values()}

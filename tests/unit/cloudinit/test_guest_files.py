@@ -108,6 +108,7 @@ def test_every_path_of_ours_in_a_file_is_a_file_that_some_guest_gets() -> None:
         "/var/lib/virtwork-credentials/password",
         "/var/lib/virtwork-credentials/certificate",
         "/run/virtwork-faults/metrics",
+        "/run/virtwork-started",
     }
     elsewhere = {"/etc/nginx/virtwork", *nginx, *written}
     named = {path for text in every_content() for path in re.findall(r"(?<![\w}])/[\w./*-]*virtwork[\w./*-]*", text)}

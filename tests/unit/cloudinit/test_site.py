@@ -32,9 +32,10 @@ def test_the_default_environment_adds_nothing(family: Family) -> None:
 
 @pytest.mark.parametrize("family", Family)
 def test_trust_and_mirrors_are_set_up_before_packages_are_installed(family: Family) -> None:
-    first, second, *later = commands(IN_CLOSED_NETWORK(family))[1:]
+    first, second, third, *later = commands(IN_CLOSED_NETWORK(family))[1:]
 
     assert first in {"-update-ca-certificates", "-update-ca-trust"}
-    assert second == "/usr/local/sbin/virtwork-package-mirror"
+    assert second == "-/usr/bin/systemctl start cloud-config.service", "it writes the sources too"
+    assert third == "/usr/local/sbin/virtwork-package-mirror"
     assert later[0].startswith("/usr/local/sbin/virtwork-install-packages ")
     assert later[1:] == ["/usr/local/sbin/virtwork-configure"]
