@@ -14,6 +14,7 @@ from measure import __main__ as program
 from measure.output import report
 from measure.run import session, watch
 from measure.run.plan import seconds_of
+from measure.summary import Summary
 from tests.unit.measure.fake_cluster import FakeCluster
 
 
@@ -69,3 +70,12 @@ def measure_run(measure: Program, cluster: FakeCluster, results: Path) -> Progra
 def measure_chaos(measure: Program, cluster: FakeCluster, results: Path) -> Program:  # noqa: ARG001
     """`python -m measure chaos` on the fake cluster."""
     return lambda *arguments: measure("chaos", "--results", results, *arguments)
+
+
+def only_run(results: Path) -> Path:
+    (directory,) = results.iterdir()
+    return directory
+
+
+def summary_of(directory: Path) -> Summary:
+    return Summary.model_validate_json((directory / "summary.json").read_text())
