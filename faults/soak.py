@@ -123,8 +123,8 @@ def soak(
     soak_plot.save(found.times, found.usage, found.latency, found.faults, results / "soak.svg")
     console.print(table(trends))
     console.print(
-        f"{found.requests} requests in {seconds} s, {found.errors} failed, {found.errors_outside_faults} of them not "
-        f"during faults; {found.acknowledged_writes} acknowledged writes, {found.lost_writes} lost",
+        f"{found.requests} requests in {seconds} s, {found.errors} failed, {found.errors_outside_faults} of them "
+        f"outside faults; {found.acknowledged_writes} acknowledged writes, {found.lost_writes} lost",
         highlight=False,
     )
     for problem in found.problems:
@@ -160,7 +160,7 @@ def measure(stack: Stack, seconds: int, rate: float, step: Step) -> Soak:
             with suppress(ApiError, StopIteration):  # a missing point is no failure, but too few are
                 found.add(time.monotonic() - began, usage(stack.lab, stack.name))
             failed = sum(client.failures(began).values())
-            step.say(f"{step.seconds / seconds:.0%}, {len(found.faults)} faults, {failed} failed requests")
+            step.say(f"{step.seconds / seconds:.0%}; faults so far: {len(found.faults)}; failed requests: {failed}")
 
         with repeating(sample, interval):
             for due, fault in schedule(seconds):
