@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
@@ -35,8 +37,10 @@ class Database(Tier):
         clients=TierName.APPLICATION,
     )
 
-    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(settings, settings.database, (), opts)
+    def __init__(
+        self, settings: Settings, behind: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(settings, settings.database, behind, opts)
 
         machine, names = settings.database, self._names
         rights = [Right("secrets", names.credentials)]

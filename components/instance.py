@@ -71,7 +71,7 @@ def _instance(settings: Settings, credentials: Credentials, shared: Sequence[pul
         before.append(ServiceMesh(settings, [Database, Application, Web], after()))
 
     credentials.store(after())
-    database = Database(settings, after(credentials))
+    database = Database(settings, [credentials], after())
     application = Application(settings, [database], after())
 
     load = LoadConfiguration(settings, after()) if settings.load.enabled else None
