@@ -24,7 +24,7 @@ stop_maintenance() {
         plocate-updatedb.timer ua-timer.timer update-notifier-download.timer update-notifier-motd.timer
     # Most images have only some of them. A running timer that is masked first counts as failed.
     systemctl stop "$@" 2>/dev/null || true
-    # Reading all units takes a tenth of a second: the next `systemctl enable` has systemd do that anyway.
+    # Stopped, they don't come back in this boot, so systemd need not read all units again, which takes a tenth of a second.
     systemctl mask --no-reload --quiet "$@" 2>/dev/null
 }
 

@@ -4,4 +4,4 @@ set -eu
 
 virtwork-restart-pauses
 # Don't wait: an image without k6 downloads it first.
-systemctl enable --now --no-block virtwork-multi-tier-load.service
+systemctl enable --now --no-block --no-reload virtwork-multi-tier-load.service

@@ -19,9 +19,8 @@ set -- virtwork-upstream.service virtwork-drain.service virtwork-logrotate.timer
 [ ! -e /etc/systemd/system/virtwork-web-spans.service ] || set -- "$@" virtwork-web-spans.service
 load=
 [ ! -e /etc/systemd/system/virtwork-multi-tier-load.service ] || load=virtwork-multi-tier-load.service
-# All at once, because systemd reads its units anew each time. nginx's settings are among them.
 # shellcheck disable=SC2086 # no word, without a load generator
-systemctl enable --quiet "$@" $load
+systemctl enable --quiet --no-reload "$@" $load
 # Restart: the image may already run it with its welcome page.
 systemctl restart nginx.service
 systemctl start "$@"
