@@ -174,7 +174,7 @@ MODULES = (
     Module(
         "coredns",
         {"coredns": "."},
-        1.5,
+        0.5,
         {"coredns": Official(("-version",), r"CoreDNS-1\.1[1-9]\.")},
         for_guests=True,
     ),
