@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import httpx
@@ -44,7 +43,6 @@ _COREFILE = """\
 """
 
 
-@cache
 def _tls(pki: Path, identity: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
     if identity:
