@@ -89,7 +89,7 @@ class Tier(pulumi.ComponentResource):
         Args:
             settings: Settings of the instance.
             machine: Settings of the tier's machines.
-            behind: What has to be there, or to serve, before a machine of this tier is created.
+            behind: What must exist, and for a tier serve, before a machine of this tier is created.
             opts: Options of the component.
         """
         self._names = settings.names

@@ -99,7 +99,7 @@ class Group:
         Args:
             memory: The most that it may use, in bytes.
             cpus: The most processors that it may use.
-            weight: Its share of the processors when they are short, to that of a group which is given none.
+            weight: Its share of busy processors, relative to a group with the default of 1.
 
         Returns:
             The limits that this machine can't enforce, such as "memory".
@@ -118,13 +118,13 @@ class Group:
         limits: dict[str, dict[int, dict[str, str]]] = {}  # controller -> version -> file -> content
         if memory is not None:
             limits["memory"] = {1: {"memory.limit_in_bytes": str(memory)}, 2: {"memory.max": str(memory)}}
-        cpu = {1: {"cpu.shares": str(1024 * weight)}, 2: {"cpu.weight": str(100 * weight)}}
+        if weight != 1:
+            limits["cpu"] = {1: {"cpu.shares": str(1024 * weight)}, 2: {"cpu.weight": str(100 * weight)}}
         if cpus is not None:
             quota, period = str(round(cpus * CPU_PERIOD_US)), str(CPU_PERIOD_US)
+            cpu = limits.setdefault("cpu", {1: {}, 2: {}})
             cpu[1] |= {"cpu.cfs_period_us": period, "cpu.cfs_quota_us": quota}
             cpu[2] |= {"cpu.max": f"{quota} {period}"}
-        if cpus is not None or weight != 1:
-            limits["cpu"] = cpu
         return [controller for controller, files in limits.items() if not self._limit(controller, files)]
 
     def enter(self, command: Sequence[str]) -> list[str]:

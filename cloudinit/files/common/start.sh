@@ -10,6 +10,6 @@ if [ ! -d /run/systemd/system ]; then
     echo "multi-tier: REFUSED: this image does not run systemd, which starts every service of this tier." >/dev/console
     exit 1
 fi
-# Enabling has systemd read its units anew, which takes a tenth of a second: once for those of all that follows.
+# Enabling makes systemd reload its units, which takes a tenth of a second. The steps that follow don't repeat it.
 systemctl enable --now --no-block --quiet "$@"
 touch $started
