@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudinit.constants import PROGRAMS, SETTINGS, UNITS
-from cloudinit.document import cloud_config
+from cloudinit.document import archive
 from cloudinit.exporters import EXPORTERS_UNIT, exporter_files
 from cloudinit.families import FACTS, OLDEST_PYTHON, Exporter, Family
 from cloudinit.faults import FAULTS_UNIT
@@ -80,7 +80,7 @@ def user_data(
     settings = shell_settings(CLUSTER_DOMAIN=guest.site.cluster_domain, PYTHON=".".join(map(str, python or ())))
     units = [_CONFIGURE_UNIT, *([FAULTS_UNIT] if faults else []), *([EXPORTERS_UNIT] if exporters else [])]
     start = [f"{PROGRAMS}/virtwork-start", *units]
-    return cloud_config(
+    return archive(
         keys={**site_keys(guest.site), **(keys or {}), "bootcmd": [[*_EARLY, *start]]},
         files=[
             *site_files(guest.site, family),

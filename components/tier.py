@@ -58,7 +58,7 @@ class UserData:
     """User data in a Secret, which all machines share that have the same.
 
     Attributes:
-        text: The cloud-config; secret.
+        text: The user data; secret.
         name: Name of the Secret.
         secret: The Secret.
     """
@@ -131,7 +131,7 @@ class Tier(pulumi.ComponentResource):
         """Declare the Secret with user data.
 
         Args:
-            text: The cloud-config.
+            text: The user data.
             owner: The machine that it is for; None: all machines of the tier.
         """
         dual_stack = self._settings.dual_stack

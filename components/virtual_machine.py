@@ -50,7 +50,7 @@ class VirtualMachineArgs:
         selector: Labels that select all machines of the tier.
         machine: Settings of the tier's machines.
         timeouts: How long creating and deleting may take.
-        user_data: Cloud-config in the Secret.
+        user_data: User data in the Secret.
         user_data_secret: Name of the Secret with the user data.
         network_data: Whether the Secret has network data, too.
         pooled: Whether these are the machines of a pool, so that nothing may be one machine's own.

@@ -105,7 +105,7 @@ class GuestRoot:
         return content
 
     def write_files(self, user_data: str) -> None:
-        """Write the files of the user data's write_files, as cloud-init would."""
+        """Write the files in user data, as cloud-init does."""
         for file in parse(user_data)["write_files"]:
             self.write(file["path"], file["content"], int(file["permissions"], 8))
 

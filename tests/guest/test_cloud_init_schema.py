@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from cloudinit import Family, render_dual_stack
 from components.settings.refusals import ConfigurationError, parse
 from tests.guest.guest_root import GuestRoot
-from tests.unit.cloudinit.guest_examples import EVERY_GUEST, HOSTILE, WITH_METRICS, application, database
+from tests.unit.cloudinit.guest_examples import EVERY_GUEST, HOSTILE, WITH_METRICS, application, cloud_config, database
 from tests.unit.components.mocks import deploy
 from tests.unit.components.settings.arbitrary import Config, configurations, raw
 
@@ -25,7 +25,7 @@ for index in range(int(sys.argv[1])):
 
 def check(guest: GuestRoot, documents: Collection[str]) -> None:
     for index, document in enumerate(documents):
-        guest.write(f"/opt/test/schema/{index}.yaml", document)
+        guest.write(f"/opt/test/schema/{index}.yaml", cloud_config(document))
     said = guest.run("python3", "-c", CHECK, str(len(documents)))
     assert said == "", f"cloud-init reports an error or a deprecation: {said}"
 
@@ -69,6 +69,6 @@ def test_every_renderer_configures_both_ip_families(guest: GuestRoot, renderer: 
 
 
 def test_the_schema_check_refuses_an_invalid_value(guest: GuestRoot) -> None:
-    guest.write("/opt/test/broken.yaml", database().replace("overwrite: false", "overwrite: maybe"))
+    guest.write("/opt/test/broken.yaml", cloud_config(database()).replace("overwrite: false", "overwrite: maybe"))
     said = guest.run("cloud-init", "schema", "--config-file", "/opt/test/broken.yaml", check=False)
     assert "is not of type 'boolean'" in said

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cloudinit import Family, packages
 from tests.guest.guest_root import GuestRoot
-from tests.unit.cloudinit.guest_examples import EVERY_GUEST, WITH_METRICS, database, web_with_load
+from tests.unit.cloudinit.guest_examples import (
+    EVERY_GUEST,
+    HOSTILE,
+    WITH_METRICS,
+    application,
+    database,
+    parse,
+    web_with_load,
+)
+
+# What cloud-init does with user data in a first boot, up to the files; prints those that differ from what is expected.
+WRITE_FILES = """
+import json, os, sys
+from cloudinit import handlers, helpers, user_data
+documents = json.load(open("/opt/test/documents.json"))
+sys.path.insert(0, "/opt/test/handlers")
+os.makedirs(sys.path[0], exist_ok=True)
+for document, files in documents:
+    message = user_data.UserDataProcessor(helpers.Paths({})).process(document.encode())
+    data = {"handlers": helpers.ContentHandlers(), "handlerdir": sys.path[0], "data": None, "excluded": [],
+            "frequency": "once-per-instance", "handlercount": 0}
+    handlers.walk(message, handlers.walker_callback, data=data)
+    for file in files:
+        with open(file["path"], newline="", encoding="utf-8") as written:
+            found = (written.read(), f"{os.stat(file['path']).st_mode & 0o777:04o}")
+        if found != (file["content"], file["permissions"]):
+            print(file, found)
+        os.remove(file["path"])
+"""
+
+
+def test_cloud_init_writes_every_file_as_it_was_given(guest: GuestRoot) -> None:
+    documents = [render(family) for render in (*WITH_METRICS.values(), *EVERY_GUEST.values()) for family in Family]
+    documents += [application(token=value) for value in HOSTILE.values()]
+    guest.write("/opt/test/documents.json", json.dumps([(text, parse(text)["write_files"]) for text in documents]))
+    assert guest.run("python3", "-c", WRITE_FILES) == ""
 
 
 @pytest.mark.parametrize("family", Family)

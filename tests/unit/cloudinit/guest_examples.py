@@ -86,9 +86,19 @@ HOSTILE = {
 FAULTS = FaultObjects(plan="multi-tier-faults", reports="multi-tier-fault-reports")
 
 
+def cloud_config(user_data: str) -> str:
+    """Return the cloud-config in user data; libyaml is ten times faster than `yaml.safe_load`."""
+    text: str = yaml.load(user_data, yaml.CSafeLoader)[0]["content"]
+    return text
+
+
 def parse(user_data: str) -> dict[str, Any]:
-    """Return a cloud-config as cloud-init reads it; libyaml is ten times faster than `yaml.safe_load`."""
-    document: dict[str, Any] = yaml.load(user_data, yaml.CSafeLoader)
+    """Return user data's cloud-config as cloud-init reads it, with the files beside it below `write_files`."""
+    config, _, *files = yaml.load(user_data, yaml.CSafeLoader)
+    document: dict[str, Any] = yaml.load(config["content"], yaml.CSafeLoader)
+    document["write_files"] = [
+        {"path": file["filename"], "permissions": file["type"][-4:], "content": file["content"]} for file in files
+    ]
     return document
 
 
