@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from components.settings import Settings
+from components.settings.refusals import ConfigurationError, parse
 from components.settings.schema import Schema, schema_of
 from tests.unit.cloudinit.guest_examples import AUTHORITY, HOSTILE, PUBLIC_KEY
 
@@ -49,6 +50,15 @@ def wrong_configurations() -> st.SearchStrategy[Config]:
 def raw(config: Config) -> dict[str, str]:
     """Return a configuration as the engine holds it."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+
+
+def deployable(config: Config) -> bool:
+    """Return whether a configuration is accepted and its stack small enough to render in a test: up to 200 machines."""
+    try:
+        found: Settings = parse(raw(config))
+    except ConfigurationError:
+        return False
+    return found.instances * (found.web.replicas + found.application.replicas) <= 200
 
 
 def _settings(*, anything: bool) -> st.SearchStrategy[Config]:
