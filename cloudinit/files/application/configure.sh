@@ -4,5 +4,5 @@ set -eu
 
 systemd-sysusers virtwork-app.conf
 virtwork-restart-pauses
-# Don't wait: it starts once its credentials are there.
+# Don't wait: it serves once its credentials are there.
 systemctl enable --now --no-block --no-reload virtwork-credentials.service virtwork-app.service virtwork-drain.service

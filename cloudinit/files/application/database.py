@@ -220,6 +220,13 @@ def _connect_arguments() -> dict[str, Any]:
     }
 
 
+async def credentials_written() -> None:
+    """Wait until every file with credentials is there: virtwork-credentials starts at the same time."""
+    paths = [Path(os.environ[name]) for name in ("DATABASE_PASSWORD", "DATABASE_CERTIFICATE") if os.environ.get(name)]
+    while not all(path.exists() for path in paths):
+        await asyncio.sleep(0.02)
+
+
 def _password() -> str:
     return Path(os.environ["DATABASE_PASSWORD"]).read_text(encoding="utf-8")
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from .asgi import Application, Request, Route, attribution
 from .clocks import QUERY, Clocks
 from .constants import POOL_SIZE
-from .database import Database, DatabaseUnavailableError, OutOfRangeError
+from .database import Database, DatabaseUnavailableError, OutOfRangeError, credentials_written
 from .lanes import ACCOUNT_CONNECTIONS, BRANCH_CONNECTIONS, Lanes
 from .responses import Refusal, Response
 from .statements import ACCOUNTS_A_BRANCH, ALIVE, BALANCE, BRANCH, CHANGE, STORAGE
@@ -122,8 +122,9 @@ def reload() -> None:
 
 
 async def start() -> None:
-    """Open the pools, and start metrics and tracing where they are configured."""
+    """Wait for the credentials, open the pools, and start metrics and tracing where they are configured."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+    await credentials_written()
     await asyncio.gather(database.open(), readiness.open())
     if attribution and (port := os.environ.get("METRICS_PORT")):
         from .metrics import Metrics

@@ -12,10 +12,13 @@ if ! command -v dpkg-query >/dev/null; then
     echo "multi-tier: REFUSED: this image has no apt. Set <tier>.family to that of its distribution."
     exit 78
 fi
+found=$(dpkg-query --show --showformat='${db:Status-Status}:${Package} ' "$@" 2>/dev/null)
 missing=
 for package in "$@"; do
-    status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)
-    [ "$status" = installed ] || missing="$missing $package"
+    case " $found" in
+        *" installed:$package "*) ;;
+        *) missing="$missing $package" ;;
+    esac
 done
 [ -n "$missing" ] || exit 0
 echo "multi-tier: installing missing packages:$missing"

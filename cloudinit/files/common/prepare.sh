@@ -9,7 +9,7 @@ REFUSED=78 # EX_CONFIG; the unit is not restarted after it
 # Refuses an image whose Python can't run the tier's programs, before the package manager looks for them in vain.
 check_python() {
     [ -n "$PYTHON" ] && command -v python3 >/dev/null || return 0
-    python3 -c 'import sys; sys.exit(sys.version_info < tuple(map(int, sys.argv[1].split("."))))' "$PYTHON" && return 0
+    python3 -S -c 'import sys; sys.exit(sys.version_info < tuple(map(int, sys.argv[1].split("."))))' "$PYTHON" && return 0
     echo "multi-tier: REFUSED: this image has $(python3 --version), and this tier needs $PYTHON or later. Set <tier>.image to" \
         "a later release of the distribution."
     exit "$REFUSED"

@@ -10,6 +10,10 @@ server_programs() {
     echo /usr/bin
 }
 
+server_unit() {
+    echo postgresql.service
+}
+
 release_port() {
     : # Fedora's package creates no cluster.
 }

@@ -21,8 +21,7 @@ load=
 [ ! -e /etc/systemd/system/virtwork-multi-tier-load.service ] || load=virtwork-multi-tier-load.service
 # shellcheck disable=SC2086 # no word, without a load generator
 systemctl enable --quiet --no-reload "$@" $load
-# Restart: the image may already run it with its welcome page.
-systemctl restart nginx.service
-systemctl start "$@"
+# Restart: the image may already run nginx with its welcome page. All at once: while nginx starts, its upstream is found.
+systemctl restart nginx.service "$@"
 # Don't wait: an image without k6 downloads it first.
 [ -z "$load" ] || systemctl start --no-block "$load"

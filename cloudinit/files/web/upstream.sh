@@ -45,7 +45,9 @@ while :; do
             rm "$INCLUDE.new"
         else
             mv "$INCLUDE.new" "$INCLUDE"
-            systemctl reload-or-restart nginx.service
+            # It may be starting, with either file; systemd would take a reload for part of that.
+            systemctl start nginx.service
+            systemctl reload nginx.service
             # Last: if anything goes wrong before, the next round tells nginx again.
             cp "$INCLUDE" "$LOADED"
             echo "multi-tier web: $APPLICATION_HOST is at $found"
