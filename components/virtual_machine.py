@@ -92,6 +92,13 @@ def virtual_machine(
             create=args.timeouts.ready, update=args.timeouts.ready, delete=args.timeouts.delete
         ),
     )
+    spec = specification(args)
+    # `virtctl stop` changes `runStrategy` as another field manager, whose value the next update overrides.
+    annotations = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/patchForce": "true"}
+    if "dataVolumeTemplates" not in spec:
+        # KubeVirt's finalizer keeps a machine until its instance and Pod are gone. To wait for the garbage collector as
+        # well takes a third longer, and is only needed for root disks, whose names the next machine takes.
+        annotations["pulumi.com/deletionPropagationPolicy"] = "background"
     return kubernetes.apiextensions.CustomResource(
         resource_name,
         api_version=API_VERSION,
@@ -100,10 +107,9 @@ def virtual_machine(
             "name": args.name,
             "namespace": args.namespace,
             "labels": args.labels,
-            # `virtctl stop` changes `runStrategy` as another field manager, whose value the next update overrides.
-            "annotations": {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/patchForce": "true"},
+            "annotations": annotations,
         },
-        spec=specification(args),
+        spec=spec,
         opts=pulumi.ResourceOptions.merge(opts, options),
     )
 

@@ -27,7 +27,7 @@ def not_started(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTrans
     properties = dict(args.props)
     spec, metadata = cast("dict[str, Any]", properties["spec"]), cast("dict[str, Any]", properties["metadata"])
     properties["spec"] = {**spec, "runStrategy": "Halted"}
-    properties["metadata"] = {**metadata, "annotations": {"pulumi.com/skipAwait": "true"}}
+    properties["metadata"] = {**metadata, "annotations": {**metadata["annotations"], "pulumi.com/skipAwait": "true"}}
     return pulumi.ResourceTransformationResult(properties, args.opts)
 
 

@@ -10,6 +10,7 @@ from tests.unit.components.mocks import deploy
 
 CLAIM = {"name": "debian-12", "namespace": "golden"}
 URL = "https://images.example/debian-12.qcow2"
+DELETION = "pulumi.com/deletionPropagationPolicy"
 
 
 def test_a_container_disk_is_used_as_it_is() -> None:
@@ -46,6 +47,15 @@ def test_each_machine_has_its_own_root_disk_made_from_the_source(image: Any, sou
         assert template["metadata"]["name"] == f"{name}-root"
         assert template["spec"] == {**source, "storage": {"resources": {"requests": {"storage": "30Gi"}}}}
         assert deployment.volumes(name)["root"]["dataVolume"] == {"name": f"{name}-root"}
+
+
+def test_a_deletion_waits_for_root_disks_because_the_next_machine_takes_their_names() -> None:
+    deployment = deploy({"web": {"image": {"url": URL}}})
+    waits = {
+        name: deployment.object("VirtualMachine", name).inputs["metadata"]["annotations"].get(DELETION)
+        for name in ("multi-tier-web-0", "multi-tier-application-0")
+    }
+    assert waits == {"multi-tier-web-0": None, "multi-tier-application-0": "background"}
 
 
 def test_storage_is_requested_as_set_and_otherwise_left_to_the_storage_profile() -> None:
