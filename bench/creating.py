@@ -92,10 +92,12 @@ def _beside_kube_burner(
 def _run(lab: Lab, kind: Kind, size: int, commands: Sequence[str], console: Console) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as directory:
         fleet = Fleet(lab, kind, size, Path(directory))
-        found = [
-            {"kind": str(kind), "size": size, "command": command, **asdict(COMMANDS[command](fleet))}
-            for command in commands
-        ]
+        found = []
+        for command in commands:
+            cost = COMMANDS[command](fleet)
+            found.append({"kind": str(kind), "size": size, "command": command, **asdict(cost)})
+            if command == "up":
+                fleet.settle()
     took = ", ".join(f"{one['command']} {one['seconds']:.1f} s" for one in found)
     console.print(f"{size} {kind}: {took}", highlight=False)
     return found

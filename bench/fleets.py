@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from bench.guests import cpu_seconds
 from bench.labs import own_lab
 from bench.stacks import LAB_STACK
 from kube import client
@@ -24,6 +25,9 @@ from lab.host.control_groups import group_of
 NAME = "fleet"
 _PROGRAM = Path(__file__).parent / NAME
 _SECONDS = 1800.0
+_SETTLE_SECONDS = 300.0
+_IDLE_SECONDS = 3.0
+_IDLE_SHARE = 0.2  # of a processor
 _SAMPLE_SECONDS = 0.1
 # At most so many operations at once. With fewer, waiting for machines to become ready would be measured.
 _PARALLEL = 64
@@ -107,6 +111,24 @@ class Fleet:
     def up(self) -> Cost:
         """Create the objects, or find that nothing has changed."""
         return self._command("up", "--skip-preview", "--yes", "--suppress-progress")
+
+    def settle(self) -> None:
+        """Wait until the API server has little to do, as when somebody asks for a preview.
+
+        The controllers still work on new machines for most of a minute after a thousand of them are created.
+
+        Raises:
+            LabError: It is busy after five minutes.
+        """
+        server = group_of(self._lab, "kube-apiserver")
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while True:
+            before = sum(map(cpu_seconds, server.pids()))
+            time.sleep(_IDLE_SECONDS)
+            if sum(map(cpu_seconds, server.pids())) - before < _IDLE_SHARE * _IDLE_SECONDS:
+                return
+            if time.monotonic() > deadline:
+                raise LabError(f"the API server is still busy {_SETTLE_SECONDS:g} s after {self._stack} was created")
 
     def preview(self) -> Cost:
         """Find out what `up` would do."""
