@@ -96,8 +96,8 @@ def virtual_machine(
     # `virtctl stop` changes `runStrategy` as another field manager, whose value the next update overrides.
     annotations = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/patchForce": "true"}
     if "dataVolumeTemplates" not in spec:
-        # KubeVirt's finalizer keeps a machine until its instance and Pod are gone. To wait for the garbage collector as
-        # well takes a third longer, and is only needed for root disks, whose names the next machine takes.
+        # KubeVirt's finalizer keeps a machine until its instance and Pod are gone. Waiting for the garbage collector as
+        # well takes a third longer; only root disks need it, because the next machine reuses their names.
         annotations["pulumi.com/deletionPropagationPolicy"] = "background"
     return kubernetes.apiextensions.CustomResource(
         resource_name,

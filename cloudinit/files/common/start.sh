@@ -11,7 +11,7 @@ if [ ! -d /run/systemd/system ]; then
     exit 1
 fi
 # systemd finds new units by itself, but not a drop-in for a unit that it has read, as of an image that enables nginx.
-# To read all units again takes a tenth of a second.
+# Reading all units again takes a tenth of a second.
 case $(systemctl show --property=NeedDaemonReload nginx.service "postgresql*.service") in
     *yes*) systemctl daemon-reload ;;
 esac

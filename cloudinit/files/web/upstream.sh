@@ -45,7 +45,7 @@ while :; do
             rm "$INCLUDE.new"
         else
             mv "$INCLUDE.new" "$INCLUDE"
-            # It may be starting, with either file; systemd would take a reload for part of that.
+            # systemd would merge a reload into a start in progress, which may have read the former file.
             systemctl start nginx.service
             systemctl reload nginx.service
             # Last: if anything goes wrong before, the next round tells nginx again.

@@ -97,7 +97,7 @@ def test_a_distribution_without_the_exporter_has_no_port_for_it(tier: str) -> No
 
 
 @pytest.mark.parametrize("config", [SCALED, DEDICATED, {"load": {"enabled": False}}])
-def test_user_data_is_a_cloud_config_in_a_secret(config: dict[str, Any]) -> None:
+def test_user_data_is_a_cloud_config_archive_in_a_secret(config: dict[str, Any]) -> None:
     deployment = deploy(config)
     for name in deployment.machines:
         assert deployment.user_data(name).startswith("#cloud-config-archive\n")
