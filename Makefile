@@ -41,7 +41,7 @@ preview-down: install ## stop the control plane that previews keep running
 bench: install ## measure the project beside its peers, on labs of its own; in 10 minutes: make bench QUICK=1
 	@QUICK=$(QUICK) $(PYTHON) -m bench
 
-faults: install ## break a stack in every way with load running, and show what a client saw: make faults FAULTS="web-killed ..."
+faults: install ## break a stack in many ways under load, and show what a client saw: make faults FAULTS="web-killed ..."
 	@$(PYTHON) -m faults $(FAULTS)
 
 soak: install ## load a stack for half an hour, with faults; what grows is a failure: make soak SOAK=60s

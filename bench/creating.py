@@ -1,7 +1,7 @@
 """What creating, previewing and deleting many machines costs, beside ConfigMaps and kube-burner on one API server.
 
-Machines are simulated. ConfigMaps are the floor: the least that the same engine can create. To compare with it,
-machines are created only; what starting them takes is the servers' time, which is measured apart.
+Machines are simulated. ConfigMaps are the floor: the least that the same engine can create. For that comparison,
+machines are only created; starting them is the servers' work, which is measured separately.
 """
 
 from __future__ import annotations

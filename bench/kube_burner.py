@@ -28,11 +28,11 @@ class KubeBurner:
         """Find the program, and let the engine create the machine once.
 
         Raises:
-            LabError: It is no program, or the engine failed.
+            LabError: It is not a program, or the engine failed.
         """
         found = shutil.which(program)
         if found is None:
-            raise LabError(f"KUBE_BURNER={program} is no program. Build kube-burner and set KUBE_BURNER to its path.")
+            raise LabError(f"KUBE_BURNER={program} is not a program. Build kube-burner and set it to its path.")
         self._lab, self._program = lab, found
         self._cluster = client.connect(lab.kubeconfig)
         with tempfile.TemporaryDirectory() as directory:
@@ -45,7 +45,7 @@ class KubeBurner:
         self._template = {**kind, "metadata": metadata, "spec": machine["spec"]}
 
     def seconds(self, count: int) -> float:
-        """Return the seconds in which it creates so many machines, and finds all ready; delete them.
+        """Return the seconds that it takes to create this many machines and find all ready; delete them afterwards.
 
         Raises:
             LabError: It failed, or not all are ready.
@@ -67,7 +67,7 @@ class KubeBurner:
         ready = sum(bool(one.get("status", {}).get("ready")) for one in machines)
         self._delete(machines)
         if ready != count:
-            raise LabError(f"kube-burner ended with {ready} of {count} machines ready.")
+            raise LabError(f"kube-burner exited with {ready} of {count} machines ready.")
         return seconds
 
     def _delete(self, machines: list[Object]) -> None:

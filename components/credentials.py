@@ -1,4 +1,4 @@
-"""The database's credentials: one random password, in one Secret. They are the first that a stack creates."""
+"""The database's credentials: one random password, in one Secret. A stack creates them first."""
 
 from __future__ import annotations
 

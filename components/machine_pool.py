@@ -124,8 +124,8 @@ def _rolled(args: VirtualMachineArgs, seconds: float) -> pulumi.ResourceHookBind
             if time.monotonic() > deadline:
                 names = ", ".join(late[:SHOWN]) + (f" and {len(late) - SHOWN} more" if len(late) > SHOWN else "")
                 raise TimeoutError(
-                    f"VirtualMachinePool {args.name}: after {seconds:.0f} s, {names} has not changed, or is not ready. "
-                    "KubeVirt goes on; `pulumi up` again doesn't wait for it. "
+                    f"VirtualMachinePool {args.name}: after {seconds:.0f} s, not changed or not ready: {names}. "
+                    "KubeVirt goes on; another `pulumi up` doesn't wait for it. "
                     f"See why: kubectl describe vmi -n {args.namespace} {late[0]}"
                 )
             await asyncio.sleep(POLL_SECONDS)
@@ -134,7 +134,7 @@ def _rolled(args: VirtualMachineArgs, seconds: float) -> pulumi.ResourceHookBind
 
 
 def _late(args: VirtualMachineArgs, wanted: str) -> list[str]:
-    """Return the pool's machines that are not as they shall be."""
+    """Return the pool's machines that have not changed, or are not ready."""
     with provider_api() as api:
         return late(api, args.name, args.namespace, args.selector, wanted)
 

@@ -150,7 +150,7 @@ def _check_namespace(metadata: Object) -> None:
 
 
 def _check_objects(api: Api, instances: Sequence[Settings]) -> None:
-    """Refuse names of new instances that are taken, but for data disks that shall be adopted."""
+    """Refuse names of new instances that are taken, except by data disks to adopt."""
     settings = instances[0]
     name, namespace = settings.name, settings.namespace
     taken = list(_objects(api, [one.name for one in instances], namespace))

@@ -34,7 +34,7 @@ def faults(
     show_list: Annotated[bool, typer.Option("--list", help="List the faults and exit.")] = False,
     rate: Annotated[float, typer.Option(min=1, max=100, help="The client's requests per second.")] = 50,
     kills: Annotated[int, typer.Option(min=1, help="How often `up` and `destroy` are killed.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of the random points at which they are.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the random points at which they are killed.")] = 1,
     results: Annotated[Path, typer.Option(help="The file to write.")] = Path("results/faults.json"),
 ) -> None:
     """Inject faults into a stack of its own on the lab, with load running. Exit code 1: a bound is broken."""

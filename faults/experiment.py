@@ -142,7 +142,7 @@ class Experiments:
             return [str(error)]
 
     def _audit(self, broken: list[str]) -> Audit:
-        """Return what the books say that they didn't say after the fault before."""
+        """Return what is new in the books since the fault before."""
         try:
             rows = [line.split("|") for line in self._stack.sql(ledger.BOOKS).splitlines()]
         except (LabError, ApiError) as error:
@@ -159,9 +159,9 @@ def problems(fault: Fault, found: Impact, audit: Audit) -> list[str]:
     if fault.tolerated is not None and found.errors > fault.tolerated:
         broken.append(f"{found.errors} requests failed instead of at most {fault.tolerated}")
     if found.recovery_s is None:
-        broken.append(f"not as before {_OBSERVED_SECONDS:.0f} s after all was ready")
+        broken.append(f"not recovered {_OBSERVED_SECONDS:.0f} s after all was ready")
     elif found.recovery_s > RECOVERY_BOUND:
-        broken.append(f"as before {found.recovery_s} s after the fault's end instead of within {RECOVERY_BOUND} s")
+        broken.append(f"recovered {found.recovery_s} s after the fault's end instead of within {RECOVERY_BOUND} s")
     if audit.lost:
         broken.append(f"{len(audit.lost)} acknowledged writes are lost")
     if audit.unexpected:

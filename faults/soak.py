@@ -210,7 +210,7 @@ def judge(found: Soak) -> dict[str, Trend]:
     ]
     series["client latency"] = ([time for time, _ in quiet], [value for _, value in quiet], BOUNDS["latency"])
     found.problems += [
-        f"{subject} was not there all the time"
+        f"{subject} was missing part of the time"
         for subject, kinds in found.usage.items()
         if any(len(values) != len(found.times) for values in kinds.values())
     ]

@@ -33,7 +33,7 @@ _Stack = Annotated[str, typer.Option(help="Name of the stack; default: lab, or m
 
 @app.command()
 def start(
-    component: Annotated[str, typer.Argument(help="Start only this component, in a lab that runs.")] = "",
+    component: Annotated[str, typer.Argument(help="Start only this component, in a running lab.")] = "",
 ) -> None:
     """Install what is missing and start the lab, without deploying anything."""
     lab = Lab.from_environment()

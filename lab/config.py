@@ -53,7 +53,7 @@ def _saved(root: Path, name: str) -> str:
 def _kind(root: Path, wanted: str) -> GuestKind:
     """Return what a lab's guests are, given what the user wants; empty: no preference."""
     if wanted and wanted not in list(GuestKind):
-        raise LabError(f"{_GUESTS_VARIABLE}={wanted}: the lab's guests are one of: {', '.join(GuestKind)}.")
+        raise LabError(f"{_GUESTS_VARIABLE}={wanted}: choose the lab's guests from: {', '.join(GuestKind)}.")
     saved = _saved_kind(root)
     if wanted and saved and wanted != saved:
         raise LabError(f"The guests of the lab in {root} are {saved}. To have {wanted}, run `make lab-down` first.")

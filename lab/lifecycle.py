@@ -119,10 +119,10 @@ def _run(lab: Lab, components: list[Component]) -> None:
 
 
 def _wait(cluster: Api, why_not: Callable[[Api], str | None]) -> None:
-    """Wait until a check finds nothing amiss.
+    """Wait until a check reports no problem.
 
     Raises:
-        LabError: It still does after a while.
+        LabError: It still reports one after a while.
     """
     deadline = time.monotonic() + _READY_SECONDS
     while (why := why_not(cluster)) is not None:

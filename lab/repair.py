@@ -30,7 +30,7 @@ def restart_failed_guests(lab: Lab, cluster: Api, progress: Progress) -> None:
         metadata = instance["metadata"]
         key = (metadata["name"], metadata["namespace"])
         if not _ready(cluster, *key) and (units := failed_units(lab, metadata["uid"])):
-            typer.echo(f"Restarting {metadata['name']}: in its guest, {', '.join(units)} failed.")
+            typer.echo(f"Restarting {metadata['name']}: {', '.join(units)} failed in its guest.")
             cluster.delete(VIRTUAL_MACHINE_INSTANCES, *key, uid=metadata["uid"])
             restarted.add((*key, metadata["uid"]))
     if restarted:

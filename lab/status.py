@@ -81,7 +81,7 @@ def _components(lab: Lab, memory: dict[str, int]) -> tuple[Table, bool]:
 def _why_not_running(lab: Lab, name: str, process: supervisor.Process) -> str:
     if process.state == "STOPPED":
         return f"stopped: `.venv/bin/python -m lab start {name}`"
-    return f"ends again and again. {supervisor.last_lines(lab, name)}" if process.state else "not running"
+    return f"keeps exiting. {supervisor.last_lines(lab, name)}" if process.state else "not running"
 
 
 def _why_not_ready(machine: Object, events: list[Object]) -> str:

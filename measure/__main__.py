@@ -191,7 +191,7 @@ def startup(
     """
     gates = parse_gates(gate or ())
     if bool(queries) != bool(prometheus):
-        raise WrongUsageError("--queries and --prometheus need each other.")
+        raise WrongUsageError("--queries and --prometheus only work together.")
     request = StartupRequest(
         command=command_line or [],
         selector=selector or f"app.kubernetes.io/part-of={PRODUCT},app.kubernetes.io/instance={name}",

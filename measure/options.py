@@ -53,13 +53,13 @@ Gates = Annotated[
     list[str] | None,
     typer.Option(
         "--gate",
-        help=f"Limit to pass, such as total.p99=50; NAME=none removes one. Gates: {', '.join(GATES)}.",
+        help=f"Limit that has to hold, such as total.p99=50; NAME=none removes one. Gates: {', '.join(GATES)}.",
         show_default=_STACK,
     ),
 ]
 Timeout = Annotated[str, typer.Option(help="How long to wait for the run to start.")]
 Repeat = Annotated[int, typer.Option(help="Number of runs, one after the other, so that `compare` knows their spread.")]
-Results = Annotated[Path, typer.Option(help="Directory in which the run's own is created.")]
+Results = Annotated[Path, typer.Option(help="Directory for the run's own directory.")]
 Faults = Annotated[
     list[str] | None,
     typer.Option(
@@ -85,7 +85,7 @@ StartGates = Annotated[
     list[str] | None,
     typer.Option(
         "--gate",
-        help=f"Limit to pass, such as ready.p95=30s, web.serving.max=20s or {FIRST_ANSWER}=12s. "
+        help=f"Limit that has to hold, such as ready.p95=30s, web.serving.max=20s or {FIRST_ANSWER}=12s. "
         f"Phases: {', '.join(Phase)}; figures: {', '.join(FIGURES)}.",
     ),
 ]

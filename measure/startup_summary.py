@@ -94,7 +94,7 @@ class StartupSummary(SummaryModel):
     selector: str = Field(description="Label selector of the machines.")
     command: list[str] = Field(description="The command that was run; empty if none was.")
     until: Phase = Field(description="The phase that every machine had to reach.")
-    expected: int | None = Field(description="Machines that had to; null if it never became known.")
+    expected: int | None = Field(description="Number of machines that had to; null if it never became known.")
     verdict: StartVerdict
     first_answer: float | None = Field(
         description="The first good response of a web machine, which all tiers have a part in, since the start."
@@ -103,8 +103,8 @@ class StartupSummary(SummaryModel):
     tiers: dict[str, Phases] = Field(description="The same by tier.")
     machines: list[MachineStart]
     resolution: float | None = Field(
-        description="How much later than it could have been a good response came at most: the longest time between a "
-        "machine's first one and the sending of the request before."
+        description="By how much a machine's first good response may be late, at most: the longest time between such a "
+        "response and the sending of the request before it."
     )
     versions: dict[str, str]
     prometheus: dict[str, QueryResult] = Field(description="The queries of --queries, by name.")

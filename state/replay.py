@@ -86,7 +86,7 @@ class _Update:
             case Kind.REBUILT_BASE:
                 self._begin(self.state())
             case _ if kind != Kind.FAILURE:
-                raise UnknownEntryError(f"This version knows no journal entries of kind {kind}, which the engine sent.")
+                raise UnknownEntryError(f"The engine sent a journal entry of the unknown kind {kind}.")
 
     def _succeed(self, entry: Document) -> None:
         if entry.get("state") is not None:

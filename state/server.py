@@ -37,7 +37,7 @@ class Service:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        # Method, path, and what answers; None: nothing does, as of what is displayed, which is much and isn't kept.
+        # Method, path, and what answers; None: accepted and dropped, such as the many events that only serve display.
         self.routes: list[tuple[str, str, Callable[..., Document] | None]] = [
             ("GET", CAPABILITIES, lambda *_: {"capabilities": []}),
             ("GET", r"/api/user", self.user),
@@ -208,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
             return  # which also tell whether the service is ready
         kind, _, token = str(self.headers.get("Authorization")).partition(" ")
         if any(name in ("", ".", "..") or "/" in name for name in names):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "A name is no name")
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "A name in the path is invalid")
         if kind == "update-token" and len(names) > 2 and hmac.compare_digest(token, names[2]):
             return
         if kind != "token" or not hmac.compare_digest(token.encode(), self.token.encode()):

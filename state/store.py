@@ -26,7 +26,7 @@ _EMPTY: Document = {"manifest": {"time": "0001-01-01T00:00:00Z", "magic": "", "v
 
 
 class ConflictError(Exception):
-    """Another update of the stack is running, or this one is not running any more."""
+    """Another update of the stack is running, or this one is no longer running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Store:
         """Add entries to an update's journal. When this returns, they are on the disk.
 
         Raises:
-            ConflictError: The update is not running any more.
+            ConflictError: The update is no longer running.
         """
         lines = b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
         with self._lock:
@@ -120,7 +120,7 @@ class Store:
         """Prolong an update's lease.
 
         Raises:
-            ConflictError: The update is not running any more.
+            ConflictError: The update is no longer running.
         """
         with self._lock:
             self._check(stack, update)
@@ -130,7 +130,7 @@ class Store:
         """End an update; None: whichever is running. What its journal says becomes the checkpoint.
 
         Raises:
-            ConflictError: The update is not running any more.
+            ConflictError: The update is no longer running.
         """
         with self._lock:
             if update is not None:
@@ -143,7 +143,7 @@ class Store:
         except (FileNotFoundError, ValueError):
             found = None
         if found != update:
-            raise ConflictError("The update is not running any more: it was cancelled.")
+            raise ConflictError("The update is no longer running: it was cancelled.")
 
     def _end(self, stack: StackName) -> None:
         journal = self._journal(stack)
@@ -168,7 +168,7 @@ class Store:
         return replay(base, self._entries(stack))
 
     def _entries(self, stack: StackName) -> Iterator[Document]:
-        """Yield the journal's entries, without one that was torn, about which nobody was told."""
+        """Yield the journal's entries, without a torn one, which was never acknowledged."""
         with self._journal(stack).open("rb") as journal:
             next(journal)
             for line in journal:

@@ -1,4 +1,4 @@
-"""What a stack file can contain: one file per topic, the only home of defaults and checks."""
+"""What a stack file can contain: one file per topic, the only place for defaults and checks."""
 
 from components.settings.stack import Settings
 

@@ -89,7 +89,9 @@ class DiskFault(Model):
 class FaultSettings(Model):
     """One fault: what happens to a tier, and when."""
 
-    tier: Literal[TierName.DATABASE, TierName.APPLICATION, TierName.WEB] = Field(description="The tier that has it.")
+    tier: Literal[TierName.DATABASE, TierName.APPLICATION, TierName.WEB] = Field(
+        description="The tier whose machines have it."
+    )
     mode: Mode = Field(default=Mode.ALL, description="Which machines of the tier: all, or one, the first.")
     network: NetworkFault | None = Field(
         default=None,

@@ -45,7 +45,7 @@ class LoadSettings(MachineSettings):
         default=False, description="Whether the generator runs on its own machine instead of the first web machine."
     )
     profile: Profile = Field(
-        default=Profile.CONSTANT, description="Course of the rate over time; ramp, stress and spike rise to peak."
+        default=Profile.CONSTANT, description="Shape of the rate over time; ramp, stress and spike rise to peak."
     )
     rps: RequestsPerSecond = Field(
         default=50,
@@ -116,7 +116,7 @@ class Percentiles(Model):
 
 
 class GateSettings(Model):
-    """What a measured run has to reach to pass."""
+    """Limits that a measured run has to meet to pass."""
 
     total: Percentiles = Field(default=Percentiles(), description="Whole requests, from their scheduled start.")
     web: Percentiles = Field(default=Percentiles(), description="Time spent in nginx and on the network.")

@@ -17,7 +17,7 @@ class Autoscaling(Model):
 
     max_replicas: Replicas = Field(description="Highest number of machines.")
     target_cpu: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=70, description="CPU time to aim at, as a percentage of cpuRequest and on average over the machines."
+        default=70, description="CPU usage to aim at: a percentage of cpuRequest, averaged over the machines."
     )
 
 

@@ -83,7 +83,7 @@ class TimeoutSettings(Model):
     ready: Duration = Field(
         default="20m",
         description="Longest wait for a new machine to become ready: for its root disk, packages, and the database's "
-        "tables. Guests go on for as long as it takes.",
+        "tables. Guests keep trying for as long as it takes.",
     )
     delete: Duration = Field(default="5m", description="Longest wait for an object to be deleted.")
 
@@ -100,12 +100,12 @@ def most_in_flight(memory: int, family: Family = Family.DEBIAN) -> int:
 
 
 class WaveSettings(Model):
-    """The instances that are created at a time."""
+    """How many instances are created at the same time."""
 
     size: Instances | None = Field(
         default=None,
-        description="Number of instances that are created at a time; the next ones follow once these serve. Defaults "
-        "to all of them.",
+        description="Number of instances that are created at the same time; the next ones follow once these serve. "
+        "Defaults to all of them.",
     )
     pause: Duration | None = Field(
         default=None, description="Pause between two waves, while they are created. Defaults to none."
@@ -136,10 +136,10 @@ class Settings(Model):
     )
     instances: Instances = Field(
         default=1,
-        description="Number of independent applications. Each has everything of its own but the namespace; names "
-        "start with <name>, <name>-1, <name>-2 and so on.",
+        description="Number of independent applications, which share nothing but the namespace; names start with "
+        "<name>, <name>-1, <name>-2 and so on.",
     )
-    waves: WaveSettings = Field(default=WaveSettings(), description="The instances that are created at a time.")
+    waves: WaveSettings = Field(default=WaveSettings(), description="How many instances are created at the same time.")
     database: DatabaseSettings = Field(
         default=DatabaseSettings(), description="The database machine: PostgreSQL with a pgbench schema."
     )
@@ -148,7 +148,7 @@ class Settings(Model):
     )
     web: WebSettings = Field(default=WebSettings(), description="The web machines: an nginx reverse proxy.")
     load: LoadSettings = Field(default=LoadSettings(), description="The load generator, and the load that it sends.")
-    gates: GateSettings = Field(default=GateSettings(), description="What a measured run has to reach to pass.")
+    gates: GateSettings = Field(default=GateSettings(), description="Limits that a measured run has to meet to pass.")
     chaos: ChaosSettings = Field(default=ChaosSettings(), description="Faults that the guests inject.")
     metrics: MetricsSettings = Field(default=MetricsSettings(), description="Metrics for Prometheus.")
     tracing: TracingSettings = Field(default=TracingSettings(), description="OpenTelemetry traces.")

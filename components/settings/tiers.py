@@ -65,8 +65,8 @@ class DatabaseSettings(MachineSettings):
         default=1,
         ge=1,
         le=2**31 - 1,
-        description="Version of the database's password: with another one there is a new password, which the machines "
-        "take over while they run.",
+        description="Version of the database's password: any other value makes a new password, which the machines take "
+        "over while they run.",
     )
     tls: Tls = Field(default=Tls(), description="Encryption of the application's connections.")
     fio: Fio = Field(default=Fio(), description="Measurement of the data disk.")
@@ -152,7 +152,7 @@ class ReplicatedSettings(MachineSettings):
             if scaling.max_replicas < self.replicas:
                 yield Contradiction("pool.autoscaling.maxReplicas", f"is below replicas {self.replicas}")
             if not (self.cpu_request or self.instancetype):
-                problem = "needs cpuRequest, which it is a percentage of: by default, that is a tenth of the CPUs"
+                problem = "needs cpuRequest, since it is a percentage of that: the default is a tenth of the CPUs"
                 yield Contradiction("pool.autoscaling.targetCpu", problem)
 
 

@@ -181,7 +181,7 @@ def kube_controller_manager(lab: Lab) -> Component:
         root_ca_file=lab.pki / "ca.crt",
         service_account_private_key_file=lab.pki / "service-account.key",
         use_service_account_credentials="true",
-        # Its own limit of 20 requests per second would be what deleting many objects takes.
+        # Its default of 20 requests per second would determine how long deleting many objects takes.
         kube_api_qps=500,
         kube_api_burst=1000,
     )

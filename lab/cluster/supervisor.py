@@ -125,7 +125,7 @@ def last_lines(lab: Lab, name: str) -> str:
 
 
 def load(lab: Lab, components: Sequence[Component]) -> None:
-    """Tell supervisord of the components, without starting any. Start supervisord itself unless it runs.
+    """Tell supervisord about the components, without starting any. Start supervisord itself unless it runs.
 
     A component that runs with another command than it should is stopped.
 
@@ -258,7 +258,7 @@ def wait_ready(lab: Lab, component: Component, timeout: float) -> None:
     while (why := component.ready()) is not None:
         ended = find(lab, component.name) is None
         if ended or time.monotonic() > deadline:
-            what = "ended" if ended else f"is not ready after {timeout:.0f} s ({why})"
+            what = "exited" if ended else f"is not ready after {timeout:.0f} s ({why})"
             raise LabError(f"{component.name} {what}. {last_lines(lab, component.name)}")
         time.sleep(_POLL_SECONDS)
 

@@ -16,7 +16,7 @@ _LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 _FORMER = Path("/run/multi-tier-max_user_instances")
 _LIBC = ctypes.CDLL(None)
 _GUEST_INSTANCES = 8  # a guest's systemd and logind use 6, measured
-_GUEST_BYTES = 64 << 20  # the smallest guest uses more: until memory ends, there are no more of them
+_GUEST_BYTES = 64 << 20  # the smallest guest uses more, so memory is used up before there are more guests than this
 
 
 def up() -> None:

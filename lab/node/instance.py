@@ -256,7 +256,7 @@ def _termination_of(ended: Guest, *, unwanted: bool, not_alive: str | None) -> T
     if code == 0:
         return Termination(message="The guest shut itself down.", started=started)
     code = 1 if code is None else code
-    return Termination(failed=True, message=f"The guest ended with code {code}.", exit_code=code, started=started)
+    return Termination(failed=True, message=f"The guest exited with code {code}.", exit_code=code, started=started)
 
 
 def _unattended(started: float) -> Termination:

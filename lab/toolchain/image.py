@@ -53,7 +53,7 @@ chroot "$1" systemctl disable --quiet nginx.service postgresql.service prometheu
 """
 
 # Without what a tier's first boot doesn't need: timers, kernel interfaces, half of cloud-init's modules. Python trusts
-# its caches, since checking them means to read all sources. The ssh server starts when somebody connects.
+# its caches, since checking them means reading all sources. The ssh server starts when somebody connects.
 FAST = """
 set -eu
 chroot "$1" systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \

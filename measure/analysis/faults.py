@@ -155,7 +155,7 @@ def _finding(before: Samples, during: Samples) -> str:
     if not len(during):
         return "no request was due while it was in force"
     if not len(before):
-        return "no request was due before it, so nothing is known to compare with"
+        return "no request was due before it, so there is nothing to compare with"
     sent = during[is_sent(during)]
     failed, unsent = int(np.count_nonzero(sent["good"] == 0)), len(during) - len(sent)
     found = [f"{failed:,} of {len(during):,} requests failed"] if failed else []

@@ -167,7 +167,7 @@ def fault_lines(faults: list[FaultSummary]) -> list[str]:
     """Return which tier shows each fault, and how it was put in force where there are several ways."""
     lines = [f"Fault {one.title}: {one.finding}." for one in faults]
     notes = {f"{one.tier}: {note}" for one in faults for span in one.spans if (note := span.means or span.problem)}
-    return [*lines, *(f"Put in force on {note}" for note in sorted(notes))]
+    return [*lines, *(f"Injected on {note}" for note in sorted(notes))]
 
 
 def drift_table(drifts: list[Drift]) -> Table:

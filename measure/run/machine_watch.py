@@ -80,7 +80,7 @@ class MachineWatch:
         Raises:
             MeasureError: They can't be listed.
         """
-        with measure_errors():  # a missing right is told at once; an informer would try for ever
+        with measure_errors():  # reports a missing right at once; an informer would retry for ever
             machines, *_ = [self._api.list(one, self._namespace, labels=self._selector)[0] for one in _RESOURCES]
         self._earlier = frozenset(one["metadata"]["uid"] for one in machines)
         for informer in self._informers:

@@ -71,7 +71,7 @@ def refuse_another_run(load: LoadObject, status: AgentStatus) -> None:
         return
     left = max(0.0, other.seconds - ((status.elapsed if known else None) or 0.0))
     raise WrongUsageError(
-        f"Another run is in force: {other.run}, about {left:.0f} s left. "
+        f"Another run is in progress: {other.run}, about {left:.0f} s left. "
         f"Nothing was started. Follow it with `{command('watch')}`."
     )
 

@@ -92,5 +92,5 @@ class Prometheus:
             said = str(error) or type(error).__name__
             raise NotServingError(f"Prometheus doesn't answer: {said}. See --prometheus.") from None
         except (KeyError, TypeError, ValueError):
-            said = f"what answered with HTTP status {response.status_code} is no Prometheus"
+            said = f"the server answered with HTTP status {response.status_code}, but is not Prometheus"
         raise NotServingError(f"Prometheus refuses it: {' '.join(said.split())}.")

@@ -37,7 +37,7 @@ from measure.startup_summary import MachineStart, Phase, StartupSummary, StartVe
 
 _POLL = 0.05
 _LOG_EVERY = 5.0  # seconds
-_SETTLE = 1.0  # seconds until the API server has told of what a command that has ended created
+_SETTLE = 1.0  # seconds after a command's exit until the API server has reported what it created
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Startup:
             if process and ended is None and process.poll() is not None:
                 ended = self._clock()
                 if process.returncode:
-                    return NotServingError(f"`{self._command}` ended with exit code {process.returncode}.")
+                    return NotServingError(f"`{self._command}` exited with code {process.returncode}.")
             settled = not process or (ended is not None and self._clock() - ended >= _SETTLE)
             if settled and self._all_started(machines):
                 return None

@@ -135,7 +135,7 @@ def test_a_deleted_object_and_a_guest_with_a_failed_unit_are_repaired(
     repair.run_in_guest(stack.lab, before[machine], "sh", "-c", f"{script}; systemctl restart virtwork-app || true")
     wait_until("the machine isn't ready", lambda: not stack.machine_ready(machine), 30)
     up(stack)
-    assert f"Restarting {machine}: in its guest, virtwork-app.service failed." in capsys.readouterr().out
+    assert f"Restarting {machine}: virtwork-app.service failed in its guest." in capsys.readouterr().out
     after = {name: stack.instance_uid(name) for name in machines(stack)}
     assert {name for name in after if after[name] != before[name]} == {machine}
 

@@ -57,7 +57,7 @@ def test_the_table_shows_the_spread_of_each_command() -> None:
 
 
 def test_a_kube_burner_that_is_no_program_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="is no program"):
+    with pytest.raises(LabError, match="is not a program"):
         KubeBurner(Lab(Path("/lab"), DEFAULT_SUBNET), tmp_path)
 
 

@@ -31,8 +31,8 @@ def test_errors_break_the_bound_of_a_fault_that_nobody_may_notice() -> None:
 @pytest.mark.parametrize(
     ("recovery", "words"),
     [
-        (RECOVERY_BOUND + 1, "as before 16 s after the fault's end instead of within 15 s"),
-        (None, "not as before 60 s after all was ready"),
+        (RECOVERY_BOUND + 1, "recovered 16 s after the fault's end instead of within 15 s"),
+        (None, "not recovered 60 s after all was ready"),
     ],
 )
 def test_a_late_recovery_breaks_a_bound(recovery: int | None, words: str) -> None:

@@ -62,7 +62,7 @@ def test_a_guest_that_was_not_there_all_the_time_is_a_problem() -> None:
     found = measured()
     found.add(600.0, {"web-1": {"memory": 1.0, "files": 1.0, "disk": 1.0}})
     found.latency["p50"].append(2.0)
-    assert "web-0 was not there all the time" in problems(found)
+    assert "web-0 was missing part of the time" in problems(found)
 
 
 @pytest.mark.parametrize(

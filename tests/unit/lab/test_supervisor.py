@@ -118,7 +118,7 @@ def test_a_component_that_ends_at_once_is_reported_and_a_start_does_not_wait_for
     script = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).exists() or sys.exit('no such file'); time.sleep(60)"
     component = Component("sleeper", [sys.executable, "-c", script, str(mended)], lambda: "not there", {})
     run(lab, component)
-    with pytest.raises(LabError, match=r"(?s)sleeper ended\. Last lines of .*sleeper\.log:\nno such file"):
+    with pytest.raises(LabError, match=r"(?s)sleeper exited\. Last lines of .*sleeper\.log:\nno such file"):
         supervisor.wait_ready(lab, component, 20)
     wait_until(lambda: supervisor.processes(lab)["sleeper"].ends >= 3)
     mended.touch()

@@ -23,7 +23,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"pool": {**POOL, **SCALING}},
-        "pool.autoscaling.targetCpu: 70 needs cpuRequest, which it is a percentage of: by default, that is a tenth of "
+        "pool.autoscaling.targetCpu: 70 needs cpuRequest, since it is a percentage of that: the default is a tenth of "
         "the CPUs",
     ),
     (

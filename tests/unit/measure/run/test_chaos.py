@@ -65,7 +65,7 @@ def test_the_tier_that_had_the_fault_is_named_and_its_time_is_back_afterwards(
     assert ended.code == 0
     assert fault.finding.startswith("the part that grew most is the database's time: 0.46 -> ")
     assert "application network: latency 50ms" in ended.out
-    assert "Put in force on application: proxy, without netem (Unknown qdisc)" in ended.out
+    assert "Injected on application: proxy, without netem (Unknown qdisc)" in ended.out
     assert parts["database"].before == pytest.approx(parts["database"].after, abs=0.01)
     assert parts["database"].during == pytest.approx(50, abs=2)
     assert parts["web"].during == pytest.approx(parts["web"].before, abs=0.1)

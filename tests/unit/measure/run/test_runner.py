@@ -291,7 +291,7 @@ class TestAnotherRun:
         cluster.add_run(self.OTHER, changed=time.time())
         ended = measure_run()
         assert ended.code == 2
-        assert "Another run is in force: another-soak, about 29 s left. Nothing was started." in ended.err
+        assert "Another run is in progress: another-soak, about 29 s left. Nothing was started." in ended.err
         assert cluster.changes == []
 
     def test_that_was_abandoned_is_taken_over(self, measure_run: Program, cluster: FakeCluster) -> None:

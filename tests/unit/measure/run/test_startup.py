@@ -215,7 +215,7 @@ def test_a_failed_command_ends_the_measurement(
     server.on_start = lambda: server.put(VIRTUAL_MACHINES, machine("multi-tier-web-0"))
     ended = measure_startup(*starter(server, code=7))
     assert ended.code == 3
-    assert "ended with exit code 7." in ended.out
+    assert "exited with code 7." in ended.out
     assert document(results)["phases"]["ready"]["unreached"] == 1
 
 
@@ -268,7 +268,7 @@ WRONG: Mapping[str, str] = {
     "--machines 1 --gate ready.p95": "needs a time with its unit",
     "--machines 1 --until booted": "Invalid value for '--until'",
     "--machines 1 --timeout soon": "'soon' is not a duration",
-    "--machines 1 --prometheus http://localhost": "--queries and --prometheus need each other.",
+    "--machines 1 --prometheus http://localhost": "--queries and --prometheus only work together.",
     "-- /no/such/program": "Can't run /no/such/program: No such file or directory.",
 }
 
@@ -365,7 +365,8 @@ class TestPrometheus:
         meanwhile(server, lambda: start(server, names(["web"]), 0.01))
         ended = measure_startup("--machines", 1, "--queries", queries, "--prometheus", prometheus.url)
         assert ended.code == 0
-        assert "Query 'pods': Prometheus refuses it: what answered with HTTP status 200 is no Prometheus." in ended.out
+        refusal = "the server answered with HTTP status 200, but is not Prometheus."
+        assert f"Query 'pods': Prometheus refuses it: {refusal}" in ended.out
         assert document(results)["prometheus"]["pods"]["series"] == []
 
 
