@@ -45,7 +45,7 @@ def test_a_running_lab_does_not_change_its_guests(asked: pytest.MonkeyPatch, tmp
 def test_a_misspelt_kind_of_guests_is_refused(asked: pytest.MonkeyPatch) -> None:
     asked.setenv("MULTI_TIER_LAB_GUESTS", "vms")
 
-    with pytest.raises(LabError, match=r"MULTI_TIER_LAB_GUESTS=vms: .* one of: containers, machines, simulated"):
+    with pytest.raises(LabError, match=r"MULTI_TIER_LAB_GUESTS=vms: choose .* from: containers, machines, simulated"):
         Lab.from_environment()
 
 
