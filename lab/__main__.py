@@ -108,7 +108,7 @@ def show_traffic(stack: _Stack = "") -> None:
 
 
 def _show_traffic(lab: Lab, stack: str) -> None:
-    outputs = deployment.outputs(lab, stack)
+    outputs = backend.outputs(lab, stack)
     samples = traffic.load_samples(lab, outputs, Progress(console), _LOAD_SECONDS)
     traffic.show(client.connect(lab.kubeconfig), outputs, samples, console)
 

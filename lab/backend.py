@@ -50,6 +50,19 @@ def state(lab: Lab, stack: str) -> dict[str, Any]:
         ) from None
 
 
+def outputs(lab: Lab, stack: str) -> dict[str, Any]:
+    """Return a stack's outputs, none of which is a secret.
+
+    Raises:
+        LabError: The stack isn't deployed, or its state can't be read.
+    """
+    for resource in state(lab, stack).get("resources") or ():
+        if resource["type"] == "pulumi:pulumi:Stack":
+            found: dict[str, Any] = resource.get("outputs", {})
+            return found
+    raise LabError(f"Stack {stack} isn't deployed in {lab.root}. Deploy it with `make lab`.")
+
+
 def orphans(lab: Lab, stack: str) -> list[Object]:
     """Return the objects that a killed update may have created without a record of it, by kind and name.
 

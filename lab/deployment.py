@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +11,6 @@ import typer
 
 from kube import client
 from lab import backend, environment, lock
-from lab.command import run
 from lab.config import PROJECT, Lab
 from lab.errors import LabError
 from lab.host.control_groups import group_of
@@ -123,20 +120,3 @@ def _resolve_pending(lab: Lab, stack: str) -> None:
             raise LabError(f"{left[0][1]} is still being deleted. See `.venv/bin/python -m lab status`.")
         time.sleep(0.2)
     pulumi(lab, "refresh", "--stack", stack, *_UNATTENDED, "--clear-pending-creates")
-
-
-def outputs(lab: Lab, stack: str) -> dict[str, object]:
-    """Return a stack's outputs.
-
-    Raises:
-        LabError: The lab or the stack does not exist, or the state can't be read.
-    """
-    backend.state(lab, stack)
-    engine = lab.binaries / "pulumi"
-    if not os.access(engine, os.X_OK):
-        raise LabError(f"There is no lab in {lab.root}. Create it with `make lab`.")
-    command = (engine, "--non-interactive", "stack", "output", "--json", "--stack", stack)
-    variables = environment.process_environment(lab)
-    output = run(*command, cwd=PROJECT, env=variables, failure=f"Stack {stack} has no outputs")
-    found: dict[str, object] = json.loads(output)
-    return found

@@ -185,3 +185,15 @@ def test_a_killed_update_with_a_journal_is_ended_and_what_it_had_begun_is_known(
     assert backend.pending_operations(simulated, "lab") == [pending]
     assert [one["metadata"]["name"] for one in backend.orphans(simulated, "lab")] == ["web-0"]
     assert store.running(stack) is None
+
+
+def test_outputs_are_those_of_the_stack(lab: Lab) -> None:
+    stack = {"type": "pulumi:pulumi:Stack", "outputs": {"url": "http://web.tiers/"}}
+    save(lab, [stack, {**resource("Service", "web"), "outputs": {"url": "http://other/"}}])
+
+    assert backend.outputs(lab, "lab") == {"url": "http://web.tiers/"}
+
+
+def test_a_stack_that_is_not_deployed_has_no_outputs(lab: Lab) -> None:
+    with pytest.raises(LabError, match="Stack lab isn't deployed in .* Deploy it with `make lab`"):
+        backend.outputs(lab, "lab")
