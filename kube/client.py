@@ -20,7 +20,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, ProtocolError
 
 from kube.errors import ApiError, KubeconfigError, StatusError, UnreachableError
-from kube.resources import CUSTOM_RESOURCE_DEFINITIONS, Object, Resource
+from kube.resources import Object, Resource
 
 # The server ends a watch after this many seconds; a client that receives nothing for longer has lost it.
 WATCH_SECONDS = 300
@@ -28,6 +28,7 @@ _CONNECT_SECONDS = 5
 _PARALLEL = 16
 _MESSAGE_LIMIT = 200
 _JSON = "application/json"
+_POLL_SECONDS = 0.1
 
 
 class Api:
@@ -215,25 +216,29 @@ class Api:
             raise StatusError(f"GET {path}", HTTPStatus.NOT_FOUND, message)
         return self._discovered[version][kind]
 
-    def wait_established(self, names: Iterable[str], timeout: float = 30) -> None:
-        """Wait until CustomResourceDefinitions are served.
+    def wait_served(self, definitions: Iterable[Object], timeout: float = 30) -> None:
+        """Wait until the kinds of CustomResourceDefinitions are served, in all their versions.
 
         Raises:
-            ApiError: Some are not after `timeout` seconds.
+            ApiError: One is not after `timeout` seconds.
         """
-        wanted, deadline = set(names), time.monotonic() + timeout
-        while missing := wanted - self._established():
-            if time.monotonic() > deadline:
-                raise ApiError(f"Not served after {timeout:.0f} s: {', '.join(sorted(missing))}")
-            time.sleep(0.1)
+        deadline = time.monotonic() + timeout
+        for spec in (definition["spec"] for definition in definitions):
+            for version in (version["name"] for version in spec["versions"] if version["served"]):
+                manifest = {"apiVersion": f"{spec['group']}/{version}", "kind": spec["names"]["kind"]}
+                while not self._serves(manifest):
+                    if time.monotonic() > deadline:
+                        raise ApiError(f"Not served after {timeout:.0f} s: {' '.join(manifest.values())}")
+                    time.sleep(_POLL_SECONDS)
 
-    def _established(self) -> set[str]:
-        return {
-            definition["metadata"]["name"]
-            for definition in self.list(CUSTOM_RESOURCE_DEFINITIONS)[0]
-            for condition in definition.get("status", {}).get("conditions") or ()
-            if (condition["type"], condition["status"]) == ("Established", "True")
-        }
+    def _serves(self, manifest: Object) -> bool:
+        try:
+            self.resource_of(manifest)
+        except StatusError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
 
     @contextmanager
     def _open(

@@ -36,7 +36,6 @@ DEPLOYMENTS = Resource("apps/v1", "deployments")
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io/v1", "rolebindings")
 ROLES = Resource("rbac.authorization.k8s.io/v1", "roles")
 
-CUSTOM_RESOURCE_DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False)
 DATA_VOLUMES = Resource("cdi.kubevirt.io/v1beta1", "datavolumes")
 KUBEVIRTS = Resource("kubevirt.io/v1", "kubevirts")
 VIRTUAL_MACHINE_INSTANCES = Resource("kubevirt.io/v1", "virtualmachineinstances")

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from kube import client
 from kube.client import Api
+from kube.errors import ApiError
 from kube.resources import KUBEVIRTS
 from lab import backend, environment, lock, root
 from lab.cluster import certificates, objects, supervisor
+from lab.cluster.control_plane import SUBRESOURCES
 from lab.cluster.stages import stages
 from lab.cluster.supervisor import Component
 from lab.config import Lab
@@ -82,10 +84,16 @@ def _start(lab: Lab, progress: Progress) -> Lab:
         cluster = client.connect(lab.kubeconfig)
         manifests = objects.generated(lab)
         _install_kubevirt(lab, cluster, manifests)
-        _run(lab, [*controllers, *kubevirt])
-        # Last, because the API server calls these webhooks as soon as it has them.
-        cluster.apply(*objects.admission(lab, manifests))
+        for component in kubevirt:
+            supervisor.start(lab, component.name)
         cluster.apply(*objects.instancetypes(manifests))
+        _run(lab, [*controllers, *kubevirt])
+        # Last, because the API server calls virt-api as soon as it has these; after a failure it waits ever longer.
+        if lab.isolated:  # a Service can't have a loopback address behind it
+            cluster.apply(*objects.virt_api_service(lab, manifests))
+            cluster.apply(*objects.aggregated_api(lab, manifests))
+            _wait(cluster, _why_not_aggregated)
+        cluster.apply(*objects.admission(lab, manifests))
     if lab.machines:
         images.import_missing(lab, images.archives(lab, progress), progress)
         with progress.step("virt-handler and CDI"):
@@ -101,13 +109,19 @@ def _install_kubevirt(lab: Lab, cluster: Api, manifests: list[objects.Manifest])
     cluster.apply(*objects.namespaces())
     cluster.apply(*definitions)
     cluster.apply(*objects.access_rules(manifests))
-    if lab.isolated:  # a Service can't have a loopback address behind it
-        cluster.apply(*objects.virt_api_service(lab, manifests))
-        cluster.apply(*objects.aggregated_api(lab, manifests))
-    cluster.wait_established([item["metadata"]["name"] for item in definitions], _READY_SECONDS)
+    cluster.wait_served(definitions, _READY_SECONDS)
     cluster.apply(objects.kubevirt(lab))
     status = objects.KUBEVIRT_STATUS
     cluster.patch(KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
+
+
+def _why_not_aggregated(cluster: Api) -> str | None:
+    """Return why the API server doesn't pass requests on to virt-api; None if it does."""
+    try:
+        cluster.request("GET", SUBRESOURCES)
+    except ApiError as error:
+        return str(error)
+    return None
 
 
 def _run(lab: Lab, components: list[Component]) -> None:

@@ -86,7 +86,7 @@ class Cluster:
         """Define the optional kinds of other products."""
         definitions = [kind.definition for kind in UNCHECKED]
         self._api.apply(*definitions)
-        self._api.wait_established([definition["metadata"]["name"] for definition in definitions])
+        self._api.wait_served(definitions)
 
     def ensure_namespace(self, name: str) -> None:
         """Create a namespace if it is missing: a dry run needs it. A new stack may take it over."""

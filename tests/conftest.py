@@ -33,7 +33,7 @@ def other_kinds(control_plane: Lab) -> None:
     cluster = client.connect(control_plane.kubeconfig)
     found = definitions()
     cluster.apply(*found)
-    cluster.wait_established([definition["metadata"]["name"] for definition in found])
+    cluster.wait_served(found)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

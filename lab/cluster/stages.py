@@ -13,23 +13,30 @@ _Stages = tuple[tuple[Callable[[Lab], Component], ...], ...]
 
 _CONTAINERS: _Stages = (
     (cluster.etcd, cluster.kube_apiserver),
-    (cluster.kube_controller_manager, cluster.coredns, cluster.kube_proxy),
-    (cluster.virt_api, cluster.virt_controller, cluster.node_agent),
+    (cluster.kube_controller_manager, cluster.virt_api, cluster.coredns, cluster.kube_proxy),
+    (cluster.virt_controller, cluster.node_agent),
 )
 _MACHINES: _Stages = (
     (cluster.etcd, cluster.kube_apiserver, node.node),
-    (cluster.kube_controller_manager, cluster.coredns, cluster.kube_proxy, cluster.kube_scheduler, node.containerd),
-    (cluster.virt_api, cluster.virt_controller, node.kubelet, node.network_policy_controller, node.provisioner),
+    (
+        cluster.kube_controller_manager,
+        cluster.virt_api,
+        cluster.coredns,
+        cluster.kube_proxy,
+        cluster.kube_scheduler,
+        node.containerd,
+    ),
+    (cluster.virt_controller, node.kubelet, node.network_policy_controller, node.provisioner),
 )
 _SIMULATED: _Stages = (
     (cluster.etcd, cluster.kube_apiserver, cluster.state),
-    (cluster.kube_controller_manager,),
-    (cluster.virt_api, cluster.virt_controller, cluster.node_agent),
+    (cluster.kube_controller_manager, cluster.virt_api),
+    (cluster.virt_controller, cluster.node_agent),
 )
 _WITHOUT_GUESTS: _Stages = (
     (cluster.etcd, cluster.kube_apiserver),
-    (cluster.kube_controller_manager,),
-    (cluster.virt_api,),
+    (cluster.kube_controller_manager, cluster.virt_api),
+    (),
 )
 _OF_KIND = {GuestKind.CONTAINERS: _CONTAINERS, GuestKind.MACHINES: _MACHINES, GuestKind.SIMULATED: _SIMULATED}
 _BUILDERS = (build for stages in _OF_KIND.values() for stage in stages for build in stage)

@@ -83,7 +83,7 @@ class Component:
     name: str
     command: Sequence[str]
     ready: Callable[[], str | None]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[Path, str] = field(default_factory=dict)
     directory: Path = PROJECT
     controllers: frozenset[str] = CONTROLLERS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from lab.cluster.control_plane import GO, answers, own, program
+from lab.cluster.control_plane import answers, own, program
 from lab.cluster.supervisor import MORTAL, Component
 from lab.config import CLUSTER_DOMAIN, GATEWAY, NODE_NAME, Lab
 from lab.errors import LabError
@@ -92,7 +92,7 @@ def _inside(
 ) -> Component:
     """Return a component that runs in the node."""
     command = ["sh", "-c", _ENTER.format(mortal=" ".join(MORTAL)), str(_leader(lab)), *command]
-    environment = {**GO, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     return Component(name, command, ready, environment, files, controllers=KUBELET_CONTROLLERS, within=NODE)
 
 

@@ -195,5 +195,5 @@ def test_outputs_are_those_of_the_stack(lab: Lab) -> None:
 
 
 def test_a_stack_that_is_not_deployed_has_no_outputs(lab: Lab) -> None:
-    with pytest.raises(LabError, match="Stack lab isn't deployed in .* Deploy it with `make lab`"):
+    with pytest.raises(LabError, match=r"Stack lab isn't deployed in .* Deploy it with `make lab`"):
         backend.outputs(lab, "lab")
