@@ -84,10 +84,9 @@ def _start(lab: Lab, progress: Progress) -> Lab:
         cluster = client.connect(lab.kubeconfig)
         manifests = objects.generated(lab)
         _install_kubevirt(lab, cluster, manifests)
-        for component in kubevirt:
-            supervisor.start(lab, component.name)
-        cluster.apply(*objects.instancetypes(manifests))
         _run(lab, [*controllers, *kubevirt])
+        # Before the webhooks on a new lab; on one that is started again, these exist already, and need virt-api.
+        cluster.apply(*objects.instancetypes(manifests))
         # Last, because the API server calls virt-api as soon as it has these; after a failure it waits ever longer.
         if lab.isolated:  # a Service can't have a loopback address behind it
             cluster.apply(*objects.virt_api_service(lab, manifests))
