@@ -51,7 +51,7 @@ WITH_GUESTS = {Part.SERVING, Part.GENERATING, Part.COSTS}
 
 @app.command()
 def bench(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all: over two hours.")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all (over two hours).")] = None,
     quick: Annotated[bool, typer.Option(envvar="QUICK", help="Fewer repeats, smaller sizes: 10 minutes.")] = False,
     results: Annotated[Path, typer.Option(help="Directory of bench.json and bench.svg.")] = Path("results"),
     kube_burner: Annotated[

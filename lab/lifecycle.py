@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from kube import client
 from kube.client import Api
-from kube.errors import ApiError
 from kube.resources import KUBEVIRTS
 from lab import backend, environment, lock, root
 from lab.cluster import certificates, objects, supervisor
-from lab.cluster.control_plane import SUBRESOURCES
+from lab.cluster.control_plane import SUBRESOURCES, answers
 from lab.cluster.stages import stages
 from lab.cluster.supervisor import Component
 from lab.config import Lab
@@ -91,14 +91,14 @@ def _start(lab: Lab, progress: Progress) -> Lab:
         if lab.isolated:  # a Service can't have a loopback address behind it
             cluster.apply(*objects.virt_api_service(lab, manifests))
             cluster.apply(*objects.aggregated_api(lab, manifests))
-            _wait(cluster, _why_not_aggregated)
+            _wait(answers(lab, f"{lab.api_server}{SUBRESOURCES}"))
         cluster.apply(*objects.admission(lab, manifests))
     if lab.machines:
         images.import_missing(lab, images.archives(lab, progress), progress)
         with progress.step("virt-handler and CDI"):
             cluster.apply(*virt_handler.objects(lab, manifests), *cdi.objects(lab, manifests))
-            _wait(cluster, virt_handler.why_not_ready)
-            _wait(cluster, cdi.why_not_ready)
+            _wait(partial(virt_handler.why_not_ready, cluster))
+            _wait(partial(cdi.why_not_ready, cluster))
     return lab
 
 
@@ -114,15 +114,6 @@ def _install_kubevirt(lab: Lab, cluster: Api, manifests: list[objects.Manifest])
     cluster.patch(KUBEVIRTS, "kubevirt", status, namespace="kubevirt", subresource="status")
 
 
-def _why_not_aggregated(cluster: Api) -> str | None:
-    """Return why the API server doesn't pass requests on to virt-api; None if it does."""
-    try:
-        cluster.request("GET", SUBRESOURCES)
-    except ApiError as error:
-        return str(error)
-    return None
-
-
 def _run(lab: Lab, components: list[Component]) -> None:
     """Start the components that don't run, and wait until all are ready."""
     for component in components:
@@ -131,14 +122,14 @@ def _run(lab: Lab, components: list[Component]) -> None:
         list(pool.map(lambda component: supervisor.wait_ready(lab, component, _READY_SECONDS), components))
 
 
-def _wait(cluster: Api, why_not: Callable[[Api], str | None]) -> None:
+def _wait(why_not: Callable[[], str | None]) -> None:
     """Wait until a check reports no problem.
 
     Raises:
         LabError: It still reports one after a while.
     """
     deadline = time.monotonic() + _READY_SECONDS
-    while (why := why_not(cluster)) is not None:
+    while (why := why_not()) is not None:
         if time.monotonic() > deadline:
             raise LabError(f"After {_READY_SECONDS:.0f} s: {why}")
         time.sleep(_POLL_SECONDS)

@@ -102,7 +102,8 @@ def test_a_frozen_second_shows_in_the_percentiles_and_a_closed_loop_hides_it(sta
     def loop() -> None:
         deadline = time.monotonic() + SECONDS
         with stack.client() as client:
-            while (sent := time.monotonic()) < deadline:
+            # A busy machine takes longer for as many requests.
+            while (sent := time.monotonic()) < deadline or len(closed) <= 1000:
                 client.get("/api/v1/accounts/1").raise_for_status()
                 closed.append((time.monotonic() - sent) * 1000)
 
@@ -123,5 +124,5 @@ def test_a_frozen_second_shows_in_the_percentiles_and_a_closed_loop_hides_it(sta
     assert total["p99"] >= 500
     slowest, second = sorted(closed)[:-3:-1]
     assert slowest >= 900, "the closed loop ran into the same second"
-    assert second < 500, "but reports it as one slow request"
-    assert statistics.quantiles(closed, n=100)[-1] < 500, "which its 99th percentile doesn't show"
+    assert second < 500, "but reports it as one slow request of thousands"
+    assert len(closed) > 1000
