@@ -113,14 +113,13 @@ export default function ({ origin }) {
   const finished = clock();
   const { blocked, duration } = response.timings;
   const parts = serverTiming(response.headers['Server-Timing']);
-  // Blocked is the time until there was a connection, including the connect of a new one. Without a response k6's
-  // times are incomplete.
-  const client = response.status ? blocked + duration : finished - woken;
+  // Blocked is the time until there was a connection, including the connect of a new one; on a busy machine k6 counts a
+  // part of it again as sending. Without a response k6's times are incomplete.
+  const client = Math.min(response.status ? blocked + duration : Infinity, finished - woken);
   // k6 prepares the request before its clocks start, and does little after they stop.
   const sent = finished - client;
-  // A late timer is the generator's own delay, not a wait for a connection: it is in sent - due alone. What was measured
-  // after the response may place the start a little before the wake-up.
-  const wait = taken > scheduled ? Math.min(woken, sent) - scheduled : 0;
+  // A late timer is the generator's own delay, not a wait for a connection: it is in sent - due alone.
+  const wait = taken > scheduled ? woken - scheduled : 0;
   const good = response.status === expectedStatus(request.kind);
   const sample = {
     number,
