@@ -8,6 +8,7 @@ import { sleep } from 'k6';
 import { Rate, Trend } from 'k6/metrics';
 import { dueTimes } from './arrivals.js';
 import { KINDS, choices, expectedStatus } from './choices.js';
+import { moment } from './clock.js';
 
 const plan = JSON.parse(open(__ENV.PLAN));
 const target = __ENV.TARGET;
@@ -21,8 +22,6 @@ const GRACE = 1000; // ms after a run's end in which requests are still sent
 // A plan that repeats has no end: without this limit, an hour's outage would be followed by an hour's backlog.
 const LATEST = 60000; // ms
 const EARLY = 1; // ms
-const CLOSE = 0.05; // ms between the readings of two clocks that count as one moment
-const TICKS = 50; // of the clock, after which the best moment is good enough
 const FOREVER = '87600h';
 
 export const options = {
@@ -72,25 +71,6 @@ function send({ kind, path, body, trace: low, sampled }) {
   if (body === null) return http.get(`${target}/api/v1/${path}`, parameters);
   parameters.headers['Content-Type'] = 'application/json';
   return http.post(`${target}/api/v1/${path}`, body, parameters);
-}
-
-// Returns one moment by JavaScript's clock and by k6's. The former has a resolution of 1 ms, so it is read right after
-// it ticks; a tick on which this process was paused would shift the spans of the whole run.
-function moment() {
-  const running = () => exec.instance.currentTestRunDuration;
-  let best = { apart: Infinity };
-  for (let tick = 0; tick < TICKS && best.apart > CLOSE; tick += 1) {
-    const before = Date.now();
-    let from = running();
-    let unix = Date.now();
-    while (unix === before) {
-      from = running();
-      unix = Date.now();
-    }
-    const apart = running() - from;
-    if (apart < best.apart) best = { unix, from, apart };
-  }
-  return best;
 }
 
 export function setup() {
