@@ -1,4 +1,4 @@
-"""Faults in a booted guest: each begins, and ends for certain, whoever dies meanwhile.
+"""Faults in a booted guest: each begins, and is sure to end, even if a process is killed meanwhile.
 
 The guest is a web machine whose application and data disk are in the guest itself, so that it can have every fault.
 """

@@ -123,6 +123,6 @@ def test_a_frozen_second_shows_in_the_percentiles_and_a_closed_loop_hides_it(sta
     assert total["p999"] >= 900, "a twelfth of all requests waited, up to a second"
     assert total["p99"] >= 500
     assert max(closed) >= 900, "the closed loop ran into the same second"
-    # Not only the slowest is slow: the server works off what the run sent meanwhile.
+    # On a busy machine, others may be slow as well.
     assert statistics.quantiles(closed, n=100)[-1] < 500, "but its 99th percentile doesn't show it"
     assert len(closed) > 1000

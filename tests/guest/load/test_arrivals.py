@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cloudinit import LoadPlan, Profile, arrivals, rate_at, render_load_plan
+from cloudinit.files.load.agent.generator import OPTIONS
 from tests.guest.guest_root import GuestRoot
 from tests.unit.cloudinit.guest_examples import web_with_load
 
@@ -56,8 +57,7 @@ def worked_out(guest: GuestRoot) -> dict[str, dict[str, Any]]:
     guest.write_files(web_with_load())
     guest.write("/opt/test/plans.json", json.dumps({name: json.loads(render_load_plan(PLANS[name])) for name in PLANS}))
     guest.write("/opt/test/work.js", SCRIPT % NUMBERS)
-    quiet = ["--quiet", "--no-usage-report", "--summary-mode=disabled", "--address=", "--log-format=raw"]
-    said = guest.run("env", "HOME=/root", "k6", "run", *quiet, "/opt/test/work.js")
+    said = guest.run("env", "HOME=/root", "k6", *OPTIONS, "/opt/test/work.js")
     found = {}
     for name, due, chosen, far, far_due in map(json.loads, said.splitlines()):
         found[name] = {"due": due, "chosen": chosen, "far": far, "far_due": far_due}

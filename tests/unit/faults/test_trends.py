@@ -1,4 +1,4 @@
-"""A trend is found through outliers, and what only fills a cache or varies is none."""
+"""A trend is found despite outliers; a figure that only fills a cache, or varies, has none."""
 
 from __future__ import annotations
 
