@@ -101,8 +101,9 @@ class Database:
         except OSError as error:
             log.warning("the database's credentials can't be read, the former ones stay: %s", error)
             return
-        # The server may not know the new password yet.
-        self._passwords = (password, *[one for one in self._passwords if one != password][:1])
+        former = [one for one in self._passwords if one != password][:1]
+        # The server may not take the new password yet, or begin to while the former one is tried.
+        self._passwords = (password, *former, password) if former else (password,)
         self._arguments = arguments
         self._pool.expire()
         log.warning("read the database's credentials again")
@@ -178,7 +179,7 @@ class Database:
             clocks.end(ACQUIRE)
 
     async def _connect(self) -> Any:
-        """Return a new connection, made with the former password if the server doesn't take the new one."""
+        """Return a new connection, made with the first password that the server takes."""
         *first, last = self._passwords
         for password in first:
             with contextlib.suppress(asyncpg.InvalidPasswordError):

@@ -109,7 +109,7 @@ class TestDatabase:
     def test_a_verifier_is_that_of_postgresql(self) -> None:
         # Password and salt of RFC 7677's example, in the form of PostgreSQL's pg_authid.
         salt = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
-        assert database.verifier("pencil", salt) == (
+        assert database.verifier("pencil", salt, 4096) == (
             "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ=="
             "$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
         )
@@ -123,7 +123,7 @@ class TestDatabase:
 
         monkeypatch.setattr(subprocess, "run", run)
         database.set_password("the-password")
-        assert "ALTER ROLE appuser PASSWORD 'SCRAM-SHA-256$4096:" in calls[0]
+        assert "ALTER ROLE appuser PASSWORD 'SCRAM-SHA-256$1:" in calls[0]
         assert "the-password" not in calls[0]
 
     def test_a_changed_password_is_set_after_clients_had_time_to_see_it(
