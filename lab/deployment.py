@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -78,8 +80,21 @@ def destroy(lab: Lab, *stacks: str) -> None:
     with lock.held(lab):
         _clean_up(lab)
         for stack in stacks or backend.stacks(lab):
-            _resolve_pending(lab, stack)
-            pulumi(lab, "destroy", "--stack", stack, *_UNATTENDED, timeout=_DESTROY_SECONDS)
+            with _without_new_stack_file(stack):
+                _resolve_pending(lab, stack)
+                pulumi(lab, "destroy", "--stack", stack, *_UNATTENDED, timeout=_DESTROY_SECONDS)
+
+
+@contextmanager
+def _without_new_stack_file(stack: str) -> Iterator[None]:
+    """Remove the file that Pulumi writes to `stacks/`, with the salt alone, if the stack has none there."""
+    path = PROJECT / "stacks" / f"Pulumi.{stack}.yaml"
+    existed = path.exists()
+    try:
+        yield
+    finally:
+        if not existed:
+            path.unlink(missing_ok=True)
 
 
 def _clean_up(lab: Lab) -> None:

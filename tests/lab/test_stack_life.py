@@ -24,7 +24,8 @@ from kube.resources import (
     VIRTUAL_MACHINE_INSTANCES,
     VIRTUAL_MACHINES,
 )
-from lab import environment
+from lab import deployment, environment
+from lab.config import PROJECT
 from lab.host import network
 from lab.toolchain.image import GOLDEN
 from tests.lab.stack import NAME, Stack, wait_until
@@ -276,3 +277,14 @@ def test_destroy_leaves_nothing_in_the_api_on_disk_or_in_the_kernel(stack: Stack
     wait_until("disks are gone", lambda: not list(stack.lab.disks.glob("*")), 10)
     wait_until("guests are gone", lambda: not list(stack.lab.guests.glob("*")), 10)
     assert stack.machine_traces() == []
+
+
+def test_destroying_a_stack_whose_file_is_elsewhere_leaves_none_in_the_project(stack: Stack) -> None:
+    file = PROJECT / "stacks" / "Pulumi.elsewhere.yaml"
+    assert stack.run("stack", "select", "--create", "elsewhere").returncode == 0
+    file.unlink()
+    try:
+        deployment.destroy(stack.lab, "elsewhere")
+        assert not file.exists()
+    finally:
+        stack.run("stack", "rm", "--yes", "elsewhere")
