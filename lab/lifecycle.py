@@ -63,7 +63,7 @@ def start(lab: Lab, progress: Progress) -> Lab:
 
 def _start(lab: Lab, progress: Progress) -> Lab:
     with subnets.claimed(lab, progress) as lab:
-        again = (lab.root / "etcd").exists()
+        started_before = (lab.root / "etcd").exists()
         certificates.ensure(lab)
         lab.save()
         environment.write(lab)
@@ -93,8 +93,8 @@ def _start(lab: Lab, progress: Progress) -> Lab:
             cluster.apply(*objects.virt_api_service(lab, manifests))
             cluster.apply(*objects.aggregated_api(lab, manifests))
             _wait(answers(lab, f"{lab.api_server}{SUBRESOURCES}"))
-            if again:
-                # Pulumi's provider waits for it at most 32 s, and all guests boot meanwhile.
+            if started_before:
+                # Pulumi's provider waits at most 32 s for this document, which the API server makes while guests boot.
                 _wait(answers(lab, f"{lab.api_server}/openapi/v2"))
         cluster.apply(*objects.admission(lab, manifests))
     if lab.machines:

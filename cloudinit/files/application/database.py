@@ -157,7 +157,7 @@ class Database:
         """Return a connection from the pool, which has none that is idle.
 
         Raises:
-            DatabaseUnavailableError: There is none in time.
+            DatabaseUnavailableError: No connection was free in time.
         """
         if self._expected_wait() > LONGEST_EXPECTED_WAIT:
             clocks.end(ACQUIRE)
