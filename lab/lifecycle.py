@@ -82,7 +82,8 @@ def _start(lab: Lab, progress: Progress) -> Lab:
     with progress.step("KubeVirt and CDI"):
         for component in controllers:
             supervisor.start(lab, component.name)
-        cluster = client.connect(lab.kubeconfig)
+        # A busy machine may take longer than a request's usual time for all definitions at once.
+        cluster = client.connect(lab.kubeconfig, timeout=_READY_SECONDS)
         manifests = objects.generated(lab)
         _install_kubevirt(lab, cluster, manifests)
         _run(lab, [*controllers, *kubevirt])

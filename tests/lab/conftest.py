@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lab import lifecycle
 from lab.config import PROJECT, GuestKind, Lab
-from tests.lab.stack import Stack, stack_file
+from tests.lab.stack import RPS, Stack, stack_file
 from tests.own_lab import PROGRESS, own_lab
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".lab*", "results", "__pycache__", ".*_cache")
@@ -38,6 +38,7 @@ def stack(control_plane: Lab, tmp_path_factory: pytest.TempPathFactory) -> Itera
     def change(config: dict[str, Any]) -> None:
         config["multi-tier:metrics"] = {"enabled": True}
         config["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
+        config["multi-tier:load"]["rps"] = RPS
         config["multi-tier:database"]["fio"] = {"enabled": True, "runtime": "1s"}
 
     with Stack(control_plane, stack_file(directory, change)).deployed(5) as stack:

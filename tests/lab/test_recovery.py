@@ -22,7 +22,7 @@ from lab.config import PROJECT, Lab
 from lab.host import network
 from lab.host.control_groups import Group
 from lab.toolchain import image
-from tests.lab.stack import NAME, Stack, kernel_traces, wait_until
+from tests.lab.stack import NAME, RPS, Stack, kernel_traces, wait_until
 from tests.own_lab import PROGRESS, own_lab
 
 # Wherever a path is written into a file, a command or a URL, each of these characters needs care.
@@ -34,7 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose guests install their own packages, on a separate lab that the tests may break."""
     configuration = tmp_path_factory.mktemp("plain") / "Pulumi.lab.yaml"
     text = (PROJECT / "stacks" / "Pulumi.lab.yaml").read_text()
-    configuration.write_text(text.replace(image.GOLDEN, image.PLAIN))
+    configuration.write_text(text.replace(image.GOLDEN, image.PLAIN).replace("rps: 50", f"rps: {RPS}"))
     with own_lab(name=PLACE, uplink=True) as installed:
         lab = lifecycle.start(installed, PROGRESS)
         image.ensure(lab, image.PLAIN, PROGRESS)

@@ -28,7 +28,7 @@ from lab import deployment, environment
 from lab.config import PROJECT
 from lab.host import network
 from lab.toolchain.image import GOLDEN
-from tests.lab.stack import NAME, Stack, wait_until
+from tests.lab.stack import NAME, RPS, Stack, wait_until
 from tests.unit.cloudinit.otlp_receiver import Receiver, Span, receiving
 
 INTERNAL = 1  # a span kind of OTLP
@@ -60,7 +60,7 @@ def test_a_refresh_after_up_finds_no_drift(stack: Stack) -> None:
 
 
 def test_a_new_rate_updates_one_object_and_reaches_the_generator(stack: Stack) -> None:
-    stack.configure("multi-tier:load.rps", 80)
+    stack.configure("multi-tier:load.rps", 2 * RPS)
     steps = stack.preview()
     assert [(step["op"], step["newState"]["type"]) for step in steps] == [("update", "kubernetes:core/v1:ConfigMap")]
     before = stack.instance_uid(f"{NAME}-web-0")
@@ -68,9 +68,9 @@ def test_a_new_rate_updates_one_object_and_reaches_the_generator(stack: Stack) -
 
     def plan_in_force() -> bool:
         run = stack.load_cluster().status().run
-        return run is not None and run.state == "running" and run.plan["rps"] == 80
+        return run is not None and run.state == "running" and run.plan["rps"] == 2 * RPS
 
-    wait_until("the generator sends 80 requests per second", plan_in_force)
+    wait_until("the generator sends at the new rate", plan_in_force)
     assert stack.instance_uid(f"{NAME}-web-0") == before
 
 
