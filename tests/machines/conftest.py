@@ -11,10 +11,11 @@ from lab import lifecycle
 from lab.config import PROJECT, GuestKind, Lab
 from lab.machines import images
 from lab.toolchain.image import GOLDEN
+from measure.failures import MeasureError
 from tests.lab.conftest import new_key
-from tests.lab.stack import Stack
+from tests.lab.stack import Stack, wait_until
 from tests.machines import image_server
-from tests.machines.machine import UP_SECONDS
+from tests.machines.machine import BOOT_SECONDS, UP_SECONDS
 from tests.own_lab import PROGRESS, own_lab
 
 
@@ -44,6 +45,18 @@ def stack(lab: Lab, server: str, tmp_path_factory: pytest.TempPathFactory) -> It
     document["config"]["multi-tier:ssh"] = {"user": "ann", "authorizedKeys": [new_key(directory)]}
     registry = {"registry": f"{server}/{GOLDEN.rpartition('/')[2]}", "size": "5Gi"}
     document["config"]["multi-tier:web"]["image"] = registry
+    # An emulated processor takes so long for a request that ten a second would keep the others from booting.
+    document["config"]["multi-tier:load"]["rps"] = 1
     configuration.write_text(yaml.safe_dump(document))
     with Stack(lab, configuration, seconds=UP_SECONDS).deployed(30) as stack:
+        # The load agent is started after the web tier, and on an emulated processor much later.
+        wait_until("the stack's own load is sent", lambda: sends(stack), BOOT_SECONDS)
         yield stack
+
+
+def sends(stack: Stack) -> bool:
+    """Whether the load generator has sent a request."""
+    try:
+        return stack.load_cluster().status().samples.next > 0
+    except MeasureError:
+        return False
