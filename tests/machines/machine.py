@@ -21,8 +21,8 @@ from lab.machines import components, pods
 from tests.lab.stack import wait_until
 
 # Several times what a machine takes on two busy processors that QEMU emulates.
-UP_SECONDS = 1200.0
-BOOT_SECONDS = 400.0
+UP_SECONDS = 1800.0
+BOOT_SECONDS = 600.0
 _SUBRESOURCES = "/apis/subresources.kubevirt.io/v1"
 
 
