@@ -56,9 +56,9 @@ test: check check-policy ## run linters, type checks and all tests, on labs of t
 	@# Two processes, each with its own lab: most tests wait. The longest files come first.
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-machines: install ## run the tests of the real node: QEMU machines under kubelet and KubeVirt
+test-machines: install ## run the tests of the real node: QEMU machines under kubelet and KubeVirt; fewer: make test-machines MACHINES="not reboots"
 	@# Two processes, as above: one has the stack, the other the tests of the node and its disks.
-	$(PYTHON) -m pytest tests/machines --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest tests/machines -m "$(MACHINES)" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: install ## run linters and type checks
 	$(VENV)/bin/ruff check .

@@ -37,7 +37,7 @@ PROGRAMS = (
 )
 SHELL = ("console", "sh", "bash", "shell")
 
-CI = ".ci/run::make test test-machines"
+CI = '.ci/run::make test test-machines MACHINES="not reboots"'
 _CHECKS = "Makefile::test: check"
 _UP = "tests/lab/test_stack_life.py::test_up_returns_when_all_machines_are_ready"
 _DESTROY = "tests/lab/test_stack_life.py::test_destroy_leaves_nothing_in_the_api_on_disk_or_in_the_kernel"
@@ -60,6 +60,7 @@ _SSH_COMMAND = (
 ELSEWHERE = {
     "make test": CI,
     "make test-machines": CI,
+    'make test-machines MACHINES="not reboots"': CI,
     "make check": _CHECKS,
     "make install": "Makefile::check: install",
     "make unit": "pyproject.toml::tests/unit",

@@ -100,18 +100,7 @@ def test_a_paused_machine_does_nothing_until_it_is_unpaused(application: Machine
     wait_until("requests pass again", stack.serves, 60)
 
 
-def test_a_reboot_inside_a_machine_keeps_its_instance(application: Machine, stack: Stack) -> None:
-    before, boot = application.uid, application.ssh("cat /proc/sys/kernel/random/boot_id")
-    application.ssh("sudo systemctl reboot")
-
-    def rebooted() -> bool:
-        return application.ssh("cat /proc/sys/kernel/random/boot_id") not in ("", boot)
-
-    wait_until("it has booted again", rebooted, BOOT_SECONDS)
-    wait_until("it serves again", stack.serves, BOOT_SECONDS)
-    assert application.uid == before
-
-
+@pytest.mark.reboots
 def test_a_crashed_and_a_deleted_instance_are_followed_by_others(
     application: Machine, web: Machine, stack: Stack
 ) -> None:
@@ -126,12 +115,21 @@ def test_a_crashed_and_a_deleted_instance_are_followed_by_others(
     wait_until("it serves again", stack.serves, 60)
 
 
+@pytest.mark.reboots
 def test_draining_the_node_shuts_the_database_down_in_its_grace_time_and_keeps_the_data(
-    database: Machine, stack: Stack
+    database: Machine, application: Machine, stack: Stack
 ) -> None:
+    """The application is rebooted from inside meanwhile, which keeps its instance."""
+
+    def boot() -> str:
+        return application.ssh("cat /proc/sys/kernel/random/boot_id")
+
+    # A machine is ready before its sshd has started.
+    wait_until("the application's sshd responds", lambda: boot() != "", BOOT_SECONDS)
     with stack.client() as client:
         assert client.post("/api/v1/accounts/7", json={"delta": 11}).is_success
     before, kept = database.uid, balance(stack, 7)
+    same, former = application.uid, boot()
     grace = database.vmi()["spec"]["terminationGracePeriodSeconds"]
     log = ["logs", "-n", database.namespace, database.pod()["metadata"]["name"], "-c", "guest-console-log", "--follow"]
     drain = ["drain", "lab", "--ignore-daemonsets", "--delete-emptydir-data", "--force", f"--pod-selector={SELECTOR}"]
@@ -144,10 +142,13 @@ def test_draining_the_node_shuts_the_database_down_in_its_grace_time_and_keeps_t
         assert "Power down" in written.result(), "the guest shut itself down"
     finally:
         kubectl(stack.lab, "uncordon", "lab")
+    application.ssh("sudo systemctl reboot")
 
     database.wait_replaced(before)
-    wait_until("it serves again", stack.serves, 60)
+    wait_until("the application has booted again", lambda: boot() not in ("", former), BOOT_SECONDS)
+    wait_until("it serves again", stack.serves, BOOT_SECONDS)
     assert balance(stack, 7) == kept
+    assert application.uid == same
 
 
 def test_evicting_a_machine_without_a_data_disk_asks_for_its_migration(application: Machine) -> None:
