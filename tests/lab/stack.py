@@ -21,7 +21,7 @@ from cloudinit.constants import DATABASE_NAME, DATABASE_PORT, DATABASE_USER
 from kube import client
 from kube.client import Api
 from kube.resources import SECRETS, SERVICES, VIRTUAL_MACHINE_INSTANCES, VIRTUAL_MACHINES
-from lab import environment, mounts
+from lab import environment, mounts, traffic
 from lab.config import PROJECT, Lab
 from measure.run.stack import StackClient, connect
 
@@ -144,8 +144,8 @@ class Stack:
 
     def client(self) -> httpx.Client:
         """Return a client of the web tier, by its Service's address: only guests resolve the Service's name."""
-        service = self.cluster.get(SERVICES, f"{self.name}-web", self.name)
-        return httpx.Client(base_url=f"http://{service['spec']['clusterIP']}", timeout=10, trust_env=False)
+        url = traffic.reachable_url(self.cluster, f"http://{self.name}-web.{self.name}/")
+        return httpx.Client(base_url=url, timeout=10, trust_env=False)
 
     def answers(self) -> bool:
         """Whether the web tier is alive."""
