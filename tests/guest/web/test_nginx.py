@@ -160,15 +160,28 @@ def test_a_request_that_no_machine_accepted_is_sent_once_more(tiers: GuestRoot) 
         assert {tiers.get(account, *options).status for options in ((), body) for _ in range(10)} == {200}
 
 
+# A server that accepts no connection once its queue is full: the next ones get no answer at all.
+_SILENT = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 2), backlog=0)
+clients = [socket.socket() for _ in range(4)]
+for client in clients:
+    client.setblocking(False)
+    client.connect_ex(server.getsockname())
+time.sleep(600)
+"""
+
+
 def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: GuestRoot) -> None:
     config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
-    for upstream in ("unknown", "refused"):
+    for upstream in ("unknown", "refused", "silent"):
         changed = config.replace("virtwork/upstream.conf", f"{upstream}.conf").replace("nginx.pid", "81")
         tiers.write(f"/opt/test/{upstream}.conf", changed)
     tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
     learn_upstream(tiers)  # nginx's configuration tests reset it
-    refused = tiers.read("/etc/nginx/virtwork/upstream.conf").replace(f":{APPLICATION_PORT}", ":1")
-    tiers.write("/etc/nginx/refused.conf", refused)
+    learned = tiers.read("/etc/nginx/virtwork/upstream.conf")
+    tiers.write("/etc/nginx/refused.conf", learned.replace(f":{APPLICATION_PORT}", ":1"))
+    tiers.write("/etc/nginx/silent.conf", learned.replace(f":{APPLICATION_PORT}", ":2"))
     url = "http://127.0.0.1:81"
 
     with tiers.running("nginx", "-c", "/opt/test/unknown.conf", "-g", "daemon off;", log=Path("/dev/null")):
@@ -177,8 +190,11 @@ def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: Gues
         assert tiers.get(f"{url}/api/v1/accounts/1").status == 503
         assert tiers.get(f"{url}/health").status == 200
 
-    with tiers.running("nginx", "-c", "/opt/test/refused.conf", "-g", "daemon off;", log=Path("/dev/null")):
-        answer = tiers.get_until(f"{url}/api/v1/accounts/1", 502)
-        assert answer.json == {"error": "the application tier refused or closed the connection"}
-        assert answer.headers["content-type"] == "application/json"
-        assert tiers.get(f"{url}/ready").status == 200
+    with tiers.running("python3", "-c", _SILENT, log=Path("/dev/null")):
+        for upstream in ("refused", "silent"):
+            with tiers.running("nginx", "-c", f"/opt/test/{upstream}.conf", "-g", "daemon off;", log=Path("/dev/null")):
+                tiers.get_until(f"{url}/ready", 200)
+                answer = tiers.get(f"{url}/api/v1/accounts/1")
+                assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+                assert answer.json == {"error": "no application machine accepts connections"}
+                assert answer.headers["content-type"] == "application/json"
