@@ -56,6 +56,8 @@ class Accounts(BaseHTTPRequestHandler):
     def _respond(self, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", "2")
+        if self.close_connection:  # unannounced, a later request may be sent on it just before it closes
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(b"{}")
 
@@ -124,11 +126,11 @@ def test_a_read_whose_connection_closes_is_sent_once_more_but_not_an_update() ->
         read: ClassVar[set[str]] = set()
 
         def _respond(self, status: int) -> None:
+            self.close_connection = True
             if self.path in self.read:
                 super()._respond(status)
             elif self.command == "GET":
                 self.read.add(self.path)
-            self.close_connection = True
 
     ledger = Ledger()
     with serving(Answers) as url, Client(url, LOOPBACK, ledger, RATE) as sent:
