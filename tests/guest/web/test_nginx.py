@@ -160,28 +160,39 @@ def test_a_request_that_no_machine_accepted_is_sent_once_more(tiers: GuestRoot) 
         assert {tiers.get(account, *options).status for options in ((), body) for _ in range(10)} == {200}
 
 
-# A server that accepts no connection once its queue is full: the next ones get no answer at all.
-_SILENT = """
-import socket, time
-server = socket.create_server(("127.0.0.1", 2), backlog=0)
+# Port 2 accepts no connection once its queue is full: the next ones get no answer at all. Port 3 closes each one.
+_SILENT_AND_CLOSING = """
+import socket
+silent = socket.create_server(("127.0.0.1", 2), backlog=0)
 clients = [socket.socket() for _ in range(4)]
 for client in clients:
     client.setblocking(False)
-    client.connect_ex(server.getsockname())
-time.sleep(600)
+    client.connect_ex(silent.getsockname())
+closing = socket.create_server(("127.0.0.1", 3))
+while True:
+    connection, _ = closing.accept()
+    connection.recv(10_000)
+    connection.close()
 """
+
+
+_FAILURES = {
+    "refused": (1, 503, "no application machine accepts connections"),
+    "silent": (2, 503, "no application machine accepts connections"),
+    "closed": (3, 502, "the application tier closed the connection"),
+}
 
 
 def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: GuestRoot) -> None:
     config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
-    for upstream in ("unknown", "refused", "silent"):
+    for upstream in ("unknown", *_FAILURES):
         changed = config.replace("virtwork/upstream.conf", f"{upstream}.conf").replace("nginx.pid", "81")
         tiers.write(f"/opt/test/{upstream}.conf", changed)
     tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
     learn_upstream(tiers)  # nginx's configuration tests reset it
     learned = tiers.read("/etc/nginx/virtwork/upstream.conf")
-    tiers.write("/etc/nginx/refused.conf", learned.replace(f":{APPLICATION_PORT}", ":1"))
-    tiers.write("/etc/nginx/silent.conf", learned.replace(f":{APPLICATION_PORT}", ":2"))
+    for upstream, (port, _, _) in _FAILURES.items():
+        tiers.write(f"/etc/nginx/{upstream}.conf", learned.replace(f":{APPLICATION_PORT}", f":{port}"))
     url = "http://127.0.0.1:81"
 
     with tiers.running("nginx", "-c", "/opt/test/unknown.conf", "-g", "daemon off;", log=Path("/dev/null")):
@@ -190,11 +201,11 @@ def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: Gues
         assert tiers.get(f"{url}/api/v1/accounts/1").status == 503
         assert tiers.get(f"{url}/health").status == 200
 
-    with tiers.running("python3", "-c", _SILENT, log=Path("/dev/null")):
-        for upstream in ("refused", "silent"):
+    with tiers.running("python3", "-c", _SILENT_AND_CLOSING, log=Path("/dev/null")):
+        for upstream, (_, status, error) in _FAILURES.items():
             with tiers.running("nginx", "-c", f"/opt/test/{upstream}.conf", "-g", "daemon off;", log=Path("/dev/null")):
                 tiers.get_until(f"{url}/ready", 200)
                 answer = tiers.get(f"{url}/api/v1/accounts/1")
-                assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-                assert answer.json == {"error": "no application machine accepts connections"}
+                assert (answer.status, answer.json) == (status, {"error": error})
                 assert answer.headers["content-type"] == "application/json"
+                assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
