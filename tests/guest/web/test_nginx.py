@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cloudinit.constants import APPLICATION_PORT
 from tests.guest.application.test_requests import TRACEPARENT, milliseconds
 from tests.guest.guest_root import GuestRoot
 from tests.guest.running_tiers import WEB, learn_upstream
+from tests.lab.stack import wait_until
 from tests.unit.cloudinit.guest_examples import web, web_with_load
 
 
@@ -146,18 +148,39 @@ def test_only_the_guest_itself_reads_nginxs_counters(tiers: GuestRoot) -> None:
     assert tiers.get("http://10.9.9.9/x/..//nginx_status").status == 403
 
 
-def test_a_request_that_no_machine_accepted_is_sent_once_more(tiers: GuestRoot) -> None:
-    learn_upstream(tiers)  # nginx's configuration tests reset it
-    upstream = tiers.read("/etc/nginx/virtwork/upstream.conf")
-    # The Service's address twice, of which one now leads to a machine that is gone.
-    tiers.write("/etc/nginx/half.conf", upstream.replace(f":{APPLICATION_PORT}", ":1", 1))
+@contextmanager
+def second_nginx(tiers: GuestRoot, upstream: str) -> Iterator[str]:
+    """Run another nginx, with an upstream of its own, and return its URL."""
     config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
-    tiers.write("/opt/test/half.conf", config.replace("virtwork/upstream.conf", "half.conf").replace("nginx.pid", "81"))
-    account = "http://127.0.0.1:81/api/v1/accounts/1"
-    with tiers.running("nginx", "-c", "/opt/test/half.conf", "-g", "daemon off;", log=Path("/dev/null")):
-        tiers.get_until("http://127.0.0.1:81/health", 200)
+    config = config.replace("virtwork/upstream.conf", "second.conf").replace("nginx.pid", "81")
+    tiers.write("/etc/nginx/second.conf", upstream)
+    tiers.write("/opt/test/second.conf", config)
+    with tiers.running("nginx", "-c", "/opt/test/second.conf", "-g", "daemon off;", log=Path("/dev/null")):
+        url = "http://127.0.0.1:81"
+        tiers.get_until(f"{url}/health", 200)
+        yield url
+
+
+def learned_upstream(tiers: GuestRoot) -> str:
+    learn_upstream(tiers)  # nginx's configuration tests reset it
+    return tiers.read("/etc/nginx/virtwork/upstream.conf")
+
+
+def test_a_request_that_no_machine_accepted_is_sent_once_more(tiers: GuestRoot) -> None:
+    # The Service's address twice, of which one now leads to a machine that is gone.
+    half = learned_upstream(tiers).replace(f":{APPLICATION_PORT}", ":1", 1)
+    with second_nginx(tiers, half) as url:
         body = ("--header", "Content-Type: application/json", "--data", '{"delta": 0}')
+        account = f"{url}/api/v1/accounts/1"
         assert {tiers.get(account, *options).status for options in ((), body) for _ in range(10)} == {200}
+
+
+def test_web_stays_alive_and_responds_in_json_before_it_knows_the_application(tiers: GuestRoot) -> None:
+    with second_nginx(tiers, tiers.read("/etc/virtwork/upstream-unknown.conf")) as url:
+        answer = tiers.get(f"{url}/ready")
+        assert (answer.status, answer.json) == (503, {"error": "the application tier is not known yet"})
+        assert tiers.get(f"{url}/api/v1/accounts/1").status == 503
+        assert tiers.get(f"{url}/health").status == 200
 
 
 # Port 2 accepts no connection once its queue is full: the next ones get no answer at all. Port 3 closes each one.
@@ -169,6 +192,7 @@ for client in clients:
     client.setblocking(False)
     client.connect_ex(silent.getsockname())
 closing = socket.create_server(("127.0.0.1", 3))
+print("ready", flush=True)
 while True:
     connection, _ = closing.accept()
     connection.recv(10_000)
@@ -176,36 +200,24 @@ while True:
 """
 
 
-_FAILURES = {
-    "refused": (1, 503, "no application machine accepts connections"),
-    "silent": (2, 503, "no application machine accepts connections"),
-    "closed": (3, 502, "the application tier closed the connection"),
-}
-
-
-def test_web_stays_alive_and_responds_in_json_without_an_application(tiers: GuestRoot) -> None:
-    config = tiers.read("/etc/virtwork/nginx.conf").replace(":80 ", ":81 ").replace("listen 80 ", "listen 81 ")
-    for upstream in ("unknown", *_FAILURES):
-        changed = config.replace("virtwork/upstream.conf", f"{upstream}.conf").replace("nginx.pid", "81")
-        tiers.write(f"/opt/test/{upstream}.conf", changed)
-    tiers.run("cp", "/etc/virtwork/upstream-unknown.conf", "/etc/nginx/unknown.conf")
-    learn_upstream(tiers)  # nginx's configuration tests reset it
-    learned = tiers.read("/etc/nginx/virtwork/upstream.conf")
-    for upstream, (port, _, _) in _FAILURES.items():
-        tiers.write(f"/etc/nginx/{upstream}.conf", learned.replace(f":{APPLICATION_PORT}", f":{port}"))
-    url = "http://127.0.0.1:81"
-
-    with tiers.running("nginx", "-c", "/opt/test/unknown.conf", "-g", "daemon off;", log=Path("/dev/null")):
-        answer = tiers.get_until(f"{url}/ready", 503)
-        assert answer.json == {"error": "the application tier is not known yet"}
-        assert tiers.get(f"{url}/api/v1/accounts/1").status == 503
-        assert tiers.get(f"{url}/health").status == 200
-
-    with tiers.running("python3", "-c", _SILENT_AND_CLOSING, log=Path("/dev/null")):
-        for upstream, (_, status, error) in _FAILURES.items():
-            with tiers.running("nginx", "-c", f"/opt/test/{upstream}.conf", "-g", "daemon off;", log=Path("/dev/null")):
-                tiers.get_until(f"{url}/ready", 200)
-                answer = tiers.get(f"{url}/api/v1/accounts/1")
-                assert (answer.status, answer.json) == (status, {"error": error})
-                assert answer.headers["content-type"] == "application/json"
-                assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+@pytest.mark.parametrize(
+    ("port", "status", "error"),
+    [
+        (1, 503, "no application machine accepts connections"),
+        (2, 503, "no application machine accepts connections"),
+        (3, 502, "the application tier closed the connection"),
+    ],
+    ids=["refused", "no answer", "closed"],
+)
+def test_web_stays_ready_and_responds_in_json_without_an_application(
+    tiers: GuestRoot, tmp_path: Path, port: int, status: int, error: str
+) -> None:
+    upstream = learned_upstream(tiers).replace(f":{APPLICATION_PORT}", f":{port}")
+    log = tmp_path / "log"
+    with tiers.running("python3", "-c", _SILENT_AND_CLOSING, log=log), second_nginx(tiers, upstream) as url:
+        wait_until("the server listens", lambda: "ready" in log.read_text())
+        answer = tiers.get(f"{url}/api/v1/accounts/1")
+        assert (answer.status, answer.json) == (status, {"error": error})
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers.get("retry-after") == ("1" if status == 503 else None)
+        assert tiers.get(f"{url}/ready").status == 200
